@@ -1,0 +1,143 @@
+//! What cutover asks of a Kafka cluster.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use serde::{Deserialize, Serialize};
+
+use super::PortError;
+
+/// The cluster as it introduces itself.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ClusterState {
+    /// The cluster id that the brokers report; used as a safety check against the wrong cluster.
+    pub id: String,
+    /// `host:port` of every live broker.
+    pub brokers: Vec<String>,
+}
+
+/// A topic that exists.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TopicState {
+    /// The topic id: a topic that was deleted and created again has another one. `None` in a view of the future.
+    pub id: Option<String>,
+    /// Number of partitions.
+    pub partitions: u32,
+    /// Replicas of each partition.
+    pub replication: u16,
+    /// Settings that were set on the topic itself; broker defaults are not among them.
+    pub configs: BTreeMap<String, String>,
+}
+
+/// A topic to be created.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct NewTopic {
+    /// Its name.
+    pub name: String,
+    /// Number of partitions.
+    pub partitions: u32,
+    /// Replicas of each partition; `None` leaves it to the broker's default.
+    pub replication: Option<u16>,
+    /// Settings of the topic itself.
+    pub configs: BTreeMap<String, String>,
+}
+
+/// Where one partition begins and ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PartitionEnds {
+    /// Partition number.
+    pub partition: i32,
+    /// Offset of the first record that can still be read (log start).
+    pub start: i64,
+    /// High watermark, read uncommitted: the offset that the next record gets.
+    pub end: i64,
+}
+
+/// A place in a topic: the record at this offset, or the next one to be read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct Position {
+    /// Partition number.
+    pub partition: i32,
+    /// Offset in that partition.
+    pub offset: i64,
+}
+
+/// A record to be produced.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NewRecord {
+    /// Key bytes; `None` lets the partitioner choose.
+    pub key: Option<Vec<u8>>,
+    /// Value bytes; `None` is a tombstone.
+    pub value: Option<Vec<u8>>,
+    /// Headers in order.
+    pub headers: Vec<(String, Vec<u8>)>,
+}
+
+/// A record as it lies in the topic.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct StoredRecord {
+    /// Where it lies.
+    pub at: Position,
+    /// Key bytes.
+    pub key: Option<Vec<u8>>,
+    /// Value bytes; `None` is a tombstone.
+    pub value: Option<Vec<u8>>,
+    /// Headers in order.
+    pub headers: Vec<(String, Vec<u8>)>,
+}
+
+/// A consumer group as its coordinator sees it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct GroupState {
+    /// Coordinator's word for its state: `Stable`, `Empty`, …
+    pub state: String,
+    /// Members that are joined now.
+    pub members: u32,
+}
+
+/// One Kafka cluster. Every method is safe to call again after an unknown outcome, except [`Kafka::produce`].
+#[async_trait]
+pub trait Kafka: Send + Sync {
+    /// Who the cluster is.
+    async fn cluster(&self) -> Result<ClusterState, PortError>;
+
+    /// Names of all topics that the user may see, internal ones left out, sorted.
+    async fn topics(&self) -> Result<Vec<String>, PortError>;
+
+    /// The topic, or `None` when there is none of that name.
+    async fn topic(&self, name: &str) -> Result<Option<TopicState>, PortError>;
+
+    /// Creates a topic and returns once its partitions have leaders. `Conflict` when the name is taken.
+    async fn create_topic(&self, topic: &NewTopic) -> Result<(), PortError>;
+
+    /// Raises the number of partitions to `total`.
+    async fn grow_topic(&self, name: &str, total: u32) -> Result<(), PortError>;
+
+    /// Sets and unsets single settings and leaves all others alone (IncrementalAlterConfigs).
+    async fn alter_topic(&self, name: &str, set: &BTreeMap<String, String>, unset: &[String]) -> Result<(), PortError>;
+
+    /// Deletes a topic. With `id` given, `Conflict` when the topic of that name has another id. Deleting what is not there is fine.
+    async fn delete_topic(&self, name: &str, id: Option<&str>) -> Result<(), PortError>;
+
+    /// Start and high watermark of every partition, sorted by partition. `Invalid` when there is no such topic.
+    async fn ends(&self, topic: &str) -> Result<Vec<PartitionEnds>, PortError>;
+
+    /// Produces records with acks=all and an idempotent producer, in order, and returns where each one lies.
+    /// An error leaves the outcome unknown: read back before sending again.
+    async fn produce(&self, topic: &str, records: &[NewRecord]) -> Result<Vec<Position>, PortError>;
+
+    /// Reads what is committed in the half-open ranges `[from, to)`, without a consumer group and without a trace.
+    /// Returns when every range has been read to its end, or the error when that takes longer than `patience`.
+    async fn read(&self, topic: &str, ranges: &[(Position, i64)], patience: Duration) -> Result<Vec<StoredRecord>, PortError>;
+
+    /// Joins `group` as an ordinary consumer of `topic`, reads until the group's position has passed every one of `until`
+    /// (exclusive ends), commits and leaves. Returns the records of those ranges that it was handed, or what it had when `patience` ended.
+    async fn consume(&self, topic: &str, group: &str, until: &[Position], patience: Duration) -> Result<Vec<StoredRecord>, PortError>;
+
+    /// The group, or `None` when the coordinator does not know it.
+    async fn group(&self, group: &str) -> Result<Option<GroupState>, PortError>;
+
+    /// Committed offsets of the group on the topic; partitions without a commit are left out.
+    async fn committed(&self, group: &str, topic: &str) -> Result<Vec<Position>, PortError>;
+}

@@ -1,0 +1,12 @@
+//! What the outside can do, as traits and plain values. A port knows no step, no playbook and no store; `adapters/` implements
+//! each port on the real thing, `sim/` in memory, and one conformance suite runs on both.
+
+pub mod clock;
+pub mod error;
+pub mod flags;
+pub mod kafka;
+pub mod registry;
+pub mod settings;
+
+pub use clock::Clock;
+pub use error::{PortError, SystemRef};

@@ -1,0 +1,151 @@
+//! The step contract: what one kind of step must be able to do, and the words that it does it in. A kind lives in one file of
+//! `steps/`; this room knows no kind, no YAML, no journal and no screen.
+
+mod act;
+mod erased;
+mod error;
+mod facts;
+mod file;
+mod plan;
+mod resource;
+mod revert;
+pub mod scalar;
+mod verdict;
+mod view;
+mod world;
+
+use std::fmt;
+use std::future::Future;
+
+use schemars::JsonSchema;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+pub use act::{ActContext, Checkpoint, Receipt, Standing};
+pub use erased::{ErasedAct, ErasedChange, ErasedPlan, Step};
+pub use error::StepError;
+pub use facts::{Fact, Facts};
+pub use file::FileRef;
+pub use plan::{Change, Effect, Mark, Plan, Question};
+pub use resource::{Claim, Mode, Resource, SystemKind};
+pub use revert::{OrdinaryStep, Revert};
+pub use verdict::{Evidence, Verdict};
+pub use view::View;
+pub use world::{World, WorldBuilder};
+
+/// Whether doing a step a second time finds it done.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Nature {
+    /// The step makes something so; a second plan says "already so".
+    State,
+    /// The step is an event of its own: it happens anew in every run.
+    Once,
+}
+
+/// What a kind can cost, at least. The whole plan may be riskier than its steps, never safer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Risk {
+    /// Changes nothing that anybody could miss.
+    Safe,
+    /// Changes something and can take it back.
+    Reversible,
+    /// Destroys something for good.
+    PointOfNoReturn,
+}
+
+/// What to do when a crash leaves it unknown whether an act happened and looking does not tell.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum OnUnknown {
+    /// Ask a person.
+    Ask,
+    /// Act again: the kind promises that twice is as good as once.
+    ActAgain,
+}
+
+/// What everybody may know about a kind without having a step of it.
+#[derive(Clone, Copy, Debug, Serialize)]
+pub struct Kind {
+    /// YAML key, module name, name in the journal and docs anchor.
+    pub name: &'static str,
+    /// One line for lists.
+    pub summary: &'static str,
+    /// See [`Nature`].
+    pub nature: Nature,
+    /// See [`Risk`].
+    pub risk: Risk,
+    /// The systems that must answer before a step of this kind can be planned.
+    pub needs: &'static [SystemKind],
+    /// See [`OnUnknown`].
+    pub on_unknown: OnUnknown,
+    /// A whole playbook, for people and for the tests that lint, plan, apply, kill and revert it.
+    pub example: &'static str,
+}
+
+/// What one kind of step can do. The engine asks in this order and no other:
+/// `inspect`, `plan`, then for a change each of `acts` in turn with `act`, then `verify` until it holds or is broken.
+/// After a crash it asks `standing` before it repeats an act.
+pub trait StepKind: Serialize + DeserializeOwned + JsonSchema + fmt::Debug + Send + Sync + 'static {
+    /// What everybody may know about the kind.
+    const KIND: Kind;
+
+    /// The before-image and the target: everything that acting, verifying and reverting may use. It is journaled before the first act.
+    type Change: Serialize + DeserializeOwned + fmt::Debug + Send + Sync;
+
+    /// One short idempotent piece of the change. `Display` is the line that a person reads: `create topic orders with 3 partitions`.
+    type Act: Serialize + DeserializeOwned + fmt::Display + fmt::Debug + Send + Sync;
+
+    /// What it reads and writes: locks out other runs and is the blast radius in the plan.
+    fn resources(&self) -> Vec<Claim>;
+
+    /// Mistakes that one field's type cannot express: (JSON pointer into the step's own body, what is wrong and how to mend it).
+    fn complaints(&self) -> Vec<(String, String)> {
+        Vec::new()
+    }
+
+    /// The files that the step names, so that they travel with the playbook.
+    fn files(&mut self) -> Vec<&mut FileRef> {
+        Vec::new()
+    }
+
+    /// Reads the world into a view. Changes nothing.
+    fn inspect(&self, world: &World) -> impl Future<Output = Result<View, StepError>> + Send;
+
+    /// Says what the step will do, given what was seen, overlaid with what earlier steps will leave. Pure.
+    fn plan(&self, view: &View) -> Plan<Self::Change>;
+
+    /// Writes into the view what the change will leave, for the steps after it. Pure.
+    fn leave(&self, change: &Self::Change, view: &mut View);
+
+    /// The acts that make the change, in order. Pure. Empty for steps that only wait or ask.
+    fn acts(&self, change: &Self::Change) -> Vec<Self::Act>;
+
+    /// Looks whether an act that was begun has happened.
+    fn standing(&self, context: &ActContext, change: &Self::Change, act: &Self::Act) -> impl Future<Output = Result<Standing, StepError>> + Send;
+
+    /// Does the act. Called again after [`Standing::Before`].
+    fn act(&self, context: &ActContext, change: &Self::Change, act: &Self::Act) -> impl Future<Output = Result<Receipt, StepError>> + Send;
+
+    /// Looks whether the step's goal holds. Only this turns a step green.
+    fn verify(&self, context: &ActContext, change: Option<&Self::Change>) -> impl Future<Output = Result<Verdict, StepError>> + Send;
+
+    /// The ordinary steps that take the change back.
+    fn revert(&self, change: &Self::Change) -> Revert;
+
+    /// What the step needs and leaves, in the words of the whole-plan proof.
+    fn facts(&self) -> Facts {
+        Facts::default()
+    }
+}
+
+/// Stands in for [`StepKind::Change`] and [`StepKind::Act`] in kinds that never act.
+#[derive(Clone, Copy, Debug, Serialize, serde::Deserialize, PartialEq, Eq)]
+pub enum Never {}
+
+impl fmt::Display for Never {
+    fn fmt(&self, _: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match *self {}
+    }
+}
