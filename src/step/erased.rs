@@ -8,7 +8,9 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::{ActContext, Claim, Effect, Facts, FileRef, Kind, Plan, Question, Receipt, Revert, Standing, StepError, StepKind, Verdict, View, World};
+use super::{
+    ActContext, Claim, Effect, Facts, FileRef, Kind, Plan, Question, Receipt, Revert, Standing, StepError, StepKind, Verdict, View, World,
+};
 
 /// A planned change, ready for the journal.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -83,7 +85,7 @@ pub trait Step: fmt::Debug + Send + Sync {
     /// See [`StepKind::verify`].
     async fn verify(&self, context: &ActContext, change: Option<&Value>) -> Result<Verdict, StepError>;
     /// See [`StepKind::revert`].
-    fn revert(&self, change: &Value) -> Result<Revert, StepError>;
+    fn revert(&self, change: &Value, receipts: &[Receipt]) -> Result<Revert, StepError>;
     /// See [`StepKind::facts`].
     fn facts(&self) -> Facts;
 }
@@ -153,8 +155,8 @@ impl<K: StepKind> Step for K {
         StepKind::verify(self, context, change.as_ref()).await
     }
 
-    fn revert(&self, change: &Value) -> Result<Revert, StepError> {
-        Ok(StepKind::revert(self, &read(change)?))
+    fn revert(&self, change: &Value, receipts: &[Receipt]) -> Result<Revert, StepError> {
+        Ok(StepKind::revert(self, &read(change)?, receipts))
     }
 
     fn facts(&self) -> Facts {

@@ -26,7 +26,7 @@ pub use erased::{ErasedAct, ErasedChange, ErasedPlan, Step};
 pub use error::StepError;
 pub use facts::{Fact, Facts};
 pub use file::FileRef;
-pub use plan::{Change, Effect, Mark, Plan, Question};
+pub use plan::{Change, Effect, KNOWN_LATER, Mark, Plan, Question, binding_holds};
 pub use resource::{Claim, Mode, Resource, SystemKind};
 pub use revert::{OrdinaryStep, Revert};
 pub use verdict::{Evidence, Verdict};
@@ -123,7 +123,12 @@ pub trait StepKind: Serialize + DeserializeOwned + JsonSchema + fmt::Debug + Sen
     fn acts(&self, change: &Self::Change) -> Vec<Self::Act>;
 
     /// Looks whether an act that was begun has happened.
-    fn standing(&self, context: &ActContext, change: &Self::Change, act: &Self::Act) -> impl Future<Output = Result<Standing, StepError>> + Send;
+    fn standing(
+        &self,
+        context: &ActContext,
+        change: &Self::Change,
+        act: &Self::Act,
+    ) -> impl Future<Output = Result<Standing, StepError>> + Send;
 
     /// Does the act. Called again after [`Standing::Before`].
     fn act(&self, context: &ActContext, change: &Self::Change, act: &Self::Act) -> impl Future<Output = Result<Receipt, StepError>> + Send;
@@ -131,8 +136,8 @@ pub trait StepKind: Serialize + DeserializeOwned + JsonSchema + fmt::Debug + Sen
     /// Looks whether the step's goal holds. Only this turns a step green.
     fn verify(&self, context: &ActContext, change: Option<&Self::Change>) -> impl Future<Output = Result<Verdict, StepError>> + Send;
 
-    /// The ordinary steps that take the change back.
-    fn revert(&self, change: &Self::Change) -> Revert;
+    /// The ordinary steps that take the change back, given what its acts answered.
+    fn revert(&self, change: &Self::Change, receipts: &[Receipt]) -> Revert;
 
     /// What the step needs and leaves, in the words of the whole-plan proof.
     fn facts(&self) -> Facts {

@@ -41,6 +41,22 @@ pub struct Change<C> {
     pub binding: Value,
 }
 
+/// Stands in a foreseen binding for what only the run will show, for instance the id of a topic that an earlier step creates.
+pub const KNOWN_LATER: &str = "(known later)";
+
+/// Whether what is there now is what the plan foresaw. [`KNOWN_LATER`] fits anything.
+#[must_use]
+pub fn binding_holds(foreseen: &Value, found: &Value) -> bool {
+    match (foreseen, found) {
+        (Value::String(text), _) if text == KNOWN_LATER => true,
+        (Value::Object(foreseen), Value::Object(found)) => {
+            foreseen.len() == found.len()
+                && foreseen.iter().all(|(key, value)| found.get(key).is_some_and(|other| binding_holds(value, other)))
+        }
+        _ => foreseen == found,
+    }
+}
+
 /// What a person is asked.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Question {

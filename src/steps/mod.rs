@@ -45,7 +45,19 @@ macro_rules! catalogue {
     };
 }
 
+mod common;
+
 catalogue! {
+    create_topic::CreateTopic,
+    delete_topic::DeleteTopic,
+    send_events::SendEvents,
+    register_schema::RegisterSchema,
+    set_compatibility::SetCompatibility,
+    delete_schema::DeleteSchema,
+    set_flag::SetFlag,
+    approval::Approval,
+    confirm::Confirm,
+    wait::Wait,
     note::Note,
 }
 

@@ -86,7 +86,7 @@ steps:
         })
     }
 
-    fn revert(&self, _: &Noting) -> Revert {
+    fn revert(&self, _: &Noting, _: &[Receipt]) -> Revert {
         Revert::Nothing
     }
 }

@@ -1,0 +1,69 @@
+//! What several kinds share: names of systems, settings as text, and how a topic is looked at.
+
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
+use serde::{Deserialize, Deserializer, Serialize};
+
+use crate::step::{Resource, StepError, View, World};
+
+/// Aspect of a topic in a view: how many offsets it has ever given out, over all partitions. 0 means that it never held a record.
+pub(super) const HELD: &str = "held";
+
+/// The system that is meant when a step names none.
+pub(super) fn main_system() -> String {
+    "main".to_owned()
+}
+
+/// Looks at a topic: its state, and whether it ever held a record.
+pub(super) async fn look_at_topic(world: &World, cluster: &str, topic: &str) -> Result<View, StepError> {
+    let kafka = world.kafka(cluster)?;
+    let resource = Resource::topic(cluster, topic);
+    let mut view = View::default();
+    let state = kafka.topic(topic).await?;
+    let held = match state {
+        Some(_) => Some(kafka.ends(topic).await?.iter().map(|ends| ends.end).sum::<i64>()),
+        None => None,
+    };
+    view.put(&resource, &state);
+    view.put_aspect(&resource, HELD, &held);
+    Ok(view)
+}
+
+/// A setting's value: written as text, number or boolean, kept as text.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct ConfigValue(pub String);
+
+impl<'de> Deserialize<'de> for ConfigValue {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        match serde_json::Value::deserialize(deserializer)? {
+            serde_json::Value::String(text) => Ok(Self(text)),
+            serde_json::Value::Number(number) => Ok(Self(number.to_string())),
+            serde_json::Value::Bool(flag) => Ok(Self(flag.to_string())),
+            _ => Err(serde::de::Error::custom("a setting is a text, a number or true/false")),
+        }
+    }
+}
+
+impl JsonSchema for ConfigValue {
+    fn schema_name() -> std::borrow::Cow<'static, str> {
+        "ConfigValue".into()
+    }
+
+    fn inline_schema() -> bool {
+        true
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({ "type": ["string", "number", "boolean"] })
+    }
+}
+
+/// What a step on a way back does with a thing that is in use by now.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum IfUsed {
+    /// Stop the run.
+    #[default]
+    Refuse,
+    /// Leave it where it is and say why.
+    Keep,
+}

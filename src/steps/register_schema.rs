@@ -1,0 +1,268 @@
+//! `register_schema`: makes a subject have a version with this schema, and if asked a compatibility level of its own.
+
+use std::fmt;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use serde_json::json;
+use sha2::{Digest, Sha256};
+
+use super::common::main_system;
+use super::set_compatibility::{Level, look_at_level};
+use crate::ports::registry::{Compatibility, CompatibilityAnswer, NewSchema, SchemaFormat, SchemaVersion};
+use crate::step::{
+    ActContext, Change, Claim, Effect, Evidence, Fact, Facts, FileRef, KNOWN_LATER, Kind, Mark, Nature, OnUnknown, OrdinaryStep, Plan,
+    Receipt, Resource, Revert, Risk, Standing, StepError, StepKind, SystemKind, Verdict, View, World,
+};
+
+/// Registers a schema under a subject, after asking the registry whether it may follow the versions that are there.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct RegisterSchema {
+    /// Name of the schema registry in `cutover.yaml`.
+    #[serde(default = "main_system")]
+    pub registry: String,
+    /// The subject, usually `<topic>-value`.
+    #[schemars(length(min = 1, max = 400))]
+    pub subject: String,
+    /// File with the schema, beside the playbook.
+    pub file: FileRef,
+    /// Language of the schema; told by the file's ending (`.json`, `.avsc`, `.proto`) when it is left out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub format: Option<SchemaFormat>,
+    /// Level that the subject gets before the schema is registered; left as it is when not given.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub compatibility: Option<Compatibility>,
+}
+
+/// The subject before, and what is to be registered.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Registration {
+    schema: NewSchema,
+    /// `false` when the very schema is registered already and only the level changes.
+    register: bool,
+    level: Option<Compatibility>,
+    level_before: Option<Compatibility>,
+}
+
+/// The acts of a registration.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum RegistryAct {
+    /// Give the subject this level.
+    SetLevel(Compatibility),
+    /// Register the schema under this subject.
+    Register(String),
+}
+
+impl fmt::Display for RegistryAct {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::SetLevel(level) => write!(f, "set the compatibility level to {level}"),
+            Self::Register(subject) => write!(f, "register the schema under {subject}"),
+        }
+    }
+}
+
+impl RegisterSchema {
+    fn resource(&self) -> Resource {
+        Resource::subject(&self.registry, &self.subject)
+    }
+
+    fn schema(&self) -> NewSchema {
+        let format = self.format.unwrap_or_else(|| match self.file.path.rsplit('.').next() {
+            Some("avsc") => SchemaFormat::Avro,
+            Some("proto") => SchemaFormat::Protobuf,
+            _ => SchemaFormat::Json,
+        });
+        NewSchema { format, text: self.file.text.to_string() }
+    }
+
+    /// Aspect of the subject under which the registry's answers about this very schema are kept.
+    fn aspect(&self, what: &str) -> String {
+        let digest = Sha256::digest(self.file.text.as_bytes());
+        format!("{what} {}", digest.iter().take(8).map(|byte| format!("{byte:02x}")).collect::<String>())
+    }
+}
+
+impl StepKind for RegisterSchema {
+    const KIND: Kind = Kind {
+        name: "register_schema",
+        summary: "makes a subject have a version with this schema",
+        nature: Nature::State,
+        risk: Risk::Reversible,
+        needs: &[SystemKind::Registry],
+        on_unknown: OnUnknown::ActAgain,
+        example: "playbook: example-register-schema
+steps:
+  - id: schema
+    register_schema:
+      subject: datarep.exercise-value
+      file: schemas/exercise_changed.v0.json
+      compatibility: BACKWARD
+",
+    };
+    type Change = Registration;
+    type Act = RegistryAct;
+
+    fn resources(&self) -> Vec<Claim> {
+        vec![Claim::write(self.resource())]
+    }
+
+    fn complaints(&self) -> Vec<(String, String)> {
+        if self.file.text.trim().is_empty() {
+            return vec![("/file".to_owned(), format!("`{}` is empty; it must hold the schema", self.file.path))];
+        }
+        Vec::new()
+    }
+
+    fn files(&mut self) -> Vec<&mut FileRef> {
+        vec![&mut self.file]
+    }
+
+    async fn inspect(&self, world: &World) -> Result<View, StepError> {
+        let registry = world.registry(&self.registry)?;
+        let mut view = look_at_level(world, &self.registry, &self.subject).await?;
+        let latest = registry.latest(&self.subject).await?;
+        let found = match latest {
+            Some(_) => registry.lookup(&self.subject, &self.schema()).await?,
+            None => None,
+        };
+        let answer = match (&latest, &found) {
+            (Some(_), None) => Some(registry.check(&self.subject, &self.schema()).await?),
+            _ => None,
+        };
+        view.put(&self.resource(), &latest);
+        view.put_aspect(&self.resource(), &self.aspect("found"), &found);
+        view.put_aspect(&self.resource(), &self.aspect("answer"), &answer);
+        Ok(view)
+    }
+
+    fn plan(&self, view: &View) -> Plan<Registration> {
+        let resource = self.resource();
+        let Some(latest) = view.get::<SchemaVersion>(&resource) else {
+            return Plan::CannotPreview(format!("subject {} was not looked at", self.subject));
+        };
+        let found = view.aspect::<SchemaVersion>(&resource, &self.aspect("found")).flatten();
+        let answer = view.aspect::<CompatibilityAnswer>(&resource, &self.aspect("answer")).flatten();
+        let level_before = view.aspect::<Compatibility>(&resource, super::set_compatibility::LEVEL).flatten();
+        let level = self.compatibility.filter(|level| Some(*level) != level_before);
+        let mut effects = Vec::new();
+        if let Some(level) = level {
+            let from = Some(level_before.map_or_else(|| "the registry's default".to_owned(), |level| level.to_string()));
+            let what = format!("compatibility of {}", self.subject);
+            effects.push(Effect { mark: Mark::Change, what, from, to: Some(level.to_string()) });
+        }
+        match (&found, &latest, &answer) {
+            (Some(found), _, _) if level.is_none() => {
+                let version = found.version.map_or_else(|| "a version of this run".to_owned(), |version| format!("version {version}"));
+                return Plan::AlreadySo(format!("it is {version} of {}", self.subject));
+            }
+            // Why: the registry judged at the level that is in force now; a level that this step sets first may judge otherwise.
+            (None, Some(_), Some(answer)) if !answer.compatible && level.is_none() => {
+                let reasons = if answer.reasons.is_empty() { "it gave no reason".to_owned() } else { answer.reasons.join("; ") };
+                return Plan::Impossible(format!("the registry refuses it as a next version of {}: {reasons}", self.subject));
+            }
+            (Some(_), _, _) => {}
+            (None, latest, _) => {
+                let mark = if latest.is_some() { Mark::Change } else { Mark::Create };
+                let from = latest.as_ref().map(|latest| latest.version.map_or_else(|| "a version of this run".to_owned(), |version| format!("version {version}")));
+                let to = if latest.is_some() { "a new version, after the registry has checked it" } else { "a first version" };
+                effects.push(Effect { mark, what: format!("schema of {}", self.subject), from, to: Some(format!("{to}, from {}", self.file.path)) });
+            }
+        }
+        let followed = latest.map(|latest| latest.version.map_or_else(|| json!(KNOWN_LATER), |version| json!(version)));
+        let binding = json!({ "latest": followed, "level": level_before });
+        let change = Registration { schema: self.schema(), register: found.is_none(), level, level_before };
+        Plan::Change(Change { change, effects, binding })
+    }
+
+    fn leave(&self, change: &Registration, view: &mut View) {
+        let resource = self.resource();
+        if let Some(level) = change.level {
+            view.put_aspect(&resource, super::set_compatibility::LEVEL, &Some(level));
+        }
+        if change.register {
+            let version = SchemaVersion { id: None, version: None, format: change.schema.format, text: change.schema.text.clone() };
+            view.put(&resource, &Some(&version));
+            view.put_aspect(&resource, &self.aspect("found"), &Some(&version));
+        }
+    }
+
+    fn acts(&self, change: &Registration) -> Vec<RegistryAct> {
+        let level = change.level.map(RegistryAct::SetLevel);
+        let register = change.register.then(|| RegistryAct::Register(self.subject.clone()));
+        level.into_iter().chain(register).collect()
+    }
+
+    async fn standing(&self, context: &ActContext, change: &Registration, act: &RegistryAct) -> Result<Standing, StepError> {
+        let registry = context.world.registry(&self.registry)?;
+        match act {
+            RegistryAct::SetLevel(level) => {
+                super::set_compatibility::level_standing(registry.as_ref(), &self.subject, change.level_before, Level::Own(*level)).await
+            }
+            RegistryAct::Register(subject) => Ok(match registry.lookup(subject, &change.schema).await? {
+                Some(version) => Standing::After(registered(&version)),
+                None => Standing::Before,
+            }),
+        }
+    }
+
+    async fn act(&self, context: &ActContext, change: &Registration, act: &RegistryAct) -> Result<Receipt, StepError> {
+        let registry = context.world.registry(&self.registry)?;
+        match act {
+            RegistryAct::SetLevel(level) => {
+                registry.set_level(&self.subject, Some(*level)).await?;
+                Ok(Receipt::said(format!("set the level to {level}")))
+            }
+            RegistryAct::Register(subject) => Ok(registered(&registry.register(subject, &change.schema).await?)),
+        }
+    }
+
+    async fn verify(&self, context: &ActContext, _: Option<&Registration>) -> Result<Verdict, StepError> {
+        let registry = context.world.registry(&self.registry)?;
+        if let Some(wanted) = self.compatibility {
+            let level = registry.level(&self.subject).await?;
+            if level != Some(wanted) {
+                let level = level.map_or_else(|| "the default".to_owned(), |level| level.to_string());
+                return Ok(Verdict::Broken(format!("the level of {} is {level}, not {wanted}", self.subject)));
+            }
+        }
+        Ok(match registry.lookup(&self.subject, &self.schema()).await? {
+            Some(found) => {
+                let line = format!("version {} of {}, id {}", number(found.version), self.subject, number(found.id));
+                Verdict::Holds(Evidence::with(line, &json!({ "version": found.version, "id": found.id })))
+            }
+            None => Verdict::Broken(format!("{} has no version with this schema", self.subject)),
+        })
+    }
+
+    fn revert(&self, change: &Registration, receipts: &[Receipt]) -> Revert {
+        let mut steps = Vec::new();
+        let version = receipts.iter().find_map(|receipt| receipt.data.get("version").cloned());
+        if let Some(version) = version.filter(|_| change.register) {
+            let body = json!({ "registry": self.registry, "subject": self.subject, "version": version, "if_used": "keep" });
+            steps.push(OrdinaryStep { kind: "delete_schema".to_owned(), body });
+        }
+        if change.level.is_some() {
+            let level = Level::from(change.level_before);
+            let body = json!({ "registry": self.registry, "subject": self.subject, "level": level });
+            steps.push(OrdinaryStep { kind: "set_compatibility".to_owned(), body });
+        }
+        if steps.is_empty() { Revert::Nothing } else { Revert::Steps(steps) }
+    }
+
+    fn facts(&self) -> Facts {
+        let subject = format!("{}/{}", self.registry, self.subject);
+        Facts { needs: Vec::new(), leaves: vec![Fact::Schema { subject, file: self.file.path.clone() }] }
+    }
+}
+
+fn registered(version: &SchemaVersion) -> Receipt {
+    let line = format!("registered as version {}, id {}", number(version.version), number(version.id));
+    Receipt::with(line, &json!({ "version": version.version, "id": version.id }))
+}
+
+fn number(value: Option<i64>) -> String {
+    value.map_or_else(|| "unknown".to_owned(), |value| value.to_string())
+}

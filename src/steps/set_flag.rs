@@ -1,0 +1,237 @@
+//! `set_flag`: makes a flag serve one variant everywhere at once. Steps and shares are `roll_out_flag`'s business.
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+
+use super::common::main_system;
+use crate::ports::flags::{FlagChange, FlagState};
+use crate::step::{
+    ActContext, Change, Claim, Effect, Evidence, Fact, Facts, Kind, Mark, Nature, OnUnknown, Plan, Receipt, Resource, Revert, Risk,
+    Standing, StepError, StepKind, SystemKind, Verdict, View, World,
+};
+
+/// Makes a flag serve one variant to everybody, and creates the flag when it is not there.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct SetFlag {
+    /// Name of the flag store in `cutover.yaml`.
+    #[serde(default = "main_system")]
+    pub store: String,
+    /// Name of the flag.
+    #[schemars(extend("format" = "flag-name"))]
+    pub flag: String,
+    /// The variant that everybody gets.
+    #[schemars(length(min = 1))]
+    pub to: String,
+    /// Variant names and their values, all of one type. Needed for a flag that is not there yet, unless `to` is `on` or `off`.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub variants: BTreeMap<String, Value>,
+    /// `false` disables the flag, so that services use the default in their code.
+    #[serde(default = "enabled", skip_serializing_if = "Clone::clone")]
+    pub enabled: bool,
+    /// JSONLogic targeting to keep beside the variant; there is none when it is left out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub targeting: Option<Value>,
+}
+
+fn enabled() -> bool {
+    true
+}
+
+/// The flag before and after.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Flip {
+    before: Option<FlagState>,
+    after: FlagState,
+}
+
+/// The one act.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct WriteFlag {
+    flag: String,
+    to: String,
+}
+
+impl fmt::Display for WriteFlag {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "set flag {} to {}", self.flag, self.to)
+    }
+}
+
+impl SetFlag {
+    fn resource(&self) -> Resource {
+        Resource::flag(&self.store, &self.flag)
+    }
+
+    /// The variants of the flag once it is set, or what is missing.
+    fn variants(&self, before: Option<&FlagState>) -> Result<BTreeMap<String, Value>, String> {
+        let mut variants = before.map(|before| before.variants.clone()).unwrap_or_default();
+        if variants.is_empty() && self.variants.is_empty() && matches!(self.to.as_str(), "on" | "off") {
+            variants = BTreeMap::from([("on".to_owned(), json!(true)), ("off".to_owned(), json!(false))]);
+        }
+        variants.extend(self.variants.clone());
+        if variants.contains_key(&self.to) {
+            return Ok(variants);
+        }
+        let known: Vec<_> = variants.keys().map(|name| format!("`{name}`")).collect();
+        Err(if known.is_empty() {
+            format!("flag {} is not there yet; name its `variants`, among them `{}`", self.flag, self.to)
+        } else {
+            format!("flag {} has no variant `{}`, only {}; add it under `variants`", self.flag, self.to, known.join(", "))
+        })
+    }
+}
+
+impl StepKind for SetFlag {
+    const KIND: Kind = Kind {
+        name: "set_flag",
+        summary: "makes a flag serve one variant to everybody",
+        nature: Nature::State,
+        risk: Risk::Reversible,
+        needs: &[SystemKind::Flags],
+        on_unknown: OnUnknown::ActAgain,
+        example: "playbook: example-set-flag
+steps:
+  - id: produce
+    set_flag: {flag: exercise-events, to: on}
+",
+    };
+    type Change = Flip;
+    type Act = WriteFlag;
+
+    fn resources(&self) -> Vec<Claim> {
+        vec![Claim::write(self.resource())]
+    }
+
+    fn complaints(&self) -> Vec<(String, String)> {
+        let mut complaints = Vec::new();
+        let mut types = self.variants.values().map(type_of);
+        if let Some(first) = types.next()
+            && types.any(|other| other != first)
+        {
+            complaints.push(("/variants".to_owned(), "all variants of a flag must be of one type".to_owned()));
+        }
+        if self.variants.values().any(|value| matches!(value, Value::Null | Value::Array(_))) {
+            complaints.push(("/variants".to_owned(), "a variant is a boolean, a text, a number or an object".to_owned()));
+        }
+        if !self.variants.is_empty() && !self.variants.contains_key(&self.to) {
+            let known: Vec<_> = self.variants.keys().map(|name| format!("`{name}`")).collect();
+            complaints.push(("/to".to_owned(), format!("`{}` is not one of the variants {}", self.to, known.join(", "))));
+        }
+        complaints
+    }
+
+    async fn inspect(&self, world: &World) -> Result<View, StepError> {
+        let mut view = View::default();
+        view.put(&self.resource(), &world.flags(&self.store)?.flag(&self.flag).await?);
+        Ok(view)
+    }
+
+    fn plan(&self, view: &View) -> Plan<Flip> {
+        let Some(before) = view.get::<FlagState>(&self.resource()) else {
+            return Plan::CannotPreview(format!("flag {} was not looked at", self.flag));
+        };
+        let variants = match self.variants(before.as_ref()) {
+            Ok(variants) => variants,
+            Err(why) => return Plan::Impossible(why),
+        };
+        let after =
+            FlagState { enabled: self.enabled, variants, default_variant: Some(self.to.clone()), targeting: self.targeting.clone() };
+        if before.as_ref() == Some(&after) {
+            return Plan::AlreadySo(format!("it is {}", words(&after)));
+        }
+        let mark = if before.is_some() { Mark::Change } else { Mark::Create };
+        let from = before.as_ref().map(words);
+        let effects = vec![Effect { mark, what: format!("flag {}", self.flag), from, to: Some(words(&after)) }];
+        let binding = json!({ "flag": before });
+        Plan::Change(Change { change: Flip { before, after }, effects, binding })
+    }
+
+    fn leave(&self, change: &Flip, view: &mut View) {
+        view.put(&self.resource(), &Some(&change.after));
+    }
+
+    fn acts(&self, change: &Flip) -> Vec<WriteFlag> {
+        vec![WriteFlag { flag: self.flag.clone(), to: words(&change.after) }]
+    }
+
+    async fn standing(&self, context: &ActContext, _: &Flip, _: &WriteFlag) -> Result<Standing, StepError> {
+        Ok(match context.world.flags(&self.store)?.revision_of(&context.key).await? {
+            Some(revision) => Standing::After(written(revision)),
+            None => Standing::Before,
+        })
+    }
+
+    async fn act(&self, context: &ActContext, change: &Flip, _: &WriteFlag) -> Result<Receipt, StepError> {
+        let change = FlagChange {
+            key: context.key.clone(),
+            flag: self.flag.clone(),
+            before: change.before.clone(),
+            after: change.after.clone(),
+        };
+        context.world.flags(&self.store)?.change(&change).await.map(written).map_err(StepError::from)
+    }
+
+    async fn verify(&self, context: &ActContext, change: Option<&Flip>) -> Result<Verdict, StepError> {
+        let now = context.world.flags(&self.store)?.flag(&self.flag).await?;
+        let Some(change) = change else { return Ok(Verdict::Broken("there is no change to verify".to_owned())) };
+        if now.as_ref() != Some(&change.after) {
+            let now = now.as_ref().map_or_else(|| "not there".to_owned(), words);
+            return Ok(Verdict::Broken(format!("flag {} is {now}, not {}", self.flag, words(&change.after))));
+        }
+        let revision = context.receipts.first().and_then(|receipt| receipt.data.get("revision").and_then(Value::as_i64)).unwrap_or_default();
+        // Why: silence is not an acknowledgement; nobody has told which revision it uses.
+        let line = format!("{} since revision {revision}; unacknowledged: no service has reported the revision it uses", words(&change.after));
+        Ok(Verdict::Holds(Evidence::with(line, &json!({ "revision": revision, "acknowledged": false }))))
+    }
+
+    fn revert(&self, change: &Flip, _: &[Receipt]) -> Revert {
+        let body = match &change.before {
+            Some(FlagState { default_variant: Some(to), enabled, targeting, .. }) => {
+                json!({ "store": self.store, "flag": self.flag, "to": to, "enabled": enabled, "targeting": targeting })
+            }
+            // Why: a disabled flag makes services use the default in their code, exactly as when it was not there.
+            _ => json!({ "store": self.store, "flag": self.flag, "to": self.to, "enabled": false }),
+        };
+        Revert::step("set_flag", without_nulls(body))
+    }
+
+    fn facts(&self) -> Facts {
+        let variant = self.enabled.then(|| self.to.clone());
+        Facts { needs: Vec::new(), leaves: vec![Fact::Flag { flag: self.flag.clone(), variant }] }
+    }
+}
+
+fn written(revision: i64) -> Receipt {
+    Receipt::with(format!("wrote revision {revision}"), &json!({ "revision": revision }))
+}
+
+fn type_of(value: &Value) -> &'static str {
+    match value {
+        Value::Bool(_) => "boolean",
+        Value::Number(_) => "number",
+        Value::String(_) => "text",
+        Value::Object(_) => "object",
+        Value::Null | Value::Array(_) => "other",
+    }
+}
+
+fn words(state: &FlagState) -> String {
+    let variant = state.default_variant.as_deref().unwrap_or("the default in the code");
+    match (state.enabled, state.targeting.is_some()) {
+        (false, _) => "disabled".to_owned(),
+        (true, true) => format!("{variant}, with targeting"),
+        (true, false) => variant.to_owned(),
+    }
+}
+
+fn without_nulls(mut body: Value) -> Value {
+    if let Value::Object(fields) = &mut body {
+        fields.retain(|_, value| !value.is_null());
+    }
+    body
+}

@@ -1,0 +1,84 @@
+//! `wait`: lets time pass. The clock starts with the journal entry that begins the step, so a crash does not start it anew.
+
+use std::time::Duration;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::step::scalar::Span;
+use crate::step::{
+    ActContext, Claim, Evidence, Kind, Nature, Never, OnUnknown, Plan, Receipt, Revert, Risk, Standing, StepError, StepKind, Verdict, View,
+    World,
+};
+
+/// Waits for a length of time.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Wait {
+    /// How long.
+    #[serde(rename = "for")]
+    pub length: Span,
+}
+
+impl StepKind for Wait {
+    const KIND: Kind = Kind {
+        name: "wait",
+        summary: "lets time pass",
+        nature: Nature::Once,
+        risk: Risk::Safe,
+        needs: &[],
+        on_unknown: OnUnknown::ActAgain,
+        example: "playbook: example-wait
+steps:
+  - id: settle
+    wait: {for: 1s}
+",
+    };
+    type Change = Never;
+    type Act = Never;
+
+    fn resources(&self) -> Vec<Claim> {
+        Vec::new()
+    }
+
+    async fn inspect(&self, _: &World) -> Result<View, StepError> {
+        Ok(View::default())
+    }
+
+    fn plan(&self, _: &View) -> Plan<Never> {
+        Plan::Wait { now: "not begun".to_owned(), goal: format!("{} have passed", self.length) }
+    }
+
+    fn leave(&self, change: &Never, _: &mut View) {
+        match *change {}
+    }
+
+    fn acts(&self, change: &Never) -> Vec<Never> {
+        match *change {}
+    }
+
+    async fn standing(&self, _: &ActContext, change: &Never, _: &Never) -> Result<Standing, StepError> {
+        match *change {}
+    }
+
+    async fn act(&self, _: &ActContext, change: &Never, _: &Never) -> Result<Receipt, StepError> {
+        match *change {}
+    }
+
+    async fn verify(&self, context: &ActContext, _: Option<&Never>) -> Result<Verdict, StepError> {
+        // Why: a clock that was set back must not make the wait longer than it was; no time has passed then.
+        let passed = (context.now - context.began).to_std().unwrap_or_default();
+        Ok(match self.length.0.checked_sub(passed) {
+            None | Some(Duration::ZERO) => Verdict::Holds(Evidence::said(format!("{} have passed", self.length))),
+            Some(left) => Verdict::NotYet {
+                now: format!("{} left", Span(Duration::from_secs(left.as_secs() + 1))),
+                goal: format!("{} have passed", self.length),
+                again_in: left,
+            },
+        })
+    }
+
+    fn revert(&self, change: &Never, _: &[Receipt]) -> Revert {
+        match *change {}
+    }
+}
