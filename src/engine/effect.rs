@@ -1,0 +1,25 @@
+//! What a run wants done.
+
+use super::command::Answer;
+use super::entry::JournalEntry;
+
+/// Something to do. Effects are carried out in order; [`Effect::Act`] only once every entry recorded before it is durable.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Effect {
+    /// Write the entry.
+    Record(JournalEntry),
+    /// Look at the present step and plan it.
+    Plan(u64),
+    /// Look whether the present act has happened.
+    Stand(u64),
+    /// Do the present act.
+    Act(u64),
+    /// Tell the act of this ticket that its position is saved, once it is durable.
+    CursorSaved(u64),
+    /// Look whether the present step's goal holds.
+    Verify(u64),
+    /// Put the way back together.
+    PlanBack(u64),
+    /// Answer the inbox row.
+    Answer(i64, Answer),
+}

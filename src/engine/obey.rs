@@ -1,0 +1,89 @@
+//! How a run answers what a person tells it.
+
+use chrono::{DateTime, Utc};
+
+use super::command::{Answer, Command, Order};
+use super::effect::Effect;
+use super::entry::{AskedFor, Entry, Scope};
+use super::run::Run;
+use super::state::RunState;
+use super::table::{Rule, rule};
+
+impl Run {
+    pub(super) fn obey(&mut self, now: DateTime<Utc>, inbox: i64, order: &Order, effects: &mut Vec<Effect>) {
+        let state = self.state();
+        let (taken, text) = match self.permit(order) {
+            Ok(text) => (true, text),
+            Err(text) => (false, text),
+        };
+        if taken {
+            self.carry_out(now, order, effects);
+        }
+        effects.push(Effect::Answer(inbox, Answer { taken, text, state }));
+    }
+
+    /// What will happen, or why the order is refused.
+    fn permit(&self, order: &Order) -> Result<String, String> {
+        let text = match rule(self.state(), order.command) {
+            Rule::Taken(text) => text,
+            Rule::Refused(text) => return Err(text.to_owned()),
+        };
+        let present = self.step_id();
+        if let Some(meant) = order.step.as_ref().filter(|meant| **meant != present) {
+            return Err(if present.is_empty() {
+                format!("the run is past {meant}")
+            } else {
+                format!("the run is at {present} by now, not at {meant}")
+            });
+        }
+        if order.command.needs_reason() && order.reason.as_ref().is_none_or(|reason| reason.trim().is_empty()) {
+            return Err(format!("{} needs a reason", order.command.as_str()));
+        }
+        let question = self.record().and_then(|record| record.question.as_ref());
+        match (order.command, question) {
+            (Command::Skip, Some((AskedFor::Question | AskedFor::Approval, _))) => {
+                return Err("a question is answered with approve, not skipped".to_owned());
+            }
+            (Command::Approve, Some((_, question))) => {
+                self.may_answer(order)?;
+                let given = order.evidence.as_deref().unwrap_or_default().trim();
+                match question.evidence.as_deref() {
+                    Some("url") if !given.starts_with("http://") && !given.starts_with("https://") => {
+                        return Err(
+                            "the answer must bring the address of a page that shows it, beginning with http:// or https://".to_owned()
+                        );
+                    }
+                    Some(kind) if given.is_empty() => return Err(format!("the answer must bring evidence ({kind})")),
+                    _ => {}
+                }
+            }
+            _ => {}
+        }
+        Ok(text.to_owned())
+    }
+
+    fn carry_out(&mut self, now: DateTime<Utc>, order: &Order, effects: &mut Vec<Effect>) {
+        let (by, reason, step) = (order.by.clone(), order.reason.clone(), self.step_id());
+        let entry = match order.command {
+            Command::Approve => {
+                self.answer(now, &by, reason, order.evidence.clone(), effects);
+                return;
+            }
+            Command::Pause => Entry::Paused { by, reason },
+            Command::Resume if self.state() == RunState::Paused => Entry::Resumed { by, reason },
+            Command::Resume | Command::Retry => Entry::Retried { step, by, reason },
+            Command::Skip => {
+                // Why: a look at the skipped step may be under way; its answer must not be taken for the next step's.
+                self.out = None;
+                Entry::StepSkipped { step, by, reason: reason.unwrap_or_default() }
+            }
+            Command::Revert => Entry::RevertOrdered { by, reason, scope: Scope::Run },
+            Command::Abort => Entry::AbortOrdered { by, reason },
+            Command::Abandon => {
+                let why = format!("by {by}: {}", reason.unwrap_or_default());
+                Entry::RunEnded { state: RunState::Abandoned, why: Some(why) }
+            }
+        };
+        self.write(now, entry, effects);
+    }
+}

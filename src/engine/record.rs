@@ -1,0 +1,77 @@
+//! What is known of one step of a run.
+
+use chrono::{DateTime, Utc};
+use serde_json::Value;
+
+use super::entry::AskedFor;
+use super::state::StepState;
+use crate::step::{ErasedChange, Evidence, Question, Receipt, StepError};
+
+/// A step's part of the run, rebuilt from the journal.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct StepRecord {
+    /// Where it stands.
+    pub state: StepState,
+    /// The change with its before-image.
+    pub change: Option<ErasedChange>,
+    /// Changes that were made before the step was tried again from the start, oldest first, with their receipts.
+    pub earlier: Vec<(ErasedChange, Vec<Receipt>)>,
+    /// Index of the present act.
+    pub act: usize,
+    /// Whether the present act was begun.
+    pub act_begun: bool,
+    /// What the acts that are done answered.
+    pub receipts: Vec<Receipt>,
+    /// The last saved position of the present act.
+    pub cursor: Option<Value>,
+    /// When it began.
+    pub began: Option<DateTime<Utc>>,
+    /// When it was over.
+    pub ended: Option<DateTime<Utc>>,
+    /// Failed tries in a row.
+    pub attempts: u32,
+    /// When it is tried or looked at again.
+    pub again_at: Option<DateTime<Utc>>,
+    /// The question that is open.
+    pub question: Option<(AskedFor, Question)>,
+    /// Whether its `approval` option was answered.
+    pub approved: bool,
+    /// Whether a person accepted that the world is not what the plan foresaw.
+    pub stale_accepted: bool,
+    /// What it waits for, as (now, goal).
+    pub waits: Option<(String, String)>,
+    /// When that was last written down.
+    pub waits_since: Option<DateTime<Utc>>,
+    /// What shows that it is over.
+    pub evidence: Option<Evidence>,
+    /// The last error.
+    pub error: Option<StepError>,
+    /// Who skipped or answered it.
+    pub by: Option<String>,
+}
+
+impl Default for StepState {
+    fn default() -> Self {
+        Self::Pending
+    }
+}
+
+impl StepRecord {
+    /// Where the step stands as people are told: a step that is tried again later waits.
+    #[must_use]
+    pub fn shown(&self) -> StepState {
+        if self.again_at.is_some() && !self.state.is_over() { StepState::Waiting } else { self.state }
+    }
+
+    /// Whether an act of it may have happened, so that a way back must look at it.
+    #[must_use]
+    pub fn may_have_changed(&self) -> bool {
+        self.change.is_some() || !self.earlier.is_empty()
+    }
+
+    /// The changes that a way back must take back, newest first, with what their acts answered.
+    pub fn changes(&self) -> impl Iterator<Item = (&ErasedChange, &[Receipt])> {
+        let present = self.change.iter().map(|change| (change, self.receipts.as_slice()));
+        present.chain(self.earlier.iter().rev().map(|(change, receipts)| (change, receipts.as_slice())))
+    }
+}

@@ -1,0 +1,413 @@
+//! One run: what the journal says of it, and how an entry changes that.
+
+use chrono::{DateTime, Duration, Utc};
+
+use super::command::Order;
+use super::definition::{Approvals, Definition, StepDefinition};
+use super::entry::{AskedFor, BackAction, BackStep, Entry, How, JournalEntry, Scope};
+use super::record::StepRecord;
+use super::state::{RunState, StepState};
+
+/// In which direction a run goes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Phase {
+    /// Through the playbook.
+    Forward,
+    /// Through the way back.
+    Back(Scope),
+}
+
+/// How a run was started.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Begun {
+    /// Who started it.
+    pub by: String,
+    /// Who may approve.
+    pub approvals: Approvals,
+    /// Whether approvals are answered in the starter's name.
+    pub yes: bool,
+    /// When.
+    pub at: DateTime<Utc>,
+}
+
+/// A step of the way back with its record.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Back {
+    /// What is done.
+    pub step: BackStep,
+    /// How the engine treats it.
+    pub definition: StepDefinition,
+    /// How far it is.
+    pub record: StepRecord,
+}
+
+/// One run.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Run {
+    pub(super) definition: Definition,
+    pub(super) forward: Vec<StepRecord>,
+    pub(super) back: Vec<Back>,
+    pub(super) phase: Phase,
+    pub(super) at: usize,
+    /// Where the forward direction stood when the way back began.
+    pub(super) turned_at: usize,
+    pub(super) seq: i64,
+    pub(super) begun: Option<Begun>,
+    pub(super) paused: bool,
+    pub(super) frozen: bool,
+    pub(super) revert_ordered: Option<Scope>,
+    pub(super) abort_ordered: bool,
+    pub(super) quarantined: Option<String>,
+    pub(super) ended: Option<RunState>,
+    pub(super) last_ticket: u64,
+    /// The effect whose answer is being waited for.
+    pub(super) out: Option<u64>,
+}
+
+impl Run {
+    /// A run without any journal yet.
+    #[must_use]
+    pub fn new(definition: Definition) -> Self {
+        let forward = definition.steps.iter().map(|_| StepRecord::default()).collect();
+        Self {
+            definition,
+            forward,
+            back: Vec::new(),
+            phase: Phase::Forward,
+            at: 0,
+            turned_at: 0,
+            seq: 0,
+            begun: None,
+            paused: false,
+            frozen: false,
+            revert_ordered: None,
+            abort_ordered: false,
+            quarantined: None,
+            ended: None,
+            last_ticket: 0,
+            out: None,
+        }
+    }
+
+    /// Rebuilds a run from its journal. Entries must be in order; one whose number is not the next is left out.
+    #[must_use]
+    pub fn replay(definition: Definition, journal: impl IntoIterator<Item = JournalEntry>) -> Self {
+        let mut run = Self::new(definition);
+        for entry in journal {
+            if entry.seq == run.seq + 1 {
+                run.apply(&entry);
+            }
+        }
+        run
+    }
+
+    /// Where the run stands.
+    #[must_use]
+    pub fn state(&self) -> RunState {
+        if let Some(end) = self.ended {
+            return end;
+        }
+        if self.quarantined.is_some() {
+            return RunState::Quarantined;
+        }
+        let record = self.record();
+        if record.is_some_and(|record| record.state == StepState::Failed) && self.revert_ordered.is_none() {
+            return match self.phase {
+                Phase::Back(_) => RunState::Stuck,
+                Phase::Forward if self.frozen => RunState::Frozen,
+                Phase::Forward => RunState::Failed,
+            };
+        }
+        if self.paused {
+            return RunState::Paused;
+        }
+        if record.is_some_and(|record| record.state == StepState::Asking) {
+            return RunState::Asking;
+        }
+        if matches!(self.phase, Phase::Back(_)) || self.revert_ordered.is_some() {
+            return RunState::Reverting;
+        }
+        if record.is_some_and(|record| record.shown() == StepState::Waiting) {
+            return RunState::Waiting;
+        }
+        if self.seq <= 1 && self.out.is_none() { RunState::Pending } else { RunState::Running }
+    }
+
+    /// When the run wants to be woken if nothing else happens; `None` when only a person or an answer moves it.
+    #[must_use]
+    pub fn wake_at(&self) -> Option<DateTime<Utc>> {
+        if self.ended.is_some() || self.out.is_some() || self.paused || self.quarantined.is_some() {
+            return None;
+        }
+        let (definition, record) = self.present()?;
+        let again = record.again_at?;
+        let limit =
+            definition.timeout.zip(record.began).map(|(timeout, began)| began + Duration::from_std(timeout).unwrap_or(Duration::MAX));
+        Some(limit.map_or(again, |limit| limit.min(again)))
+    }
+
+    /// Whether an answer to an effect is being waited for.
+    #[must_use]
+    pub fn is_busy(&self) -> bool {
+        self.out.is_some()
+    }
+
+    /// Number of the last journal entry.
+    #[must_use]
+    pub fn seq(&self) -> i64 {
+        self.seq
+    }
+
+    /// In which direction it goes.
+    #[must_use]
+    pub fn phase(&self) -> Phase {
+        self.phase
+    }
+
+    /// How it was started; `None` before the first entry.
+    #[must_use]
+    pub fn begun(&self) -> Option<&Begun> {
+        self.begun.as_ref()
+    }
+
+    /// The steps of the playbook with their records.
+    pub fn forward(&self) -> impl Iterator<Item = (&StepDefinition, &StepRecord)> {
+        self.definition.steps.iter().zip(&self.forward)
+    }
+
+    /// The steps of the way back.
+    #[must_use]
+    pub fn back(&self) -> &[Back] {
+        &self.back
+    }
+
+    /// Index of the present step in the present direction.
+    #[must_use]
+    pub fn at(&self) -> usize {
+        self.at
+    }
+
+    /// Why it was taken out of service.
+    #[must_use]
+    pub fn quarantined(&self) -> Option<&str> {
+        self.quarantined.as_deref()
+    }
+
+    /// The present step with its record; `None` behind the last one.
+    #[must_use]
+    pub fn present(&self) -> Option<(&StepDefinition, &StepRecord)> {
+        match self.phase {
+            Phase::Forward => self.definition.steps.get(self.at).zip(self.forward.get(self.at)),
+            Phase::Back(_) => self.back.get(self.at).map(|back| (&back.definition, &back.record)),
+        }
+    }
+
+    pub(super) fn record(&self) -> Option<&StepRecord> {
+        self.present().map(|(_, record)| record)
+    }
+
+    pub(super) fn record_mut(&mut self) -> Option<&mut StepRecord> {
+        match self.phase {
+            Phase::Forward => self.forward.get_mut(self.at),
+            Phase::Back(_) => self.back.get_mut(self.at).map(|back| &mut back.record),
+        }
+    }
+
+    /// Changes the run as the entry says. The only place where a run changes, live and in replay.
+    pub(super) fn apply(&mut self, journaled: &JournalEntry) {
+        self.seq = journaled.seq;
+        let at = journaled.at;
+        match &journaled.entry {
+            Entry::RunBegun { by, approvals, yes } => {
+                self.begun = Some(Begun { by: by.clone(), approvals: *approvals, yes: *yes, at });
+            }
+            Entry::Paused { .. } => self.paused = true,
+            Entry::Resumed { .. } => self.paused = false,
+            Entry::RevertOrdered { scope, .. } => {
+                self.revert_ordered = Some(*scope);
+                self.ended = None;
+                self.abort_ordered = false;
+                self.paused = false;
+            }
+            Entry::RevertBegun { scope, steps } => self.turn(*scope, steps),
+            Entry::AbortOrdered { .. } => self.abort_ordered = true,
+            Entry::Quarantined { why } => self.quarantined = Some(why.clone()),
+            Entry::RunEnded { state, .. } => self.ended = Some(*state),
+            entry => {
+                self.apply_step(entry, at);
+            }
+        }
+        self.leave_step_revert();
+    }
+
+    fn apply_step(&mut self, entry: &Entry, at: DateTime<Utc>) {
+        if matches!(entry, Entry::Retried { .. }) {
+            self.frozen = false;
+            self.quarantined = None;
+        }
+        if let Entry::StepFailed { frozen, .. } = entry {
+            self.frozen = *frozen;
+        }
+        let nature = self.present().map(|(definition, _)| definition.nature);
+        let Some(record) = self.record_mut() else { return };
+        match entry {
+            Entry::Asked { question, why, .. } => {
+                record.state = StepState::Asking;
+                record.question = Some((*why, question.clone()));
+                record.again_at = None;
+            }
+            Entry::Answered { by, .. } => record.answered(by),
+            Entry::StepBegun { change, .. } => record.begin(change.clone(), at),
+            Entry::ActBegun { act, .. } => {
+                record.state = StepState::Acting;
+                record.act = *act;
+                record.act_begun = true;
+                record.cursor = None;
+            }
+            Entry::CursorSaved { cursor, .. } => record.cursor = Some(cursor.clone()),
+            Entry::ActDone { act, receipt, .. } => record.act_done(*act, receipt.clone()),
+            Entry::Stumbled { error, attempt, again_at, .. } => {
+                record.error = Some(error.clone());
+                record.attempts = *attempt;
+                record.again_at = Some(*again_at);
+            }
+            Entry::StepWaits { now, goal, .. } => {
+                record.state = StepState::Waiting;
+                record.waits = Some((now.clone(), goal.clone()));
+                record.waits_since = Some(at);
+            }
+            Entry::StepDone { how, evidence, .. } => {
+                record.over(how.state(), at);
+                record.evidence = Some(evidence.clone());
+                self.at += 1;
+            }
+            Entry::StepSkipped { by, .. } => {
+                record.over(StepState::Skipped, at);
+                record.by = Some(by.clone());
+                self.at += 1;
+            }
+            Entry::StepFailed { error, .. } => {
+                record.state = StepState::Failed;
+                record.error = Some(error.clone());
+                record.again_at = None;
+            }
+            Entry::Retried { .. } => record.try_again(nature),
+            _ => {}
+        }
+    }
+
+    fn turn(&mut self, scope: Scope, steps: &[BackStep]) {
+        if self.phase == Phase::Forward {
+            self.turned_at = self.at;
+        }
+        let back = |step: &BackStep| {
+            let kind = match &step.action {
+                BackAction::Step { kind, .. } => kind.as_str(),
+                BackAction::Kept(_) | BackAction::Impossible(_) => "",
+            };
+            Back { definition: StepDefinition::plain(&step.id, kind), step: step.clone(), record: StepRecord::default() }
+        };
+        self.back = steps.iter().map(back).collect();
+        self.phase = Phase::Back(scope);
+        self.at = 0;
+        self.revert_ordered = None;
+        self.frozen = false;
+    }
+
+    /// Once a single failed step is taken back, the run stands at it again, as if it had never begun, and waits for a person.
+    fn leave_step_revert(&mut self) {
+        if self.phase == Phase::Back(Scope::Step) && self.at >= self.back.len() {
+            self.phase = Phase::Forward;
+            self.at = self.turned_at;
+            if let Some(record) = self.forward.get_mut(self.at) {
+                let error = record.error.take();
+                *record = StepRecord { state: StepState::Failed, error, ..StepRecord::default() };
+            }
+        }
+    }
+
+    /// Whether the question that is open may be answered by this person.
+    pub(super) fn may_answer(&self, order: &Order) -> Result<(), String> {
+        match &self.begun {
+            Some(begun) if begun.approvals == Approvals::Other && begun.by == order.by => {
+                Err(format!("{} started this run, and this environment wants somebody else to approve (approvals: other)", begun.by))
+            }
+            _ => Ok(()),
+        }
+    }
+}
+
+impl How {
+    fn state(self) -> StepState {
+        match self {
+            Self::Verified | Self::Answered => StepState::Done,
+            Self::AlreadySo => StepState::AlreadySo,
+            Self::Kept => StepState::Kept,
+        }
+    }
+}
+
+impl StepRecord {
+    fn begin(&mut self, change: Option<crate::step::ErasedChange>, at: DateTime<Utc>) {
+        if let Some(change) = self.change.take() {
+            self.earlier.push((change, std::mem::take(&mut self.receipts)));
+        }
+        let acts = change.as_ref().is_some_and(|change| !change.acts.is_empty());
+        self.state = if acts { StepState::Acting } else { StepState::Verifying };
+        self.change = change;
+        self.act = 0;
+        self.act_begun = acts;
+        self.receipts = Vec::new();
+        self.cursor = None;
+        self.began = Some(at);
+        self.attempts = 0;
+        self.again_at = None;
+        self.error = None;
+    }
+
+    fn act_done(&mut self, act: usize, receipt: crate::step::Receipt) {
+        self.receipts.push(receipt);
+        self.act = act + 1;
+        self.act_begun = false;
+        self.cursor = None;
+        self.attempts = 0;
+        self.again_at = None;
+        self.error = None;
+        let acts = self.change.as_ref().map_or(0, |change| change.acts.len());
+        self.state = if self.act < acts { StepState::Acting } else { StepState::Verifying };
+    }
+
+    fn answered(&mut self, by: &str) {
+        self.by = Some(by.to_owned());
+        let why = self.question.take().map(|(why, _)| why);
+        match why {
+            Some(AskedFor::Approval) => self.approved = true,
+            Some(AskedFor::Stale) => self.stale_accepted = true,
+            Some(AskedFor::Question | AskedFor::Unclear) | None => {}
+        }
+        self.state = if why == Some(AskedFor::Unclear) { StepState::Acting } else { StepState::Pending };
+    }
+
+    fn over(&mut self, state: StepState, at: DateTime<Utc>) {
+        self.state = state;
+        self.ended = Some(at);
+        self.again_at = None;
+        self.question = None;
+        self.error = None;
+        self.waits = None;
+    }
+
+    /// Why: an act that was begun is looked at and never simply done again. A step of a `once` kind whose acts are done is only verified
+    /// again, for doing it anew would be a second event; a `state` kind looks at the world afresh.
+    fn try_again(&mut self, nature: Option<crate::step::Nature>) {
+        self.attempts = 0;
+        self.again_at = None;
+        self.error = None;
+        self.question = None;
+        self.state = match &self.change {
+            Some(change) if self.act < change.acts.len() => StepState::Acting,
+            Some(_) if nature == Some(crate::step::Nature::Once) => StepState::Verifying,
+            _ => StepState::Pending,
+        };
+    }
+}
