@@ -1,0 +1,114 @@
+//! Who drives which runs: one lease per controller, shards that name their owner, and an epoch that fences the one before.
+
+use chrono::{DateTime, Utc};
+use uuid::Uuid;
+
+use super::SHARDS;
+use super::error::StoreError;
+use super::journal::Hold;
+use super::pool::Store;
+
+/// What renewing a lease told.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Renewed {
+    /// The database's time when it renewed.
+    pub now: DateTime<Utc>,
+    /// Controllers whose lease runs, this one included.
+    pub controllers: i64,
+}
+
+impl Store {
+    /// Enters a controller with a fresh lease.
+    ///
+    /// # Errors
+    /// When the database does not answer.
+    pub async fn enter(&self, controller: Uuid, name: &str) -> Result<DateTime<Utc>, StoreError> {
+        let now = sqlx::query_scalar(
+            "insert into controller (id, name, lease_until) values ($1, $2, clock_timestamp() + $3 * interval '1 millisecond')
+             on conflict (id) do update set lease_until = excluded.lease_until returning clock_timestamp()",
+        )
+        .bind(controller)
+        .bind(name)
+        .bind(self.lease_millis())
+        .fetch_one(&self.pool)
+        .await?;
+        Ok(now)
+    }
+
+    /// Renews a lease that still runs; `None` when it has run out, and then every shard counts as lost.
+    ///
+    /// # Errors
+    /// When the database does not answer.
+    pub async fn renew(&self, controller: Uuid) -> Result<Option<Renewed>, StoreError> {
+        let row: Option<(DateTime<Utc>, i64)> = sqlx::query_as(
+            "update controller set lease_until = clock_timestamp() + $2 * interval '1 millisecond'
+             where id = $1 and lease_until > clock_timestamp()
+             returning clock_timestamp(), (select count(*) from controller where lease_until > clock_timestamp())",
+        )
+        .bind(controller)
+        .bind(self.lease_millis())
+        .fetch_optional(&self.pool)
+        .await?;
+        Ok(row.map(|(now, controllers)| Renewed { now, controllers: controllers.max(1) }))
+    }
+
+    /// Takes up to `most` shards that nobody owns, or whose owner's lease has run out, and raises their epochs.
+    ///
+    /// # Errors
+    /// When the database does not answer.
+    pub async fn claim(&self, controller: Uuid, most: i16) -> Result<Vec<Hold>, StoreError> {
+        if most <= 0 {
+            return Ok(Vec::new());
+        }
+        let rows: Vec<(i16, i64)> = sqlx::query_as(
+            "update shard set epoch = epoch + 1, owner = $1
+             where id in (
+                 select s.id from shard s left join controller c on c.id = s.owner
+                 where s.owner is null or c.id is null or (c.id <> $1 and c.lease_until < clock_timestamp())
+                 order by s.id limit $2 for update of s skip locked)
+             returning id, epoch",
+        )
+        .bind(controller)
+        .bind(i64::from(most))
+        .fetch_all(&self.pool)
+        .await?;
+        Ok(rows.into_iter().map(|(shard, epoch)| Hold { shard, epoch }).collect())
+    }
+
+    /// Gives shards back so that another controller can take them at once.
+    ///
+    /// # Errors
+    /// When the database does not answer.
+    pub async fn release(&self, controller: Uuid, shards: &[i16]) -> Result<(), StoreError> {
+        sqlx::query("update shard set owner = null where owner = $1 and id = any ($2)")
+            .bind(controller)
+            .bind(shards)
+            .execute(&self.pool)
+            .await?;
+        Ok(())
+    }
+
+    /// Takes a controller out, with everything that it still owns, and clears away the rows of controllers that are long gone.
+    ///
+    /// # Errors
+    /// When the database does not answer.
+    pub async fn leave(&self, controller: Uuid) -> Result<(), StoreError> {
+        sqlx::query("update shard set owner = null where owner = $1").bind(controller).execute(&self.pool).await?;
+        sqlx::query("delete from controller where id = $1 or lease_until < clock_timestamp() - interval '1 day'")
+            .bind(controller)
+            .execute(&self.pool)
+            .await?;
+        Ok(())
+    }
+
+    fn lease_millis(&self) -> i64 {
+        i64::try_from(self.lease.as_millis()).unwrap_or(i64::MAX)
+    }
+}
+
+/// How many shards each of so many controllers should hold.
+#[must_use]
+pub fn fair_share(controllers: i64) -> i16 {
+    let share = (i64::from(SHARDS) + controllers - 1) / controllers.max(1);
+    i16::try_from(share).unwrap_or(SHARDS)
+}
