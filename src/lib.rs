@@ -2,6 +2,8 @@
 //! the test `architecture` holds the table.
 
 pub mod engine;
+pub mod driver;
+pub mod flags;
 pub mod ports;
 pub mod step;
 pub mod steps;

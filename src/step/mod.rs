@@ -18,8 +18,8 @@ use std::fmt;
 use std::future::Future;
 
 use schemars::JsonSchema;
-use serde::Serialize;
 use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
 
 pub use act::{ActContext, Checkpoint, Receipt, Standing};
 pub use erased::{ErasedAct, ErasedChange, ErasedPlan, Step};
@@ -34,7 +34,7 @@ pub use view::View;
 pub use world::{World, WorldBuilder};
 
 /// Whether doing a step a second time finds it done.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Nature {
     /// The step makes something so; a second plan says "already so".
@@ -44,7 +44,7 @@ pub enum Nature {
 }
 
 /// What a kind can cost, at least. The whole plan may be riskier than its steps, never safer.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Risk {
     /// Changes nothing that anybody could miss.

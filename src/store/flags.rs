@@ -1,10 +1,11 @@
 //! The built-in flag store's document, revision by revision.
 
-use serde_json::{Value, json};
+use serde_json::Value;
 use sqlx::types::Json;
 
 use super::error::StoreError;
 use super::pool::Store;
+use crate::flags::document;
 use crate::ports::flags::{FlagChange, FlagState};
 
 /// What became of a change.
@@ -27,7 +28,7 @@ impl Store {
                 .bind(store)
                 .fetch_optional(&self.pool)
                 .await?;
-        Ok(row.unwrap_or_else(|| (0, empty_document())))
+        Ok(row.unwrap_or_else(|| (0, document::empty())))
     }
 
     /// The newest revision's number.
@@ -62,12 +63,12 @@ impl Store {
             if let Some(revision) = self.flag_revision_of(store, &change.key).await? {
                 return Ok(FlagWrite::Made(revision));
             }
-            let (revision, mut document) = self.flag_document(store).await?;
-            let now = read_flag(&document, &change.flag)?;
+            let (revision, mut flags) = self.flag_document(store).await?;
+            let now = document::read(&flags, &change.flag).map_err(StoreError::Damaged)?;
             if now != change.before {
                 return Ok(FlagWrite::Differs(Box::new(now)));
             }
-            put_flag(&mut document, &change.flag, &change.after);
+            document::put(&mut flags, &change.flag, &change.after);
             let made = sqlx::query(
                 "insert into flag_revision (store, revision, key, flag, document) values ($1, $2, $3, $4, $5) on conflict do nothing",
             )
@@ -75,50 +76,12 @@ impl Store {
             .bind(revision + 1)
             .bind(&change.key)
             .bind(&change.flag)
-            .bind(Json(&document))
+            .bind(Json(&flags))
             .execute(&self.pool)
             .await?;
             if made.rows_affected() == 1 {
                 return Ok(FlagWrite::Made(revision + 1));
             }
         }
-    }
-}
-
-/// The document before the first change.
-#[must_use]
-pub fn empty_document() -> Value {
-    json!({ "$schema": "https://flagd.dev/schema/v0/flags.json", "flags": {} })
-}
-
-/// A flag of a flagd document.
-///
-/// # Errors
-/// When the flag is not in flagd's form.
-pub fn read_flag(document: &Value, flag: &str) -> Result<Option<FlagState>, StoreError> {
-    let Some(found) = document.get("flags").and_then(|flags| flags.get(flag)) else { return Ok(None) };
-    let damaged = |what: &str| StoreError::Damaged(format!("flag {flag} has no {what}"));
-    let variants = found.get("variants").and_then(Value::as_object).ok_or_else(|| damaged("variants"))?;
-    let targeting = found.get("targeting").filter(|targeting| targeting.as_object().is_some_and(|fields| !fields.is_empty()));
-    Ok(Some(FlagState {
-        enabled: found.get("state").and_then(Value::as_str).ok_or_else(|| damaged("state"))? == "ENABLED",
-        variants: variants.iter().map(|(name, value)| (name.clone(), value.clone())).collect(),
-        default_variant: found.get("defaultVariant").and_then(Value::as_str).map(str::to_owned),
-        targeting: targeting.cloned(),
-    }))
-}
-
-/// Puts a flag into a flagd document.
-pub fn put_flag(document: &mut Value, flag: &str, state: &FlagState) {
-    let mut body = json!({
-        "state": if state.enabled { "ENABLED" } else { "DISABLED" },
-        "variants": state.variants,
-        "defaultVariant": state.default_variant,
-    });
-    if let (Some(fields), Some(targeting)) = (body.as_object_mut(), &state.targeting) {
-        fields.insert("targeting".to_owned(), targeting.clone());
-    }
-    if let Some(flags) = document.get_mut("flags").and_then(Value::as_object_mut) {
-        flags.insert(flag.to_owned(), body);
     }
 }

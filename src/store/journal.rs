@@ -101,9 +101,7 @@ with fence as materialized (
     where r.id = m.run
 ), woken as (
     update wake w set loads = 0, at = case
-        when m.wake >= 0 then clock_timestamp() + m.wake * interval '1 millisecond'
-        when exists (select 1 from inbox i where i.run = m.run and i.answer is null and i.id <> all ($14::bigint[])) then clock_timestamp()
-        else 'infinity' end
+        when m.wake >= 0 then clock_timestamp() + m.wake * interval '1 millisecond' else 'infinity' end
     from unnest($10::uuid[], $11::smallint[], $12::text[], $13::bigint[]) as m (run, shard, state, wake)
     join fence f on f.id = m.shard
     where w.run = m.run

@@ -1,35 +1,56 @@
 //! Which runs want to be looked at.
 
 use chrono::{DateTime, Utc};
+use serde_json::Value;
 use uuid::Uuid;
 
 use super::error::StoreError;
 use super::pool::Store;
+use crate::engine::Order;
 
-/// A run that wants to be looked at.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Due {
-    /// Run.
-    pub run: Uuid,
-    /// Its shard.
-    pub shard: i16,
+/// What a look at the database told.
+#[derive(Clone, Debug, Default)]
+pub struct Polled {
+    /// Runs whose time has come, with their shards.
+    pub due: Vec<(Uuid, i16)>,
+    /// Orders that are not answered, in the order in which they were said.
+    pub orders: Vec<(i64, Uuid, i16, Order)>,
+    /// Whether there are shards that nobody owns, or whose owner's lease has run out.
+    pub claimable: bool,
 }
 
+/// One row of [`POLL`]: what it is, run, shard, inbox id, inbox body.
+type PollRow = (String, Option<Uuid>, Option<i16>, Option<i64>, Option<Value>);
+
+/// Why one statement: an idle controller asks it twice a second and nothing else.
+const POLL: &str = "
+(select 'due' as what, run, shard, null::bigint as id, null::jsonb as body from wake
+ where shard = any ($1) and at <= clock_timestamp() and run <> all ($2) order by at limit $3)
+union all
+(select 'order', run, shard, id, body from inbox where shard = any ($1) and answer is null order by id limit 1000)
+union all
+(select 'claimable', null, null, null, null where exists (
+    select 1 from shard s left join controller c on c.id = s.owner where c.id is null or c.lease_until < clock_timestamp()))";
+
 impl Store {
-    /// Runs in these shards whose time has come, those in `except` left out, the longest overdue first; and the database's time.
+    /// Looks for runs in these shards whose time has come, those in `except` left out, and for orders and free shards.
     ///
     /// # Errors
     /// When the database does not answer.
-    pub async fn due(&self, shards: &[i16], except: &[Uuid], limit: i64) -> Result<Vec<Due>, StoreError> {
-        let rows: Vec<(Uuid, i16)> = sqlx::query_as(
-            "select run, shard from wake where shard = any ($1) and at <= clock_timestamp() and run <> all ($2) order by at limit $3",
-        )
-        .bind(shards)
-        .bind(except)
-        .bind(limit)
-        .fetch_all(&self.pool)
-        .await?;
-        Ok(rows.into_iter().map(|(run, shard)| Due { run, shard }).collect())
+    pub async fn poll(&self, shards: &[i16], except: &[Uuid], limit: i64) -> Result<Polled, StoreError> {
+        let rows: Vec<PollRow> = sqlx::query_as(POLL).bind(shards).bind(except).bind(limit).fetch_all(&self.pool).await?;
+        let mut polled = Polled::default();
+        for row in rows {
+            match row {
+                (_, Some(run), Some(shard), Some(id), Some(body)) => {
+                    let order = serde_json::from_value(body).map_err(|error| StoreError::Damaged(format!("inbox row {id}: {error}")))?;
+                    polled.orders.push((id, run, shard, order));
+                }
+                (_, Some(run), Some(shard), _, _) => polled.due.push((run, shard)),
+                _ => polled.claimable = true,
+            }
+        }
+        Ok(polled)
     }
 
     /// Counts a load of runs at these places in their journals; returns how often each was loaded there without getting any further.

@@ -1,0 +1,147 @@
+//! A run that is in memory.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+use std::time::Instant;
+
+use chrono::{DateTime, Utc};
+use tokio::sync::oneshot;
+use tokio::task::AbortHandle;
+use uuid::Uuid;
+
+use super::source::Opened;
+use super::timing::STAY;
+use crate::engine::command::Answer;
+use crate::engine::{Effect, JournalEntry, Run, RunState};
+use crate::store::journal::{Batch, Hold, Moved, NewEntry, Wake};
+
+/// What the database was last told of a run's state and wake-up.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Told {
+    pub(super) state: RunState,
+    pub(super) wake: WakeAt,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum WakeAt {
+    Now,
+    At(DateTime<Utc>),
+    Never,
+    Over,
+}
+
+/// A run with everything that is on its way.
+pub(super) struct Active {
+    pub(super) id: Uuid,
+    pub(super) hold: Hold,
+    pub(super) run: Run,
+    pub(super) opened: Arc<Opened>,
+    pub(super) told: Told,
+    /// Entries that are not sent yet.
+    pub(super) entries: Vec<JournalEntry>,
+    /// Answers that are not sent yet.
+    pub(super) answers: Vec<(i64, Answer)>,
+    /// Effects that wait for the entries before them to be sent.
+    pub(super) deferred: Vec<Effect>,
+    /// Effects that wait for the batch under way to be durable.
+    pub(super) committing: Option<Vec<Effect>>,
+    /// Since when entries wait.
+    pub(super) dirty_since: Option<Instant>,
+    /// The task that carries out the present effect.
+    pub(super) task: Option<AbortHandle>,
+    /// Whether that effect is an act.
+    pub(super) acting: bool,
+    /// Wakes the run again within [`STAY`].
+    pub(super) timer: Option<AbortHandle>,
+    /// Acts that wait for their position to be saved, by ticket.
+    pub(super) savers: BTreeMap<u64, oneshot::Sender<()>>,
+    /// Inbox rows that the run was told of.
+    pub(super) delivered: BTreeSet<i64>,
+}
+
+impl Active {
+    pub(super) fn new(id: Uuid, hold: Hold, run: Run, opened: Arc<Opened>, state: RunState) -> Self {
+        Self {
+            id,
+            hold,
+            run,
+            opened,
+            told: Told { state, wake: WakeAt::Now },
+            entries: Vec::new(),
+            answers: Vec::new(),
+            deferred: Vec::new(),
+            committing: None,
+            dirty_since: None,
+            task: None,
+            acting: false,
+            timer: None,
+            savers: BTreeMap::new(),
+            delivered: BTreeSet::new(),
+        }
+    }
+
+    /// What the database should be told now.
+    fn now_to_tell(&self, now: DateTime<Utc>) -> Told {
+        let wake = if self.run.is_busy() || !self.deferred.is_empty() {
+            WakeAt::Now
+        } else if self.run.state().is_end() {
+            WakeAt::Over
+        } else {
+            match self.run.wake_at() {
+                Some(at) if (at - now).to_std().unwrap_or_default() <= STAY => WakeAt::Now,
+                Some(at) => WakeAt::At(at),
+                None => WakeAt::Never,
+            }
+        };
+        Told { state: self.run.state(), wake }
+    }
+
+    /// Whether something waits for a write that must not be put off.
+    pub(super) fn is_urgent(&self, now: DateTime<Utc>) -> bool {
+        self.committing.is_none() && (!self.deferred.is_empty() || !self.answers.is_empty() || self.now_to_tell(now) != self.told)
+    }
+
+    /// Whether there is anything to write at all.
+    pub(super) fn is_dirty(&self, now: DateTime<Utc>) -> bool {
+        self.committing.is_none() && (!self.entries.is_empty() || self.is_urgent(now))
+    }
+
+    /// Moves everything that is to be written into a batch.
+    pub(super) fn fill(&mut self, now: DateTime<Utc>, batch: &mut Batch) {
+        let tell = self.now_to_tell(now);
+        if tell != self.told {
+            let wake = match tell.wake {
+                WakeAt::Now => Wake::Now,
+                WakeAt::At(at) => Wake::After((at - now).num_milliseconds()),
+                WakeAt::Never => Wake::Never,
+                WakeAt::Over => Wake::Over,
+            };
+            batch.moved.push(Moved { run: self.id, hold: self.hold, state: tell.state, wake });
+            self.told = tell;
+        }
+        for entry in self.entries.drain(..) {
+            match entry.entry.write() {
+                Ok((kind, body)) => {
+                    batch.entries.push(NewEntry { run: self.id, hold: self.hold, seq: entry.seq, kind, body, at: entry.at });
+                }
+                Err(error) => tracing::error!(run = %self.id, %error, "an entry cannot be written"),
+            }
+        }
+        batch.answers.extend(self.answers.drain(..).map(|(id, answer)| (id, self.hold, answer)));
+        self.committing = Some(std::mem::take(&mut self.deferred));
+        self.dirty_since = None;
+    }
+
+    /// Whether the run can leave memory: everything about it is in the database, and nothing of it is under way.
+    pub(super) fn can_leave(&self, now: DateTime<Utc>) -> bool {
+        !self.run.is_busy() && self.committing.is_none() && !self.is_dirty(now) && self.told.wake != WakeAt::Now
+    }
+}
+
+impl Drop for Active {
+    fn drop(&mut self) {
+        for task in [self.task.take(), self.timer.take()].into_iter().flatten() {
+            task.abort();
+        }
+    }
+}

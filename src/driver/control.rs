@@ -1,0 +1,445 @@
+//! The loop.
+
+use std::collections::{BTreeSet, HashMap};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+use std::time::Instant;
+
+use chrono::{DateTime, Utc};
+use serde_json::Value;
+use tokio::sync::{Notify, broadcast, mpsc, oneshot, watch};
+use tokio::time::{MissedTickBehavior, interval, sleep_until};
+use uuid::Uuid;
+
+use super::DriverOptions;
+use super::active::Active;
+use super::clock::LeaseClock;
+use super::lease::Lease;
+use super::load::{Loaded, Shelf, load};
+use super::perform::{Reporter, perform, words};
+use super::source::Worlds;
+use super::timing::{HAND_OVER, MOST_ACTIVE, MOST_ENTRIES, MOST_LOADS, POLL, SOFT_WRITE, STAY, renew_every};
+use super::writer::write;
+use crate::engine::command::Answer;
+use crate::engine::{Effect, Event, RunState};
+use crate::ports::Clock;
+use crate::store::journal::{Batch, Hold, Moved, Wake, Written};
+use crate::store::leases::Renewed;
+use crate::store::wakes::Polled;
+use crate::store::{Store, StoreError};
+
+/// What tasks tell the loop.
+pub(super) enum Message {
+    Event { run: Uuid, event: Event },
+    Save { run: Uuid, ticket: u64, cursor: Value, saved: oneshot::Sender<()> },
+    Written { runs: Vec<Uuid>, result: Result<Written, StoreError> },
+    Polled(Result<Polled, StoreError>),
+    Loaded(Result<Vec<Loaded>, StoreError>),
+    Renewed { asked_at: Instant, result: Result<Option<Renewed>, StoreError> },
+    Entered { asked_at: Instant, now: DateTime<Utc> },
+    Claimed(Result<Vec<Hold>, StoreError>),
+}
+
+/// A controller: the loop's own state.
+pub(super) struct Controller {
+    pub(super) store: Store,
+    pub(super) id: Uuid,
+    pub(super) name: String,
+    pub(super) clock: LeaseClock,
+    pub(super) lease: Lease,
+    pub(super) runs: HashMap<Uuid, Active>,
+    /// Runs that have something to write.
+    pub(super) dirty: BTreeSet<Uuid>,
+    pub(super) draining: bool,
+    pub(super) reporter: Reporter,
+    worlds: Arc<dyn Worlds>,
+    inbox: mpsc::UnboundedReceiver<Message>,
+    poke: Arc<Notify>,
+    moved: broadcast::Sender<Uuid>,
+    shelf: Shelf,
+    writing: bool,
+    polling: bool,
+    poll_again: bool,
+    loading: bool,
+    /// Orders for runs that are not in memory, from the last look.
+    unheard: HashMap<Uuid, Vec<i64>>,
+    /// What is to be written of runs that cannot be loaded.
+    bad: Batch,
+}
+
+impl Controller {
+    pub(super) async fn enter(options: DriverOptions, poke: Arc<Notify>, moved: broadcast::Sender<Uuid>) -> Result<Self, StoreError> {
+        let (messages, inbox) = mpsc::unbounded_channel();
+        let (id, asked_at) = (Uuid::now_v7(), Instant::now());
+        let now = options.store.enter(id, &options.name).await?;
+        Ok(Self {
+            lease: Lease::new(options.store.lease(), asked_at),
+            store: options.store,
+            id,
+            name: options.name,
+            clock: LeaseClock::new(now),
+            runs: HashMap::new(),
+            dirty: BTreeSet::new(),
+            draining: false,
+            reporter: Reporter { messages, crash: options.crash.map(Arc::new) },
+            worlds: options.worlds,
+            inbox,
+            poke,
+            moved,
+            shelf: Shelf::default(),
+            writing: false,
+            polling: false,
+            poll_again: false,
+            loading: false,
+            unheard: HashMap::new(),
+            bad: Batch::default(),
+        })
+    }
+
+    pub(super) async fn run(mut self, mut stopped: watch::Receiver<bool>) {
+        let mut poll = interval(POLL);
+        let mut renew = interval(renew_every(self.lease.length));
+        poll.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        renew.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let poke = Arc::clone(&self.poke);
+        loop {
+            let soft = self.next_soft_write();
+            tokio::select! {
+                message = self.inbox.recv() => self.take_all(message),
+                _ = poll.tick() => self.poll(),
+                () = poke.notified() => self.poll(),
+                _ = renew.tick() => self.renew(),
+                () = sleep_until(soft.unwrap_or_else(Instant::now).into()), if soft.is_some() => {}
+                _ = stopped.changed() => break,
+            }
+            self.check_lease();
+            self.flush();
+        }
+        self.hand_over().await;
+    }
+
+    fn take_all(&mut self, first: Option<Message>) {
+        let mut next = first;
+        while let Some(message) = next {
+            self.take(message);
+            next = self.inbox.try_recv().ok();
+        }
+    }
+
+    fn take(&mut self, message: Message) {
+        match message {
+            Message::Event { run, event } => {
+                if let Some(active) = self.runs.get_mut(&run).filter(|_| !matches!(event, Event::Woke | Event::Cursor(..))) {
+                    active.acting = false;
+                }
+                self.feed(run, event);
+            }
+            Message::Save { run, ticket, cursor, saved } => {
+                if let Some(active) = self.runs.get_mut(&run) {
+                    active.savers.insert(ticket, saved);
+                    self.feed(run, Event::Cursor(ticket, cursor));
+                }
+            }
+            Message::Written { runs, result } => self.written(&runs, result),
+            Message::Polled(result) => self.polled(result),
+            Message::Loaded(result) => self.loaded(result),
+            Message::Renewed { asked_at, result } => self.renewed(asked_at, result),
+            Message::Entered { asked_at, now } => self.entered(asked_at, now),
+            Message::Claimed(result) => self.claimed(result),
+        }
+    }
+
+    /// Tells a run something and begins what it wants done.
+    fn feed(&mut self, id: Uuid, event: Event) {
+        let now = self.clock.now();
+        let Some(active) = self.runs.get_mut(&id) else { return };
+        let effects = match catch_unwind(AssertUnwindSafe(|| active.run.handle(now, event))) {
+            Ok(effects) => effects,
+            Err(panic) => {
+                let (hold, why) = (active.hold, words(panic.as_ref()));
+                self.runs.remove(&id);
+                self.set_aside(id, hold, &format!("the engine stumbled over it: {why}"));
+                return;
+            }
+        };
+        for effect in effects {
+            match effect {
+                Effect::Record(entry) => {
+                    active.entries.push(entry);
+                    active.dirty_since.get_or_insert_with(Instant::now);
+                }
+                Effect::Answer(inbox, answer) => active.answers.push((inbox, answer)),
+                Effect::Act(_) | Effect::CursorSaved(_) => active.deferred.push(effect),
+                Effect::Plan(_) | Effect::Stand(_) | Effect::Verify(_) | Effect::PlanBack(_) => {
+                    if !self.draining {
+                        perform(active, &effect, now, &self.reporter);
+                    }
+                }
+            }
+        }
+        // Why: an act that needs no new entry, because the intent was journaled in an earlier life, waits for nothing.
+        if active.entries.is_empty() && active.committing.is_none() && !active.deferred.is_empty() {
+            let effects = std::mem::take(&mut active.deferred);
+            self.dispatch(id, effects);
+        }
+        self.settle(id, now);
+    }
+
+    /// Begins effects whose entries are durable.
+    fn dispatch(&mut self, id: Uuid, effects: Vec<Effect>) {
+        let now = self.clock.now();
+        let trusted = self.lease.is_trusted() && !self.draining;
+        let Some(active) = self.runs.get_mut(&id) else { return };
+        for effect in effects {
+            match effect {
+                Effect::CursorSaved(ticket) => {
+                    if let Some(saved) = active.savers.remove(&ticket) {
+                        // Why: an act that was dropped meanwhile does not listen any more.
+                        let _ = saved.send(());
+                    }
+                }
+                effect if trusted => perform(active, &effect, now, &self.reporter),
+                _ => {}
+            }
+        }
+    }
+
+    /// Notes what a run has to write, and sets its timer.
+    fn settle(&mut self, id: Uuid, now: DateTime<Utc>) {
+        let Some(active) = self.runs.get_mut(&id) else { return };
+        if active.is_dirty(now) || !active.entries.is_empty() {
+            self.dirty.insert(id);
+        }
+        if let Some(timer) = active.timer.take() {
+            timer.abort();
+        }
+        let wait = active.run.wake_at().map(|at| (at - now).to_std().unwrap_or_default()).filter(|wait| *wait <= STAY);
+        if let Some(wait) = wait {
+            let messages = self.reporter.messages.clone();
+            let timer = tokio::spawn(async move {
+                tokio::time::sleep(wait).await;
+                let _ = messages.send(Message::Event { run: id, event: Event::Woke });
+            });
+            active.timer = Some(timer.abort_handle());
+        }
+    }
+
+    fn next_soft_write(&self) -> Option<Instant> {
+        if self.writing {
+            return None;
+        }
+        let since = self.dirty.iter().filter_map(|id| self.runs.get(id)).filter_map(|active| active.dirty_since).min()?;
+        Some(since + SOFT_WRITE)
+    }
+
+    /// Writes everything that is due, unless a write is under way.
+    fn flush(&mut self) {
+        if self.writing || !self.lease.is_trusted() {
+            return;
+        }
+        let now = self.clock.now();
+        self.dirty.retain(|id| self.runs.get(id).is_some_and(|active| active.is_dirty(now) || !active.entries.is_empty()));
+        let overdue = |active: &Active| active.dirty_since.is_some_and(|since| since.elapsed() >= SOFT_WRITE);
+        let due = |id: &Uuid| self.runs.get(id).is_some_and(|active| active.is_urgent(now) || overdue(active));
+        let nothing_bad = self.bad.moved.is_empty() && self.bad.answers.is_empty();
+        if nothing_bad && !self.dirty.iter().any(due) {
+            return;
+        }
+        let mut batch = std::mem::take(&mut self.bad);
+        let mut runs = Vec::new();
+        for id in std::mem::take(&mut self.dirty) {
+            match self.runs.get_mut(&id) {
+                Some(active) if active.committing.is_none() && batch.entries.len() < MOST_ENTRIES => {
+                    active.fill(now, &mut batch);
+                    runs.push(id);
+                }
+                Some(_) => {
+                    self.dirty.insert(id);
+                }
+                None => {}
+            }
+        }
+        if runs.is_empty() && batch.moved.is_empty() && batch.answers.is_empty() {
+            return;
+        }
+        self.writing = true;
+        let (store, until, reporter) = (self.store.clone(), self.lease.deadline, self.reporter.clone());
+        tokio::spawn(async move {
+            let result = write(&store, &batch, until, reporter.crash.as_deref()).await;
+            let _ = reporter.messages.send(Message::Written { runs, result });
+        });
+    }
+
+    fn written(&mut self, runs: &[Uuid], result: Result<Written, StoreError>) {
+        self.writing = false;
+        match result {
+            Ok(written) => {
+                self.lost(&written.lost);
+                let now = self.clock.now();
+                for id in runs {
+                    let Some(active) = self.runs.get_mut(id) else { continue };
+                    let effects = active.committing.take().unwrap_or_default();
+                    self.dispatch(*id, effects);
+                    // Why: nobody listening is fine; a page that opens later reads the journal.
+                    let _ = self.moved.send(*id);
+                    if let Some(active) = self.runs.get(id) {
+                        if active.can_leave(now) {
+                            self.runs.remove(id);
+                        } else if active.is_dirty(now) {
+                            self.dirty.insert(*id);
+                        }
+                    }
+                }
+            }
+            Err(error) => {
+                tracing::error!(%error, "the journal could not be written");
+                self.fence("the journal could not be written");
+            }
+        }
+    }
+
+    /// Looks at the database, or once more after the look that is under way.
+    pub(super) fn poll(&mut self) {
+        if self.polling {
+            self.poll_again = true;
+            return;
+        }
+        if self.lease.entering || self.draining {
+            return;
+        }
+        self.polling = true;
+        let (store, messages, shards) = (self.store.clone(), self.reporter.messages.clone(), self.lease.shards());
+        let active: Vec<Uuid> = self.runs.keys().copied().collect();
+        let room = i64::try_from(MOST_ACTIVE.saturating_sub(active.len())).unwrap_or_default();
+        tokio::spawn(async move {
+            let result = store.poll(&shards, &active, room).await;
+            let _ = messages.send(Message::Polled(result));
+        });
+    }
+
+    fn polled(&mut self, result: Result<Polled, StoreError>) {
+        self.polling = false;
+        let polled = match result {
+            Ok(polled) => polled,
+            Err(error) => {
+                tracing::warn!(%error, "the state database cannot be looked at");
+                return;
+            }
+        };
+        let mut wanted = polled.due;
+        self.unheard.clear();
+        for (inbox, run, shard, order) in polled.orders {
+            match self.runs.get_mut(&run) {
+                Some(active) => {
+                    if active.delivered.insert(inbox) {
+                        self.feed(run, Event::Ordered(inbox, order));
+                    }
+                }
+                None => {
+                    self.unheard.entry(run).or_default().push(inbox);
+                    wanted.push((run, shard));
+                }
+            }
+        }
+        if polled.claimable {
+            self.claim();
+        }
+        self.begin_loading(wanted);
+        if std::mem::take(&mut self.poll_again) {
+            self.poll();
+        }
+    }
+
+    fn begin_loading(&mut self, mut wanted: Vec<(Uuid, i16)>) {
+        wanted.sort_unstable();
+        wanted.dedup();
+        let wanted: Vec<_> = wanted
+            .into_iter()
+            .filter(|(id, _)| !self.runs.contains_key(id))
+            .filter_map(|(id, shard)| Some((id, self.lease.hold(shard)?)))
+            .collect();
+        if wanted.is_empty() || self.loading {
+            return;
+        }
+        self.loading = true;
+        let (store, worlds, shelf, messages) = (self.store.clone(), Arc::clone(&self.worlds), self.shelf.clone(), self.reporter.messages.clone());
+        tokio::spawn(async move {
+            let result = load(&store, worlds.as_ref(), &shelf, wanted).await;
+            let _ = messages.send(Message::Loaded(result));
+        });
+    }
+
+    fn loaded(&mut self, result: Result<Vec<Loaded>, StoreError>) {
+        self.loading = false;
+        let loaded = match result {
+            Ok(loaded) => loaded,
+            Err(error) => {
+                tracing::warn!(%error, "runs cannot be loaded");
+                return;
+            }
+        };
+        for Loaded { id, hold, result } in loaded {
+            // Why: the shard may have been lost while the run was being loaded.
+            if self.lease.hold(hold.shard) != Some(hold) || self.runs.contains_key(&id) {
+                continue;
+            }
+            match result {
+                Ok(ready) => {
+                    let poison = ready.loads > MOST_LOADS && ready.run.quarantined().is_none() && !ready.run.state().needs_person();
+                    self.runs.insert(id, Active::new(id, hold, ready.run, ready.opened, ready.state));
+                    if poison {
+                        let why = format!("it was begun {} times at the same place without getting any further", ready.loads);
+                        self.feed(id, Event::Quarantine(why));
+                    } else {
+                        self.feed(id, Event::Loaded);
+                    }
+                }
+                Err(why) => self.set_aside(id, hold, &why),
+            }
+        }
+        self.poll();
+    }
+
+    /// Takes a run that cannot be handled out of the way of the others, and answers whoever asks for it.
+    fn set_aside(&mut self, run: Uuid, hold: Hold, why: &str) {
+        tracing::error!(%run, why, "a run is set aside");
+        self.bad.moved.push(Moved { run, hold, state: RunState::Quarantined, wake: Wake::Never });
+        for inbox in self.unheard.remove(&run).unwrap_or_default() {
+            let answer = Answer { taken: false, text: format!("the run cannot be read: {why}"), state: RunState::Quarantined };
+            self.bad.answers.push((inbox, hold, answer));
+        }
+    }
+
+    /// Finishes acts that are under way, writes what they brought, and gives everything back.
+    async fn hand_over(mut self) {
+        self.draining = true;
+        let end = Instant::now() + HAND_OVER;
+        loop {
+            self.flush();
+            let now = self.clock.now();
+            let busy: BTreeSet<i16> = self
+                .runs
+                .values()
+                .filter(|active| active.acting || active.committing.is_some() || active.is_dirty(now) && !active.entries.is_empty())
+                .map(|active| active.hold.shard)
+                .collect();
+            self.runs.retain(|_, active| busy.contains(&active.hold.shard));
+            let quiet: Vec<i16> = self.lease.shards().into_iter().filter(|shard| !busy.contains(shard)).collect();
+            self.give_back(&quiet);
+            if busy.is_empty() && !self.writing || Instant::now() >= end || !self.lease.is_trusted() {
+                break;
+            }
+            let soft = self.next_soft_write().unwrap_or_else(|| Instant::now() + SOFT_WRITE * 10);
+            let renew = Instant::now() + renew_every(self.lease.length);
+            tokio::select! {
+                message = self.inbox.recv() => self.take_all(message),
+                () = sleep_until(soft.into()) => {}
+                () = sleep_until(renew.into()) => self.renew(),
+            }
+        }
+        self.runs.clear();
+        if let Err(error) = self.store.leave(self.id).await {
+            tracing::warn!(%error, "the controller could not be taken out");
+        }
+    }
+}

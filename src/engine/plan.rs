@@ -1,0 +1,85 @@
+//! The plan of a whole playbook as a value: what `plan` prints, what is stored with a run, and where a run finds what was foreseen.
+
+use chrono::{DateTime, Utc};
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use super::definition::Approvals;
+use crate::step::{Claim, ErasedPlan, Nature, Risk};
+
+/// Name of the JSON form.
+pub const SCHEMA: &str = "cutover.plan/1";
+
+/// A plan.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct PlanDocument {
+    /// [`SCHEMA`].
+    pub schema: String,
+    /// Name of the playbook.
+    pub playbook: String,
+    /// Its link, if it has one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub link: Option<String>,
+    /// Name of the environment.
+    pub environment: String,
+    /// Who may approve there.
+    pub approvals: Approvals,
+    /// When it was made.
+    pub made_at: DateTime<Utc>,
+    /// Content hash of the bundle that was planned.
+    pub bundle: String,
+    /// Whether a step that makes something so would change something.
+    pub changes: bool,
+    /// The steps.
+    pub steps: Vec<PlannedStep>,
+}
+
+/// One step of a plan.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct PlannedStep {
+    /// Its id.
+    pub id: String,
+    /// Its kind.
+    pub kind: String,
+    /// Whether it makes something so or is an event of its own.
+    pub nature: Nature,
+    /// What it can cost at least.
+    pub risk: Risk,
+    /// What it touches.
+    pub resources: Vec<Claim>,
+    /// What is to be approved before it begins.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub approval: Option<String>,
+    /// Line of the step in the playbook, from 1.
+    pub line: u32,
+    /// What it will do.
+    pub plan: ErasedPlan,
+}
+
+impl PlanDocument {
+    /// The binding that was foreseen for a step, if it was to change something.
+    #[must_use]
+    pub fn foreseen(&self, step: &str) -> Option<&Value> {
+        self.steps.iter().find(|planned| planned.id == step).and_then(|planned| match &planned.plan {
+            ErasedPlan::Change(change) => Some(&change.binding),
+            _ => None,
+        })
+    }
+
+    /// Everything that the steps touch, each thing once.
+    #[must_use]
+    pub fn claims(&self) -> Vec<Claim> {
+        let mut claims: Vec<Claim> = self.steps.iter().flat_map(|step| step.resources.clone()).collect();
+        claims.sort();
+        claims.dedup();
+        claims
+    }
+}
+
+impl PlannedStep {
+    /// Whether a `state` step would change something.
+    #[must_use]
+    pub fn changes_state(&self) -> bool {
+        self.nature == Nature::State && matches!(self.plan, ErasedPlan::Change(_) | ErasedPlan::CannotPreview(_))
+    }
+}
