@@ -22,11 +22,15 @@ pub fn playbook(catalogue: &Catalogue) -> Value {
     for kind in catalogue.kinds {
         if let Some(body) = (catalogue.schema)(kind.name, &mut steps) {
             definitions.insert(kind.name.to_owned(), body.to_value());
-            properties.insert(
-                kind.name.to_owned(),
-                json!({ "description": format!("{}: {}", kind.name, kind.summary), "$ref": format!("#/$defs/{}", kind.name) }),
-            );
-            forms.push(json!({ "required": [kind.name] }));
+            let mut body = json!({ "description": format!("{}: {}", kind.name, kind.summary), "$ref": format!("#/$defs/{}", kind.name) });
+            let mut form = json!({ "required": [kind.name] });
+            // Why: `approval` names a kind and also a key that any step may have; the kind's body is a map and the key's is not.
+            if let Some(common) = properties.remove(kind.name) {
+                body = json!({ "anyOf": [common, body] });
+                form = json!({ "required": [kind.name], "properties": { kind.name: { "type": "object" } } });
+            }
+            properties.insert(kind.name.to_owned(), body);
+            forms.push(form);
         }
     }
     definitions.extend(steps.take_definitions(true));

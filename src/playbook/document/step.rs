@@ -31,8 +31,7 @@ pub(super) fn read(node: &Node, reading: &mut Reading<'_>) -> Option<PlaybookSte
     let start = entries.first().map_or(node.place, |entry| entry.key.place);
     let id = id(node, start, reading);
     let options = options(node, entries, start, reading);
-    let kind = kind(entries, id.as_ref().map(|(id, _)| id.as_str()), start, reading)?;
-    let (kind, entry) = kind;
+    let (kind, entry) = kind(entries, id.as_ref().map(|(id, _)| id.as_str()), start, reading)?;
     let body = params::substitute(reading.file, &entry.value, &mut reading.params, reading.out);
     let located = Located::new(&body, entry.key.place);
     let step = body::read(kind, &located, reading)?;
@@ -74,13 +73,22 @@ fn id(node: &Node, start: Place, reading: &mut Reading<'_>) -> Option<(String, P
 }
 
 fn options(node: &Node, entries: &[Entry], start: Place, reading: &mut Reading<'_>) -> Option<StepOptions> {
-    let common: Vec<Entry> = entries.iter().filter(|entry| COMMON.contains(&entry.key.text.as_str())).cloned().collect();
+    let common: Vec<Entry> = entries.iter().filter(|entry| is_option(entry, entries, reading)).cloned().collect();
     if common.is_empty() {
         return Some(StepOptions::default());
     }
     let common = Node { value: Value::Map(common), place: node.place };
     let common = params::substitute(reading.file, &common, &mut reading.params, reading.out);
     OPTIONS.decode(reading.file, "step", &Located::new(&common, start), reading.out)
+}
+
+/// Whether the entry is a common key. `approval` is one and also names a kind: it is the kind when it holds a map and nothing else
+/// in the step names one.
+fn is_option(entry: &Entry, entries: &[Entry], reading: &Reading<'_>) -> bool {
+    let is_common = |entry: &Entry| COMMON.contains(&entry.key.text.as_str());
+    let is_kind = |entry: &Entry| reading.catalogue.find(&entry.key.text).is_some();
+    let alone = || !entries.iter().any(|other| is_kind(other) && !is_common(other));
+    is_common(entry) && !(is_kind(entry) && entry.value.as_map().is_some() && alone())
 }
 
 /// The kind and the entry with its body. Reports every other key that does not belong into a step.
@@ -96,7 +104,7 @@ fn kind<'n>(
     let mut later = false;
     for entry in entries {
         let key = entry.key.text.as_str();
-        if key == "id" || COMMON.contains(&key) {
+        if key == "id" || is_option(entry, entries, reading) {
             continue;
         }
         if let Some(kind) = reading.catalogue.find(key) {

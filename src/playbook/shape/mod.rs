@@ -55,11 +55,11 @@ impl Shape {
 
     /// Reports every mistake; true when there is none. `owner` is the key that the value belongs to, for messages about the whole.
     pub fn check(&self, file: &str, owner: &str, located: &Located, out: &mut Diagnostics) -> bool {
-        let mut words = words::Words { schema: &self.schema, file, owner, located, found: Vec::new() };
+        let mut words = words::Words::new(&self.schema, file, owner, located);
         for error in self.validator.iter_errors(&located.json) {
             words.say(&error);
         }
-        let found = words.found;
+        let found = words.finish();
         let clean = found.is_empty() && located.unknown.is_empty();
         found.into_iter().for_each(|diagnostic| out.push(diagnostic));
         clean

@@ -1,5 +1,7 @@
 //! What a validation error means, in words for people.
 
+use std::collections::BTreeSet;
+
 use jsonschema::error::{TypeKind, ValidationErrorKind as Kind};
 use jsonschema::{JsonType, ValidationError};
 use serde_json::Value;
@@ -17,10 +19,31 @@ pub(super) struct Words<'a> {
     pub(super) file: &'a str,
     pub(super) owner: &'a str,
     pub(super) located: &'a Located,
-    pub(super) found: Vec<Diagnostic>,
+    found: Vec<Diagnostic>,
+    /// Keys that are missing, by pointer and name, with what to say if nothing explains it.
+    missing: Vec<(String, String, Diagnostic)>,
+    /// Keys that somebody meant and misspelt.
+    meant: BTreeSet<(String, String)>,
 }
 
 impl<'a> Words<'a> {
+    /// For one check of `located`.
+    pub(super) fn new(schema: &'a Value, file: &'a str, owner: &'a str, located: &'a Located) -> Self {
+        Self { schema, file, owner, located, found: Vec::new(), missing: Vec::new(), meant: BTreeSet::new() }
+    }
+
+    /// Everything that was said. A key that is missing because it is misspelt is one mistake, not two.
+    pub(super) fn finish(self) -> Vec<Diagnostic> {
+        let Self { mut found, missing, meant, .. } = self;
+        found.extend(
+            missing
+                .into_iter()
+                .filter(|(pointer, key, _)| !meant.contains(&(pointer.clone(), key.clone())))
+                .map(|(_, _, diagnostic)| diagnostic),
+        );
+        found
+    }
+
     /// Turns one error into diagnostics.
     pub(super) fn say(&mut self, error: &ValidationError<'_>) {
         let pointer = error.instance_path().as_str();
@@ -42,6 +65,9 @@ impl<'a> Words<'a> {
         let pointer = error.instance_path().as_str();
         for key in unexpected {
             let inner = format!("{pointer}/{}", key.replace('~', "~0").replace('/', "~1"));
+            if let Some(meant) = suggest::nearest(key, known.iter().copied()) {
+                self.meant.insert((pointer.to_owned(), meant.to_owned()));
+            }
             let message = format!("`{key}` is not a key of `{}`", self.name(pointer));
             let help = suggest::did_you_mean(key, known.iter().copied(), "its keys are");
             self.push(codes::UNKNOWN_KEY, self.located.key(&inner), message, Some(help));
@@ -55,7 +81,9 @@ impl<'a> Words<'a> {
             .and_then(Value::as_str)
             .map(|about| format!("add `{property}: …`: {}", lower_first(about.lines().next().unwrap_or(about))));
         let message = format!("`{}` needs `{property}`", self.name(pointer));
-        self.push(codes::MISSING_KEY, self.located.key(pointer), message, about.or_else(|| Some(format!("add `{property}: …`"))));
+        let help = about.unwrap_or_else(|| format!("add `{property}: …`"));
+        let diagnostic = Diagnostic::new(codes::MISSING_KEY, self.file, self.located.key(pointer), message).help(help);
+        self.missing.push((pointer.to_owned(), property.to_owned(), diagnostic));
     }
 
     /// Several forms are allowed and none fits: speaks about the one that was meant.
@@ -107,13 +135,8 @@ impl<'a> Words<'a> {
         let pointer = error.instance_path().as_str();
         let name = self.name(pointer);
         let instance = error.instance().as_ref();
-        let secret = self.sibling(error, "format").and_then(Value::as_str) == Some("secret-ref");
         let (code, message, help) = match error.kind() {
-            Kind::Type { .. } => {
-                let wanted = types(error.kind()).unwrap_or_default();
-                let help = if secret { Some("write `env:NAME` or `file:PATH`".to_owned()) } else { conversion(&wanted, instance) };
-                (codes::WRONG_TYPE, format!("`{name}` must be {}, not {}", wanted.join(" or "), of(instance)), help)
-            }
+            Kind::Type { .. } => self.wrong_type(error, &name),
             Kind::Enum { .. } | Kind::Constant { .. } => {
                 let options = options(error);
                 let known = options.iter().map(String::as_str);
@@ -138,6 +161,24 @@ impl<'a> Words<'a> {
             },
         };
         self.push(code, self.located.value(pointer), message, help);
+    }
+
+    fn wrong_type(&self, error: &ValidationError<'_>, name: &str) -> (Code, String, Option<String>) {
+        let instance = error.instance().as_ref();
+        let wanted = types(error.kind()).unwrap_or_default();
+        let message = format!("`{name}` must be {}, not {}", wanted.join(" or "), of(instance));
+        let help = match (self.sibling(error, "format").and_then(Value::as_str), instance) {
+            (Some("secret-ref"), _) => Some("write `env:NAME` or `file:PATH`".to_owned()),
+            (Some(format), Value::Number(_)) => {
+                check(format).and_then(|check| check(&instance.to_string()).err()).or_else(|| conversion(&wanted, instance))
+            }
+            (_, Value::Null) => self
+                .sibling(error, "required")
+                .and_then(Value::as_array)
+                .map(|needed| format!("it needs {}", suggest::list(needed.iter().filter_map(Value::as_str)))),
+            _ => conversion(&wanted, instance),
+        };
+        (codes::WRONG_TYPE, message, help)
     }
 
     fn push(&mut self, code: Code, place: Place, message: String, help: Option<String>) {
@@ -244,13 +285,16 @@ fn conversion(wanted: &[&str], instance: &Value) -> Option<String> {
 
 fn format_words(format: &str, name: &str, instance: &Value) -> (Code, String, Option<String>) {
     let code = if format == "secret-ref" { codes::PLAIN_SECRET } else { codes::WRONG_NOTATION };
-    let check = scalar::FORMATS.iter().find(|(known, _)| *known == format);
-    let why = check.and_then(|(_, check)| check(instance.as_str().unwrap_or_default()).err());
+    let why = check(format).and_then(|check| check(instance.as_str().unwrap_or_default()).err());
     let message = match why {
         Some(why) => format!("`{name}`: {why}"),
         None => format!("`{name}` is not written as a {format}"),
     };
     (code, message, None)
+}
+
+fn check(format: &str) -> Option<scalar::FormatCheck> {
+    scalar::FORMATS.iter().find(|(known, _)| *known == format).map(|(_, check)| *check)
 }
 
 fn range(kind: &Kind, instance: &Value) -> Option<String> {

@@ -9,6 +9,11 @@ use super::Place;
 
 /// One diagnostic for an error that ended the reading.
 pub(super) fn describe(file: &str, text: &str, error: &Error) -> Diagnostic {
+    // Why: an alias that goes wrong is mended where it is used.
+    let used = match error {
+        Error::AliasError { locations, .. } => Some(locations.reference_location),
+        _ => None,
+    };
     let error = innermost(error);
     let place =
         error.location().filter(|location| *location != Location::UNKNOWN).map_or_else(|| end(text), |location| within(text, location));
@@ -16,6 +21,13 @@ pub(super) fn describe(file: &str, text: &str, error: &Error) -> Diagnostic {
         && matches!(error, Error::ExternalMessage { .. })
     {
         return Diagnostic::new(codes::TAB, file, tab, "a tab cannot indent a line").help("indent with spaces, two for each level");
+    }
+    if let Error::ExternalMessage { source, .. } = error
+        && matches!(source.as_ref(), ExternalMessageSource::Parser(scan) if *scan.kind() == ErrorKind::MappingValueNotAllowed)
+        && !before(text, place).contains(": ")
+    {
+        return Diagnostic::new(codes::NOT_YAML, file, place, "this key goes on from the line above")
+            .help("the line above lacks its `:`, or this line must be indented");
     }
     let (code, message, help) = words(error);
     let diagnostic = Diagnostic::new(code, file, place, message);
@@ -109,6 +121,10 @@ fn parser_words(kind: &ErrorKind, original: &str) -> (Code, String, Option<&'sta
         ErrorKind::UnknownQuotedScalarEscape => {
             ("an unknown `\\` escape in double quotes", Some("double the backslash, or use single quotes"))
         }
+        ErrorKind::MismatchedFlowCollectionEnd { open, close } => {
+            return (codes::NOT_YAML, format!("a `{open}` cannot be closed by `{close}`"), Some("a text that holds brackets needs quotes"));
+        }
+        ErrorKind::UnexpectedCharacter { character: '`' } => ("a text cannot begin with a back-quote", Some("put it in quotes")),
         ErrorKind::UnexpectedCharacter { character } => {
             let message = format!("a text cannot begin with `{}`", character.escape_default());
             return (codes::NOT_YAML, message, Some("put it in quotes"));
@@ -141,6 +157,12 @@ fn end(text: &str) -> Place {
     let line = text.matches('\n').count() + 1;
     let column = text.rsplit('\n').next().map_or(0, |line| line.chars().count()).max(1);
     Place { line: u32::try_from(line).unwrap_or(u32::MAX), column: u32::try_from(column).unwrap_or(u32::MAX), length: 0 }
+}
+
+/// What stands before the place on its line.
+fn before(text: &str, place: Place) -> String {
+    let line = text.split('\n').nth(place.line.saturating_sub(1) as usize).unwrap_or_default();
+    line.chars().take(place.column.saturating_sub(1) as usize).collect()
 }
 
 fn indenting_tab(text: &str, line: u32) -> Option<Place> {
