@@ -1,10 +1,23 @@
 //! `cutover` makes a risky change to an event-driven system a program. Rooms, each importing only from the ones above it:
 //! the test `architecture` holds the table.
 
-pub mod engine;
-pub mod driver;
-pub mod flags;
 pub mod ports;
+
 pub mod step;
+
+pub mod flags;
+
 pub mod steps;
+
+pub mod playbook;
+
+pub mod engine;
+
 pub mod store;
+
+
+pub mod driver;
+
+
+
+pub mod cli;

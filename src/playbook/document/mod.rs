@@ -1,0 +1,58 @@
+//! A playbook that was read: typed, resolved and with the place of everything. It owns the truth about what a playbook says; it
+//! knows nothing of runs.
+
+mod body;
+mod file;
+mod options;
+mod read;
+mod step;
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use super::tree::Place;
+use crate::step::{Kind, Step};
+
+pub use options::{OnFailure, Retry, StepOptions};
+pub(super) use read::{Draft, read};
+
+/// A playbook.
+#[derive(Clone, Debug)]
+pub struct Playbook {
+    /// Its name.
+    pub name: String,
+    /// The link of the catalogue of communications that it moves.
+    pub link: Option<String>,
+    /// What it is for.
+    pub description: Option<String>,
+    /// The value of every parameter in this reading.
+    pub params: BTreeMap<String, serde_json::Value>,
+    /// The steps in their order; never empty.
+    pub steps: Vec<PlaybookStep>,
+    /// The files that the steps name, by path.
+    pub files: BTreeMap<String, Arc<str>>,
+}
+
+/// A step of a playbook.
+#[derive(Clone, Debug)]
+pub struct PlaybookStep {
+    /// Its name within the playbook.
+    pub id: String,
+    /// Its kind.
+    pub kind: &'static Kind,
+    /// What it does.
+    pub step: Arc<dyn Step>,
+    /// What it does around that.
+    pub options: StepOptions,
+    /// Where its `id` stands.
+    pub place: Place,
+    /// Where every value of its body stands, by JSON pointer into the body.
+    pub places: BTreeMap<String, Place>,
+}
+
+/// Whether the text can name a playbook or a step: 1 to 60 of `a`–`z`, `0`–`9` and `-`, not beginning with `-`.
+#[must_use]
+pub fn is_name(text: &str) -> bool {
+    let legal = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
+    !text.is_empty() && text.len() <= 60 && !text.starts_with('-') && text.bytes().all(legal)
+}

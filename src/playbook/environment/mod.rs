@@ -1,0 +1,125 @@
+//! `cutover.yaml`: where the systems of each environment are, and who approves there. It owns the truth about settings as they are
+//! written; secrets stay references. Its text is never shown in excerpts, since somebody may have pasted a secret into it.
+
+mod read;
+mod written;
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::codes;
+use super::diagnostic::{Diagnostic, Diagnostics};
+use super::suggest;
+use super::tree::Place;
+use crate::ports::settings::{KafkaSettings, RegistrySettings};
+
+pub use written::{FlagStore, Origin, Written};
+
+/// The file's name.
+pub const FILE: &str = "cutover.yaml";
+
+/// Who may approve.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Approvals {
+    /// Nobody is asked.
+    None,
+    /// Whoever started the run may approve it.
+    #[serde(rename = "self")]
+    Own,
+    /// Only somebody other than whoever started the run.
+    Other,
+}
+
+/// A system with the place where it was set.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct System<T> {
+    /// How to reach it.
+    pub settings: T,
+    /// For messages: `cutover.yaml:5:14 environments.prod.kafka.main.bootstrap`.
+    pub setting: String,
+}
+
+/// One environment.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Environment {
+    /// Its name.
+    pub name: String,
+    /// Who may approve.
+    pub approvals: Approvals,
+    /// Where the systems come from when not from here; whoever knows that place puts them in.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub from: Option<Origin>,
+    /// Kafka clusters by name.
+    #[serde(default)]
+    pub kafka: BTreeMap<String, System<KafkaSettings>>,
+    /// Schema registries by name.
+    #[serde(default)]
+    pub registry: BTreeMap<String, System<RegistrySettings>>,
+    /// Flag stores by name.
+    #[serde(default)]
+    pub flags: BTreeMap<String, System<FlagStore>>,
+}
+
+/// The whole file.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Config {
+    /// The file as it was named.
+    pub file: String,
+    /// The environments by name.
+    pub environments: BTreeMap<String, Environment>,
+    /// The one that is meant when none is named.
+    pub default: Option<String>,
+    place: Place,
+}
+
+impl Config {
+    /// Reads the file.
+    ///
+    /// # Errors
+    /// All mistakes in it. None of them repeats a value that may be a secret.
+    pub fn read(name: &str, text: &str) -> Result<Self, Diagnostics> {
+        read::read(name, text)
+    }
+
+    /// The environment of that name; without a name the default one, or the only one.
+    ///
+    /// # Errors
+    /// When there is no such environment, or it is not clear which one is meant.
+    pub fn environment(&self, name: Option<&str>) -> Result<&Environment, Diagnostics> {
+        let names = || self.environments.keys().map(String::as_str);
+        let mistake = |diagnostic: Diagnostic| {
+            let mut out = Diagnostics::default();
+            out.push(diagnostic);
+            out
+        };
+        match name.or(self.default.as_deref()) {
+            Some(name) => self.environments.get(name).ok_or_else(|| {
+                let help = suggest::did_you_mean(name, self.environments.keys().map(String::as_str), "there are");
+                mistake(
+                    Diagnostic::new(codes::NO_ENVIRONMENT, &self.file, self.place, format!("there is no environment `{name}`")).help(help),
+                )
+            }),
+            None => match (self.environments.values().next(), self.environments.len()) {
+                (Some(only), 1) => Ok(only),
+                _ => {
+                    let help = format!("name one of {} with `--env`, or write `default: NAME`", suggest::list(names()));
+                    Err(mistake(
+                        Diagnostic::new(codes::WHICH_ENVIRONMENT, &self.file, self.place, "it is not said which environment is meant")
+                            .help(help),
+                    ))
+                }
+            },
+        }
+    }
+}
+
+/// The nearest `cutover.yaml`, in that directory or above it.
+#[must_use]
+pub fn find(start: &Path) -> Option<PathBuf> {
+    let start = start.canonicalize().ok()?;
+    start.ancestors().map(|directory| directory.join(FILE)).find(|candidate| candidate.is_file())
+}

@@ -1,0 +1,105 @@
+//! From the text of `cutover.yaml` to environments.
+
+use std::collections::BTreeMap;
+use std::sync::LazyLock;
+
+use super::super::codes;
+use super::super::diagnostic::{Diagnostic, Diagnostics};
+use super::super::document;
+use super::super::shape::{Located, Shape};
+use super::super::suggest;
+use super::super::tree::{self, Entry, Node, Place};
+use super::written::{Written, WrittenEnvironment};
+use super::{Approvals, Config, Environment, System};
+
+static SHAPE: LazyLock<Shape> = LazyLock::new(Shape::of::<Written>);
+
+/// Reads the whole file.
+pub(super) fn read(name: &str, text: &str) -> Result<Config, Diagnostics> {
+    let mut out = Diagnostics::default();
+    let config = tree::read(name, text, &mut out).and_then(|root| build(name, &root, &mut out));
+    match config {
+        Some(config) if out.errors() == 0 => Ok(config),
+        _ => Err(out),
+    }
+}
+
+fn build(file: &str, root: &Node, out: &mut Diagnostics) -> Option<Config> {
+    names(file, root, out);
+    let located = Located::new(root, Place::START);
+    let written: Written = SHAPE.decode(file, file, &located, out)?;
+    let place = located.key("/environments");
+    let environments: BTreeMap<String, Environment> = written
+        .environments
+        .into_iter()
+        .map(|(name, written)| {
+            conflict(file, &name, &written, &located, out);
+            (name.clone(), environment(file, name, written, &located))
+        })
+        .collect();
+    if let Some(default) = written.default.as_deref().filter(|default| !environments.contains_key(*default)) {
+        let help = suggest::did_you_mean(default, environments.keys().map(String::as_str), "there are");
+        out.push(
+            Diagnostic::new(codes::NO_ENVIRONMENT, file, located.value("/default"), format!("there is no environment `{default}`"))
+                .help(help),
+        );
+    }
+    Some(Config { file: file.to_owned(), environments, default: written.default, place })
+}
+
+/// The names that people choose: of environments and of systems in them.
+fn names(file: &str, root: &Node, out: &mut Diagnostics) {
+    fn inner(node: &Node) -> &[Entry] {
+        node.as_map().unwrap_or_default()
+    }
+    let mut check = |entry: &Entry, whose: &str| {
+        let text = &entry.key.text;
+        if !document::is_name(text) {
+            let diagnostic = Diagnostic::new(codes::BAD_NAME, file, entry.key.place, format!("`{text}` cannot name {whose}"));
+            out.push(diagnostic.help("use at most 60 of the characters `a`-`z`, `0`-`9` and `-`"));
+        }
+    };
+    for environment in root.get("environments").map(|entry| inner(&entry.value)).unwrap_or_default() {
+        check(environment, "an environment");
+        for kind in inner(&environment.value) {
+            inner(&kind.value).iter().for_each(|system| check(system, "a system"));
+        }
+    }
+}
+
+fn conflict(file: &str, name: &str, written: &WrittenEnvironment, located: &Located, out: &mut Diagnostics) {
+    let own = !(written.kafka.is_empty() && written.registry.is_empty() && written.flags.is_empty());
+    if written.from.is_some() && own {
+        let place = located.key(&format!("/environments/{name}/from"));
+        let diagnostic = Diagnostic::new(
+            codes::STACK_AND_SYSTEMS,
+            file,
+            place,
+            format!("`{name}` takes its systems from the stack and names some itself"),
+        );
+        out.push(diagnostic.help("take `from` away, or the systems"));
+    }
+}
+
+fn environment(file: &str, name: String, written: WrittenEnvironment, located: &Located) -> Environment {
+    let default = if name == "local" { Approvals::Own } else { Approvals::Other };
+    let at = |kind: &str| format!("/environments/{name}/{kind}");
+    Environment {
+        approvals: written.approvals.unwrap_or(default),
+        from: written.from,
+        kafka: systems(file, written.kafka, &at("kafka"), "/bootstrap", located),
+        registry: systems(file, written.registry, &at("registry"), "/url", located),
+        flags: systems(file, written.flags, &at("flags"), "", located),
+        name,
+    }
+}
+
+fn systems<T>(file: &str, written: BTreeMap<String, T>, pointer: &str, address: &str, located: &Located) -> BTreeMap<String, System<T>> {
+    let system = |(name, settings): (String, T)| {
+        let pointer = format!("{pointer}/{name}{address}");
+        let Place { line, column, .. } = located.value(&pointer);
+        let path = pointer.trim_start_matches('/').replace('/', ".");
+        (name, System { settings, setting: format!("{file}:{line}:{column} {path}") })
+    };
+    written.into_iter().map(system).collect()
+}
