@@ -1,0 +1,289 @@
+//! A Kafka cluster through librdkafka. Owns the connections to one cluster; the truth about topics, records and groups is the
+//! cluster's alone, nothing is cached but the fact that it is the right cluster.
+
+mod fault;
+mod ffi;
+mod group;
+mod listener;
+mod produce;
+mod progress;
+mod scan;
+mod settings;
+mod topics;
+
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use rdkafka::ClientConfig;
+use rdkafka::client::NativeClient;
+use rdkafka::consumer::BaseConsumer;
+use rdkafka::error::KafkaError;
+use rdkafka::producer::{FutureProducer, Producer};
+
+use self::ffi::AdminError;
+use self::listener::{Listener, Trouble};
+use crate::adapters::secret::Secrets;
+use crate::ports::kafka::{
+    ClusterState, GroupState, Kafka, NewRecord, NewTopic, PartitionEnds, Position, StoredRecord, TopicState,
+};
+use crate::ports::settings::KafkaSettings;
+use crate::ports::{PortError, SystemRef};
+use crate::step::StepError;
+
+/// How long a question may take.
+const READING: Duration = Duration::from_secs(5);
+
+/// How long a change may take once the cluster has shown that it is there.
+const CHANGING: Duration = Duration::from_secs(20);
+
+/// A Kafka cluster. Clients are made when they are first needed.
+pub struct KafkaCluster {
+    shared: Arc<Shared>,
+}
+
+/// What blocking threads need, too.
+struct Shared {
+    system: SystemRef,
+    config: ClientConfig,
+    expected: Option<String>,
+    /// Set once the cluster has shown the expected id.
+    introduced: AtomicBool,
+    trouble: Arc<Trouble>,
+    /// The client for questions and topic changes. It never produces, so it needs no right to.
+    admin: Mutex<Option<FutureProducer<Listener>>>,
+    /// Idempotent producers that nobody uses at the moment.
+    producers: Mutex<Vec<FutureProducer<Listener>>>,
+}
+
+impl KafkaCluster {
+    /// Prepares for the cluster `name` of an environment; `setting` is where its address was set. Nothing is sent yet.
+    ///
+    /// # Errors
+    /// [`StepError::NoSecret`] when a secret is missing, [`PortError::Invalid`] when the settings cannot be used.
+    pub fn connect(name: &str, settings: &KafkaSettings, setting: &str, secrets: &dyn Secrets) -> Result<Arc<Self>, StepError> {
+        let system = SystemRef {
+            name: format!("kafka {name}"),
+            address: settings.bootstrap.trim().to_owned(),
+            setting: setting.to_owned(),
+        };
+        let config = settings::base(settings, &system, secrets)?;
+        let shared = Shared {
+            system,
+            config,
+            expected: settings.cluster_id.clone(),
+            introduced: AtomicBool::new(false),
+            trouble: Arc::default(),
+            admin: Mutex::default(),
+            producers: Mutex::default(),
+        };
+        Ok(Arc::new(Self { shared: Arc::new(shared) }))
+    }
+
+    /// Runs a blocking call on a thread that may block, after the cluster has shown that it is the right one.
+    async fn block<T: Send + 'static>(
+        &self,
+        call: impl FnOnce(&Shared) -> Result<T, PortError> + Send + 'static,
+    ) -> Result<T, PortError> {
+        let shared = Arc::clone(&self.shared);
+        let work = tokio::task::spawn_blocking(move || {
+            shared.introduce()?;
+            call(&shared)
+        });
+        match work.await {
+            Ok(result) => result,
+            Err(error) => Err(self.shared.invalid(format!("the call ended in a defect: {error}"))),
+        }
+    }
+}
+
+impl Shared {
+    /// Makes sure, once, that the cluster is the one that the settings name.
+    fn introduce(&self) -> Result<(), PortError> {
+        if self.expected.is_none() || self.introduced.load(Ordering::Acquire) {
+            return Ok(());
+        }
+        self.describe().map(drop)
+    }
+
+    /// Asks the cluster who it is, and refuses the wrong one.
+    fn describe(&self) -> Result<ClusterState, PortError> {
+        let found = self.ask("asking who the cluster is", |client| ffi::describe_cluster(client, READING))?;
+        let id = found.id.unwrap_or_default();
+        if let Some(expected) = self.expected.as_ref().filter(|expected| **expected != id) {
+            return Err(PortError::Refused {
+                system: self.system.clone(),
+                detail: format!("this is cluster `{id}`, and the settings want `{expected}`; mend `bootstrap` or `cluster_id`"),
+            });
+        }
+        self.introduced.store(true, Ordering::Release);
+        Ok(ClusterState { id, brokers: found.brokers })
+    }
+
+    /// Runs one admin call and sorts its error.
+    fn ask<T>(&self, doing: &str, call: impl FnOnce(&NativeClient) -> Result<T, AdminError>) -> Result<T, PortError> {
+        let admin = self.admin()?;
+        self.settle(doing, call(admin.client().native_client()))
+    }
+
+    /// Sorts the outcome of a call; an answer, even a bad one, ends the trouble with the connection.
+    fn settle<T>(&self, doing: &str, outcome: Result<T, AdminError>) -> Result<T, PortError> {
+        match outcome {
+            Ok(value) => {
+                self.trouble.clear();
+                Ok(value)
+            }
+            Err(error) => {
+                if error.code > 0 {
+                    self.trouble.clear();
+                }
+                Err(self.fault(doing, error))
+            }
+        }
+    }
+
+    fn fault(&self, doing: &str, error: AdminError) -> PortError {
+        fault::port_error(&self.system, doing, error, self.trouble.last())
+    }
+
+    fn client_fault(&self, doing: &str, error: &KafkaError) -> PortError {
+        self.fault(doing, fault::flatten(error))
+    }
+
+    fn invalid(&self, detail: impl Into<String>) -> PortError {
+        PortError::Invalid { system: self.system.clone(), detail: detail.into() }
+    }
+
+    fn unreachable(&self, detail: impl Into<String>) -> PortError {
+        PortError::Unreachable { system: self.system.clone(), detail: detail.into() }
+    }
+
+    fn no_topic(&self, topic: &str) -> PortError {
+        self.invalid(format!("there is no topic `{topic}`"))
+    }
+
+    fn listener(&self) -> Listener {
+        Listener(Arc::clone(&self.trouble))
+    }
+
+    fn admin(&self) -> Result<FutureProducer<Listener>, PortError> {
+        let mut slot = self.admin.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(client) = &*slot {
+            return Ok(client.clone());
+        }
+        let made = self.config.create_with_context(self.listener());
+        let client: FutureProducer<Listener> = made.map_err(|error| self.client_fault("making a client", &error))?;
+        *slot = Some(client.clone());
+        Ok(client)
+    }
+
+    fn consumer(&self, config: &ClientConfig) -> Result<BaseConsumer<Listener>, PortError> {
+        config.create_with_context(self.listener()).map_err(|error| self.client_fault("making a consumer", &error))
+    }
+}
+
+impl Drop for Shared {
+    fn drop(&mut self) {
+        let admin = self.admin.get_mut().unwrap_or_else(PoisonError::into_inner).take();
+        let producers = std::mem::take(self.producers.get_mut().unwrap_or_else(PoisonError::into_inner));
+        retire((admin, producers));
+    }
+}
+
+/// Ends clients on a thread of their own: librdkafka waits for its threads, and an async worker must not.
+fn retire<T: Send + 'static>(clients: T) {
+    // Why: without another thread there is nothing better than to wait here, which dropping the closure does.
+    let _ = std::thread::Builder::new().name("kafka-retire".to_owned()).spawn(move || drop(clients));
+}
+
+/// Tells a blocking loop that nobody waits for it any more.
+struct Cancel(Arc<AtomicBool>);
+
+impl Cancel {
+    /// The guard for the caller's side and the flag for the loop.
+    fn pair() -> (Self, Arc<AtomicBool>) {
+        let flag = Arc::new(AtomicBool::new(false));
+        (Self(Arc::clone(&flag)), flag)
+    }
+}
+
+impl Drop for Cancel {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Release);
+    }
+}
+
+#[async_trait]
+impl Kafka for KafkaCluster {
+    async fn cluster(&self) -> Result<ClusterState, PortError> {
+        self.block(Shared::describe).await
+    }
+
+    async fn topics(&self) -> Result<Vec<String>, PortError> {
+        self.block(Shared::topics).await
+    }
+
+    async fn topic(&self, name: &str) -> Result<Option<TopicState>, PortError> {
+        let name = name.to_owned();
+        self.block(move |shared| shared.topic(&name)).await
+    }
+
+    async fn create_topic(&self, topic: &NewTopic) -> Result<(), PortError> {
+        let topic = topic.clone();
+        self.block(move |shared| shared.create_topic(&topic)).await
+    }
+
+    async fn grow_topic(&self, name: &str, total: u32) -> Result<(), PortError> {
+        let name = name.to_owned();
+        self.block(move |shared| shared.grow_topic(&name, total)).await
+    }
+
+    async fn alter_topic(&self, name: &str, set: &BTreeMap<String, String>, unset: &[String]) -> Result<(), PortError> {
+        let (name, set, unset) = (name.to_owned(), set.clone(), unset.to_vec());
+        self.block(move |shared| shared.alter_topic(&name, &set, &unset)).await
+    }
+
+    async fn delete_topic(&self, name: &str, id: Option<&str>) -> Result<(), PortError> {
+        let (name, id) = (name.to_owned(), id.map(str::to_owned));
+        self.block(move |shared| shared.delete_topic(&name, id.as_deref())).await
+    }
+
+    async fn ends(&self, topic: &str) -> Result<Vec<PartitionEnds>, PortError> {
+        let topic = topic.to_owned();
+        self.block(move |shared| shared.ends(&topic)).await
+    }
+
+    async fn produce(&self, topic: &str, records: &[NewRecord]) -> Result<Vec<Position>, PortError> {
+        self.send(topic, records).await
+    }
+
+    async fn read(&self, topic: &str, ranges: &[(Position, i64)], patience: Duration) -> Result<Vec<StoredRecord>, PortError> {
+        let (topic, ranges) = (topic.to_owned(), ranges.to_vec());
+        let (_cancel, cancelled) = Cancel::pair();
+        self.block(move |shared| shared.scan(&topic, &ranges, patience, &cancelled)).await
+    }
+
+    async fn consume(
+        &self,
+        topic: &str,
+        group: &str,
+        until: &[Position],
+        patience: Duration,
+    ) -> Result<Vec<StoredRecord>, PortError> {
+        let (topic, group, until) = (topic.to_owned(), group.to_owned(), until.to_vec());
+        let (_cancel, cancelled) = Cancel::pair();
+        self.block(move |shared| shared.consume(&topic, &group, &until, patience, &cancelled)).await
+    }
+
+    async fn group(&self, group: &str) -> Result<Option<GroupState>, PortError> {
+        let group = group.to_owned();
+        self.block(move |shared| shared.group(&group)).await
+    }
+
+    async fn committed(&self, group: &str, topic: &str) -> Result<Vec<Position>, PortError> {
+        let (group, topic) = (group.to_owned(), topic.to_owned());
+        self.block(move |shared| shared.committed(&group, &topic)).await
+    }
+}

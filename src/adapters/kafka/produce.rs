@@ -1,0 +1,124 @@
+//! Producing: every call has an idempotent producer of its own for as long as it lasts, so that giving up takes back what is still
+//! unsent without touching anybody else's records.
+
+use std::collections::VecDeque;
+use std::sync::{Arc, PoisonError};
+
+use rdkafka::error::KafkaError;
+use rdkafka::message::{Header, OwnedHeaders};
+use rdkafka::producer::future_producer::DeliveryFuture;
+use rdkafka::producer::{FutureProducer, FutureRecord, Producer, PurgeConfig};
+use rdkafka::types::RDKafkaErrorCode;
+
+use super::listener::Listener;
+use super::{KafkaCluster, Shared, retire, settings};
+use crate::ports::PortError;
+use crate::ports::kafka::{NewRecord, Position};
+
+/// Producers that are kept for the next call.
+const KEPT: usize = 4;
+
+/// A producer on loan. Given back when all went well; else what it has not sent is thrown away and it ends.
+struct Lent {
+    producer: Option<FutureProducer<Listener>>,
+    shared: Arc<Shared>,
+}
+
+impl Lent {
+    fn give_back(mut self) {
+        let Some(producer) = self.producer.take() else { return };
+        let mut kept = self.shared.producers.lock().unwrap_or_else(PoisonError::into_inner);
+        if kept.len() < KEPT {
+            kept.push(producer);
+        } else {
+            retire(producer);
+        }
+    }
+}
+
+impl Drop for Lent {
+    fn drop(&mut self) {
+        if let Some(producer) = self.producer.take() {
+            producer.purge(PurgeConfig::default().queue().inflight());
+            retire(producer);
+        }
+    }
+}
+
+impl KafkaCluster {
+    pub(super) async fn send(&self, topic: &str, records: &[NewRecord]) -> Result<Vec<Position>, PortError> {
+        let shared = &self.shared;
+        if let Some(header) = records.iter().flat_map(|record| &record.headers).find(|(name, _)| name.contains('\0')) {
+            return Err(shared.invalid(format!("the header name `{}` has a zero byte in it", header.0.escape_debug())));
+        }
+        let name = topic.to_owned();
+        // Why: a producer would wait for a topic that is not there until its records time out.
+        self.block(move |shared| shared.describe_topic(&name)?.map(drop).ok_or_else(|| shared.no_topic(&name))).await?;
+        if records.is_empty() {
+            return Ok(Vec::new());
+        }
+        let doing = format!("producing to topic `{topic}`");
+        let lent = Lent { producer: Some(shared.producer()?), shared: Arc::clone(shared) };
+        let Some(producer) = &lent.producer else { return Ok(Vec::new()) };
+
+        let mut waiting = VecDeque::with_capacity(records.len());
+        let mut positions = Vec::with_capacity(records.len());
+        for record in records {
+            let mut attempt = outgoing(topic, record);
+            loop {
+                match producer.send_result(attempt) {
+                    Ok(delivery) => {
+                        waiting.push_back(delivery);
+                        break;
+                    }
+                    Err((KafkaError::MessageProduction(RDKafkaErrorCode::QueueFull), back)) => {
+                        attempt = back;
+                        match waiting.pop_front() {
+                            Some(delivery) => positions.push(delivered(shared, &doing, delivery).await?),
+                            None => tokio::task::yield_now().await,
+                        }
+                    }
+                    Err((error, _)) => return Err(shared.client_fault(&doing, &error)),
+                }
+            }
+        }
+        for delivery in waiting {
+            positions.push(delivered(shared, &doing, delivery).await?);
+        }
+        shared.trouble.clear();
+        lent.give_back();
+        Ok(positions)
+    }
+}
+
+impl Shared {
+    fn producer(&self) -> Result<FutureProducer<Listener>, PortError> {
+        let kept = self.producers.lock().unwrap_or_else(PoisonError::into_inner).pop();
+        if let Some(producer) = kept {
+            return Ok(producer);
+        }
+        let made = settings::producer(&self.config).create_with_context(self.listener());
+        made.map_err(|error| self.client_fault("making a producer", &error))
+    }
+}
+
+async fn delivered(shared: &Shared, doing: &str, delivery: DeliveryFuture) -> Result<Position, PortError> {
+    match delivery.await {
+        Ok(Ok(delivery)) => Ok(Position { partition: delivery.partition, offset: delivery.offset }),
+        Ok(Err((error, _))) => Err(shared.client_fault(doing, &error)),
+        Err(_) => Err(shared.client_fault(doing, &KafkaError::Canceled)),
+    }
+}
+
+fn outgoing<'a>(topic: &'a str, record: &'a NewRecord) -> FutureRecord<'a, [u8], [u8]> {
+    let mut outgoing = FutureRecord::to(topic);
+    outgoing.key = record.key.as_deref();
+    outgoing.payload = record.value.as_deref();
+    if !record.headers.is_empty() {
+        let headers = OwnedHeaders::new_with_capacity(record.headers.len());
+        outgoing.headers = Some(record.headers.iter().fold(headers, |headers, (key, value)| {
+            headers.insert(Header { key, value: Some(value.as_slice()) })
+        }));
+    }
+    outgoing
+}
