@@ -1,6 +1,8 @@
 //! `cutover` makes a risky change to an event-driven system a program. Rooms, each importing only from the ones above it:
 //! the test `architecture` holds the table.
 
+pub mod cli;
 pub mod ports;
+pub mod stack;
 pub mod step;
 pub mod steps;

@@ -1,0 +1,3 @@
+//! The commands, one file each. Imports every other room and is imported by none.
+
+pub mod stack;
