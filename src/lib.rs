@@ -1,7 +1,6 @@
 //! `cutover` makes a risky change to an event-driven system a program. Rooms, each importing only from the ones above it:
 //! the test `architecture` holds the table.
 
-pub mod adapters;
 pub mod ports;
 
 pub mod step;
@@ -16,9 +15,10 @@ pub mod engine;
 
 pub mod store;
 
+pub mod adapters;
 
 pub mod driver;
 
-
+pub mod stack;
 
 pub mod cli;

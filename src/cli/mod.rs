@@ -6,6 +6,7 @@ pub mod fmt;
 pub mod init;
 pub mod lint;
 pub mod schema;
+pub mod stack;
 pub mod steps;
 
 mod sources;

@@ -362,7 +362,8 @@ impl Controller {
             return;
         }
         self.loading = true;
-        let (store, worlds, shelf, messages) = (self.store.clone(), Arc::clone(&self.worlds), self.shelf.clone(), self.reporter.messages.clone());
+        let (store, worlds, shelf, messages) =
+            (self.store.clone(), Arc::clone(&self.worlds), self.shelf.clone(), self.reporter.messages.clone());
         tokio::spawn(async move {
             let result = load(&store, worlds.as_ref(), &shelf, wanted).await;
             let _ = messages.send(Message::Loaded(result));

@@ -7,9 +7,9 @@ use chrono::{DateTime, Utc};
 
 use super::control::{Controller, Message};
 use super::timing::margin;
-use crate::store::leases::{Renewed, fair_share};
 use crate::store::StoreError;
 use crate::store::journal::Hold;
+use crate::store::leases::{Renewed, fair_share};
 
 /// What the controller knows of its lease.
 pub(super) struct Lease {

@@ -36,7 +36,8 @@ pub(super) struct Ready {
 /// Loads these runs.
 pub(super) async fn load(store: &Store, worlds: &dyn Worlds, shelf: &Shelf, wanted: Vec<(Uuid, Hold)>) -> Result<Vec<Loaded>, StoreError> {
     let ids: Vec<Uuid> = wanted.iter().map(|(id, _)| *id).collect();
-    let mut sources: HashMap<Uuid, _> = store.run_sources(&ids).await?.into_iter().map(|(id, hash, plan, state)| (id, (hash, plan, state))).collect();
+    let mut sources: HashMap<Uuid, _> =
+        store.run_sources(&ids).await?.into_iter().map(|(id, hash, plan, state)| (id, (hash, plan, state))).collect();
     let mut journals: BTreeMap<Uuid, Result<Vec<JournalEntry>, String>> = BTreeMap::new();
     for (run, entry) in store.journals(&ids).await? {
         let journal = journals.entry(run).or_insert_with(|| Ok(Vec::new()));

@@ -12,6 +12,7 @@ mod planner;
 mod source;
 mod timing;
 mod way_back;
+mod worlds;
 mod writer;
 
 use std::sync::Arc;
@@ -25,8 +26,9 @@ use crate::store::{Store, StoreError};
 pub use clock::LeaseClock;
 pub use crash::{CrashPoint, Side};
 pub use planner::{PlanError, plan_playbook};
-pub use source::{Opened, Worlds, definition};
+pub use source::{Opened, Worlds, approvals, definition};
 pub use way_back::way_back;
+pub use worlds::RealWorlds;
 
 /// What a controller needs.
 pub struct DriverOptions {

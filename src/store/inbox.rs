@@ -15,14 +15,12 @@ impl Store {
     /// # Errors
     /// When the database does not answer.
     pub async fn say(&self, run: Uuid, order: &Order) -> Result<i64, StoreError> {
-        let id = sqlx::query_scalar(
-            "insert into inbox (run, shard, body) values ($1, $2, $3) returning id",
-        )
-        .bind(run)
-        .bind(shard_of(run))
-        .bind(Json(order))
-        .fetch_one(&self.pool)
-        .await?;
+        let id = sqlx::query_scalar("insert into inbox (run, shard, body) values ($1, $2, $3) returning id")
+            .bind(run)
+            .bind(shard_of(run))
+            .bind(Json(order))
+            .fetch_one(&self.pool)
+            .await?;
         Ok(id)
     }
 

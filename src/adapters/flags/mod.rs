@@ -20,8 +20,7 @@ impl BuiltInFlags {
     /// The store of that name in an environment; each has a document of its own.
     #[must_use]
     pub fn new(store: Store, environment: &str, name: &str, setting: &str) -> Self {
-        let system =
-            SystemRef { name: format!("flags {name}"), address: "the state database".to_owned(), setting: setting.to_owned() };
+        let system = SystemRef { name: format!("flags {name}"), address: "the state database".to_owned(), setting: setting.to_owned() };
         Self { store, name: document_name(environment, name), system }
     }
 
@@ -52,7 +51,8 @@ impl Flags for BuiltInFlags {
         match self.store.write_flag(&self.name, change).await.map_err(|error| self.error(&error))? {
             FlagWrite::Made(revision) => Ok(revision),
             FlagWrite::Differs(now) => {
-                let now = now.map_or_else(|| "not there".to_owned(), |now| now.default_variant.unwrap_or_else(|| "without a default".to_owned()));
+                let now =
+                    now.map_or_else(|| "not there".to_owned(), |now| now.default_variant.unwrap_or_else(|| "without a default".to_owned()));
                 let detail = format!("flag {} is {now} by now, not what the change was planned on", change.flag);
                 Err(PortError::Conflict { system: self.system.clone(), detail })
             }

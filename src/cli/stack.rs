@@ -1,0 +1,124 @@
+//! `cutover stack`: a real Kafka, schema registry and Postgres on this machine, for trying things out.
+
+use std::io::{self, Write};
+use std::path::Path;
+
+use clap::{Args, ValueEnum};
+
+use crate::stack::local::{self, Ending, PartState, PartStatus, StackAddresses, StackStatus};
+use crate::stack::{DataDir, Progress, StackError};
+
+/// How the answer is written.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub enum Output {
+    /// For people.
+    #[default]
+    Text,
+    /// For programs.
+    Json,
+}
+
+/// Start what does not run of the local Kafka, schema registry and Postgres
+#[derive(Args, Clone, Debug)]
+pub struct StackUp {
+    /// How the addresses are written to standard output
+    #[arg(short, long, value_enum, default_value_t)]
+    pub output: Output,
+}
+
+/// Stop the local Kafka, schema registry and Postgres; their data stay
+#[derive(Args, Clone, Debug)]
+pub struct StackDown {
+    /// Remove their data too
+    #[arg(long)]
+    pub wipe: bool,
+}
+
+/// Show what of the local stack runs and answers
+#[derive(Args, Clone, Debug)]
+pub struct StackStatusArgs {
+    /// How the answer is written to standard output
+    #[arg(short, long, value_enum, default_value_t)]
+    pub output: Output,
+}
+
+/// `cutover stack up`: brings the stack of the data directory at `data` up and writes its addresses to `out`.
+///
+/// # Errors
+/// When a part does not come up.
+pub async fn up(data: &Path, args: &StackUp, out: &mut dyn Write, progress: &mut dyn Progress) -> Result<(), StackError> {
+    let data = DataDir::open(data)?;
+    let addresses = local::up(&data, progress).await?;
+    said(match args.output {
+        Output::Text => addresses_text(&addresses, out),
+        Output::Json => json(&addresses, out),
+    })
+}
+
+/// `cutover stack down`: ends the stack of the data directory at `data`.
+///
+/// # Errors
+/// When a part cannot be ended.
+pub async fn down(data: &Path, args: &StackDown, progress: &mut dyn Progress) -> Result<(), StackError> {
+    match DataDir::open_existing(data)? {
+        Some(data) => local::down(&data, Ending::Clean, args.wipe, progress).await,
+        None => {
+            progress.tell("Stopped", "nothing: there is no data directory yet");
+            Ok(())
+        }
+    }
+}
+
+/// `cutover stack status`: writes to `out` how the parts of the stack are.
+///
+/// # Errors
+/// When the stack's own file cannot be read.
+pub async fn status(data: &Path, args: &StackStatusArgs, out: &mut dyn Write) -> Result<StackStatus, StackError> {
+    let status = match DataDir::open_existing(data)? {
+        Some(data) => local::status(&data).await?,
+        None => StackStatus::never_started(),
+    };
+    said(match args.output {
+        Output::Text => status_text(&status, out),
+        Output::Json => json(&status, out),
+    })?;
+    Ok(status)
+}
+
+fn addresses_text(addresses: &StackAddresses, out: &mut dyn Write) -> io::Result<()> {
+    writeln!(out, "kafka     {}", addresses.kafka.bootstrap)?;
+    writeln!(out, "registry  {}", addresses.registry.url)?;
+    writeln!(out, "postgres  {}", addresses.postgres.url)
+}
+
+fn status_text(status: &StackStatus, out: &mut dyn Write) -> io::Result<()> {
+    for (name, part) in [("kafka", &status.kafka), ("registry", &status.registry), ("postgres", &status.postgres)] {
+        writeln!(out, "{name:<9} {}", part_text(part))?;
+    }
+    Ok(())
+}
+
+fn part_text(part: &PartStatus) -> String {
+    let PartStatus { state, version, address, pid, reason, log } = part;
+    let pid = pid.map(|pid| format!(", process {pid}")).unwrap_or_default();
+    match state {
+        PartState::Up => format!("up      {address} (version {version}{pid})"),
+        PartState::Silent => format!("silent  {address}: {}; its log is {}{pid}", reason.as_deref().unwrap_or("no answer"), log.display()),
+        PartState::Down => "down".to_owned(),
+    }
+}
+
+fn json(value: &impl serde::Serialize, out: &mut dyn Write) -> io::Result<()> {
+    serde_json::to_writer_pretty(&mut *out, value)?;
+    writeln!(out)
+}
+
+/// Somebody who closed the pipe has read enough.
+fn said(written: io::Result<()>) -> Result<(), StackError> {
+    match written {
+        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
+            Err(crate::stack::files::FileError::new("write to", Path::new("standard output"), error).into())
+        }
+        _ => Ok(()),
+    }
+}

@@ -1,0 +1,180 @@
+//! The local stack: a real Kafka broker, schema registry and Postgres on 127.0.0.1, for playbooks to change. Owns `stack.json`.
+
+mod cache;
+mod fetch;
+mod java;
+mod kafka;
+mod postgres;
+mod record;
+mod registry;
+mod wire;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+use nix::sys::signal::Signal;
+use serde::{Deserialize, Serialize};
+use tokio::time::Instant;
+
+pub use record::{PartState, PartStatus, StackAddresses, StackStatus};
+
+use super::error::StackError;
+use super::files;
+use super::lock::FileLock;
+use super::process::Identity;
+use super::progress::{Progress, Teller, listen};
+use super::{DataDir, postgres::root_directory};
+use record::Book;
+
+/// How the broker differs from the usual one.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct KafkaOptions {
+    /// Broker properties on top of ours, which they replace; `{port}` and `{controller_port}` in a value stand for our ports.
+    pub extra_properties: BTreeMap<String, String>,
+}
+
+/// How parts are ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Ending {
+    /// Each part closes its files first.
+    Clean,
+    /// At once; the next start recovers what was not closed.
+    Kill,
+}
+
+/// Starts what does not run, waits until all three answer, and says where. The broker keeps the options that it was given last.
+///
+/// # Errors
+/// The first part's error in the order Kafka, registry, Postgres; parts that came up stay up.
+pub async fn up(data: &DataDir, progress: &mut dyn Progress) -> Result<StackAddresses, StackError> {
+    start(data, None, progress).await
+}
+
+/// As [`up`], with a broker that has these options from now on; it is restarted when it runs with others.
+///
+/// # Errors
+/// As [`up`].
+pub async fn up_with(data: &DataDir, kafka: &KafkaOptions, progress: &mut dyn Progress) -> Result<StackAddresses, StackError> {
+    start(data, Some(kafka), progress).await
+}
+
+async fn start(data: &DataDir, options: Option<&KafkaOptions>, progress: &mut dyn Progress) -> Result<StackAddresses, StackError> {
+    listen(progress, |teller| async move {
+        let _lock = take_lock(data, &teller).await?;
+        let mut first = record::read(data)?.unwrap_or_default();
+        let mut taken: BTreeSet<u16> = first.ports().collect();
+        let root = root_directory(data.path()).unwrap_or_else(|| data.stack());
+        first.settle(root.join("postgres"), &mut taken)?;
+        if let Some(options) = options.filter(|options| **options != first.kafka.options) {
+            if let Some(process) = first.kafka.process.take() {
+                teller.tell("Stopping", "kafka, to start it with other options");
+                process.stop(Signal::SIGTERM, PATIENCE).await?;
+            }
+            first.kafka.options = options.clone();
+        }
+        let book = Book::open(data, first)?;
+        let (kafka, registry, postgres) =
+            tokio::join!(kafka::up(data, &book, &teller), registry::up(data, &book, &teller), postgres::up(data, &book, &teller));
+        kafka.and(registry).and(postgres)?;
+        Ok(book.get(|record| record.addresses()))
+    })
+    .await
+}
+
+// Why: a broker closes its log segments one by one.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// Ends the three parts; their data stay unless `wipe`, which also removes what is kept outside of the data directory. That nothing
+/// runs is fine.
+///
+/// # Errors
+/// When a process may not be ended or a file may not be removed; the other parts are ended all the same.
+pub async fn down(data: &DataDir, ending: Ending, wipe: bool, progress: &mut dyn Progress) -> Result<(), StackError> {
+    listen(progress, |teller| async move {
+        let _lock = take_lock(data, &teller).await?;
+        let Some(found) = record::read(data)? else {
+            teller.tell("Stopped", "nothing: there is no stack in this data directory");
+            return if wipe { files::remove(&data.stack()).map_err(Into::into) } else { Ok(()) };
+        };
+        let book = Book::open(data, found.clone())?;
+        let end = async |name: &'static str, process: Option<Identity>| {
+            let Some(process) = process.filter(Identity::is_alive) else { return Ok(()) };
+            let since = Instant::now();
+            match ending {
+                Ending::Clean => process.stop(Signal::SIGTERM, PATIENCE).await?,
+                Ending::Kill => process.kill().await?,
+            }
+            teller.tell("Stopped", format!("{name} in {}", seconds(since)));
+            Ok::<(), StackError>(())
+        };
+        let database = async {
+            let Some(cluster) = &found.postgres.cluster else { return Ok(()) };
+            if cluster.running().is_some() {
+                let since = Instant::now();
+                cluster.stop().await?;
+                teller.tell("Stopped", format!("postgres in {}", seconds(since)));
+            }
+            Ok::<(), StackError>(())
+        };
+        let (kafka, registry, postgres) =
+            tokio::join!(end("kafka", found.kafka.process.clone()), end("registry", found.registry.process.clone()), database);
+        kafka.and(registry).and(postgres)?;
+        book.change(|record| {
+            record.kafka.process = None;
+            record.registry.process = None;
+            record.postgres.process = None;
+        })?;
+        if wipe {
+            if let Some(cluster) = &found.postgres.cluster {
+                files::remove(&cluster.directory)?;
+            }
+            remove_if_empty(data);
+            // Why: the lock lies beside the record and goes last with the directory, when nothing is left that it guards.
+            files::remove(&data.stack_file())?;
+            files::remove(&data.stack())?;
+            teller.tell("Removed", "the stack's data");
+        }
+        Ok(())
+    })
+    .await
+}
+
+/// What of the stack runs and answers now.
+///
+/// # Errors
+/// When `stack.json` cannot be read.
+pub async fn status(data: &DataDir) -> Result<StackStatus, StackError> {
+    let record = record::read(data)?.unwrap_or_default();
+    let (kafka, registry, postgres) = tokio::join!(kafka::answers(&record.kafka), registry::answers(&record.registry), async {
+        match &record.postgres.cluster {
+            Some(cluster) => cluster.knock().await.map_err(|error| error.to_string()),
+            None => Err("it was never started".to_owned()),
+        }
+    });
+    let postgres_process = record.postgres.cluster.as_ref().and_then(super::postgres::Cluster::running);
+    Ok(StackStatus::new(&record, postgres_process, [kafka, registry, postgres]))
+}
+
+/// Where the stack of this directory is, as far as it was ever started; says nothing about whether it runs.
+///
+/// # Errors
+/// When `stack.json` cannot be read.
+pub fn addresses(data: &DataDir) -> Result<Option<StackAddresses>, StackError> {
+    Ok(record::read(data)?.map(|record| record.addresses()))
+}
+
+async fn take_lock(data: &DataDir, teller: &Teller) -> Result<FileLock, StackError> {
+    let waiting = || teller.tell("Waiting", "for another `cutover stack` on this data directory");
+    Ok(FileLock::take(&data.stack().join("lock"), waiting).await?)
+}
+
+fn remove_if_empty(data: &DataDir) {
+    if let Some(root) = root_directory(data.path()) {
+        // Why: the private Postgres of the same data directory may lie beside; then this fails, as it should.
+        let _ = std::fs::remove_dir(root);
+    }
+}
+
+fn seconds(since: Instant) -> String {
+    format!("{:.1} s", since.elapsed().as_secs_f64())
+}

@@ -1,0 +1,18 @@
+//! Real parts on this machine: the data directory, the local Kafka, registry and Postgres, and the private Postgres that holds
+//! cutover's own state. Owns which processes of ours run on this machine; knows no step, no playbook and no run.
+
+pub mod datadir;
+pub mod error;
+pub mod files;
+pub mod keeper;
+pub mod local;
+pub mod lock;
+pub mod port;
+pub mod postgres;
+pub mod process;
+pub mod progress;
+pub mod reaper;
+
+pub use datadir::{DataDir, ServerFile};
+pub use error::StackError;
+pub use progress::Progress;
