@@ -129,7 +129,6 @@ pub async fn down(data: &DataDir, ending: Ending, wipe: bool, progress: &mut dyn
                 files::remove(&cluster.directory)?;
             }
             remove_if_empty(data);
-            // Why: the lock lies beside the record and goes last with the directory, when nothing is left that it guards.
             files::remove(&data.stack_file())?;
             files::remove(&data.stack())?;
             teller.tell("Removed", "the stack's data");
@@ -165,7 +164,7 @@ pub fn addresses(data: &DataDir) -> Result<Option<StackAddresses>, StackError> {
 
 async fn take_lock(data: &DataDir, teller: &Teller) -> Result<FileLock, StackError> {
     let waiting = || teller.tell("Waiting", "for another `cutover stack` on this data directory");
-    Ok(FileLock::take(&data.stack().join("lock"), waiting).await?)
+    Ok(FileLock::take(&data.path().join("stack.lock"), waiting).await?)
 }
 
 fn remove_if_empty(data: &DataDir) {

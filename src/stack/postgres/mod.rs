@@ -154,6 +154,10 @@ impl Cluster {
         let binaries = self.made(manner).await?;
         let deadline = Instant::now() + START;
         loop {
+            if !directory::clear_stale_lock(&self.data())? && Instant::now() < deadline {
+                sleep(POLL).await;
+                continue;
+            }
             let running = self.running();
             let found = running.is_some();
             let identity = match running {
@@ -224,7 +228,6 @@ impl Cluster {
     }
 
     fn launch(&mut self, binaries: &Binaries, manner: &Manner) -> Result<Identity, StackError> {
-        directory::clear_stale_lock(&self.data())?;
         if !port::is_free(self.port) {
             self.port = port::choose(&mut BTreeSet::from([self.port])).ok_or(StackError::NoPort)?;
         }
@@ -232,6 +235,8 @@ impl Cluster {
         let socket = self.directory.join("socket");
         let socket_setting = if socket.as_os_str().len() <= SOCKET_PATH { socket.to_string_lossy().into_owned() } else { String::new() };
         if !socket_setting.is_empty() {
+            // Why: a lock on the socket is a number too, which may be what is left of a dead server; no server runs here now.
+            files::remove(&socket)?;
             files::create_private_dir(&socket)?;
             directory::give(&socket, account.as_ref())?;
         }
