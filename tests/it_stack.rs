@@ -19,7 +19,7 @@ use sqlx::{Connection, PgConnection};
 use tokio::net::TcpStream;
 
 const PROGRAM: &str = env!("CARGO_BIN_EXE_cutover");
-const LONG: Duration = Duration::from_secs(60);
+const LONG: Duration = Duration::from_mins(1);
 
 /// A data directory of one test. Whatever happens to the test, the reaper ends what was started on it and removes it.
 struct Ground {

@@ -216,8 +216,13 @@ fn each_lack(lacks: &[Lack]) -> String {
 }
 
 fn quoted(log: &Path, tail: &str) -> String {
-    let lines: String = tail.lines().map(|line| format!("  | {line}\n")).collect();
-    format!("{lines}  its log is {}", log.display())
+    let mut text = String::new();
+    for line in tail.lines() {
+        text.push_str("  | ");
+        text.push_str(line);
+        text.push('\n');
+    }
+    text + "  its log is " + &log.display().to_string()
 }
 
 #[cfg(test)]

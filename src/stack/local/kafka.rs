@@ -18,7 +18,7 @@ use crate::stack::progress::Teller;
 
 const PART: &str = "kafka";
 // Why: on a machine with ten times more work than processors a start takes a quarter of a minute.
-const START: Duration = Duration::from_secs(120);
+const START: Duration = Duration::from_mins(2);
 const POLL: Duration = Duration::from_millis(30);
 const JVM: &[&str] = &["-Xms128m", "-Xmx384m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-Xshare:auto", "-Djava.awt.headless=true"];
 

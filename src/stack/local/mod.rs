@@ -65,7 +65,7 @@ async fn start(data: &DataDir, options: Option<&KafkaOptions>, progress: &mut dy
         let mut first = record::read(data)?.unwrap_or_default();
         let mut taken: BTreeSet<u16> = first.ports().collect();
         let root = root_directory(data.path()).unwrap_or_else(|| data.stack());
-        first.settle(root.join("postgres"), &mut taken)?;
+        first.settle(&root.join("postgres"), &mut taken)?;
         if let Some(options) = options.filter(|options| **options != first.kafka.options) {
             if let Some(process) = first.kafka.process.take() {
                 teller.tell("Stopping", "kafka, to start it with other options");
@@ -78,7 +78,7 @@ async fn start(data: &DataDir, options: Option<&KafkaOptions>, progress: &mut dy
         let (kafka, registry, postgres) =
             tokio::join!(kafka::up(data, &book, &teller), registry::up(data, &book, &teller), postgres::up(data, &book, &teller));
         kafka.and(registry).and(postgres)?;
-        Ok(book.get(|record| record.addresses()))
+        Ok(book.get(Record::addresses))
     })
     .await
 }

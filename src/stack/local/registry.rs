@@ -15,7 +15,7 @@ use crate::stack::process::{Identity, Program};
 use crate::stack::progress::Teller;
 
 const PART: &str = "registry";
-const START: Duration = Duration::from_secs(120);
+const START: Duration = Duration::from_mins(2);
 const POLL: Duration = Duration::from_millis(50);
 const JAR: &str = "apicurio-registry-app-2.6.13.Final-runner.jar";
 const JVM: &[&str] = &["-Xms64m", "-Xmx256m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-Xshare:auto", "-Djava.awt.headless=true"];
