@@ -66,14 +66,14 @@ async fn run(data: &Path, command: Stack) -> Result<(), StackError> {
 }
 
 fn report(error: &StackError) {
-    let mut text = format!("error: {error}\n");
+    let mut out = io::stderr();
+    let _ = writeln!(out, "error: {error}");
     let mut cause = std::error::Error::source(error);
     while let Some(source) = cause {
-        text.push_str(&format!("  because {source}\n"));
+        let _ = writeln!(out, "  because {source}");
         cause = source.source();
     }
     if let Some(hint) = error.hint() {
-        text.push_str(&format!("hint: {hint}\n"));
+        let _ = writeln!(out, "hint: {hint}");
     }
-    let _ = io::stderr().write_all(text.as_bytes());
 }

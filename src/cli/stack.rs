@@ -60,13 +60,11 @@ pub async fn up(data: &Path, args: &StackUp, out: &mut dyn Write, progress: &mut
 /// # Errors
 /// When a part cannot be ended.
 pub async fn down(data: &Path, args: &StackDown, progress: &mut dyn Progress) -> Result<(), StackError> {
-    match DataDir::open_existing(data)? {
-        Some(data) => local::down(&data, Ending::Clean, args.wipe, progress).await,
-        None => {
-            progress.tell("Stopped", "nothing: there is no data directory yet");
-            Ok(())
-        }
+    if let Some(data) = DataDir::open_existing(data)? {
+        return local::down(&data, Ending::Clean, args.wipe, progress).await;
     }
+    progress.tell("Stopped", "nothing: there is no data directory yet");
+    Ok(())
 }
 
 /// `cutover stack status`: writes to `out` how the parts of the stack are.

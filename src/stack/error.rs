@@ -31,17 +31,21 @@ pub const MAVEN: Need = Need { what: "Maven (`mvn`)", by: "fetching Kafka and th
 pub const POSTGRES: Need =
     Need { what: "PostgreSQL 14 or later (`initdb`, `postgres`)", by: "the databases", apt: "postgresql", brew: "postgresql@17" };
 
+/// A need that is not met.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Lack {
+    /// What is missing.
+    pub need: Need,
+    /// What is there instead, if anything.
+    pub found: Option<String>,
+}
+
 /// A failure of this room.
 #[derive(Debug, thiserror::Error)]
 pub enum StackError {
     /// Something has to be installed first.
-    #[error("{} is needed for {} and is not installed{}", need.what, need.by, found.as_deref().map(|found| format!(" (found: {found})")).unwrap_or_default())]
-    Missing {
-        /// What is missing.
-        need: Need,
-        /// What is there instead, if anything.
-        found: Option<String>,
-    },
+    #[error("{}", each_lack(.0))]
+    Missing(Vec<Lack>),
     /// The data directory cannot be used.
     #[error(transparent)]
     DataDir(#[from] DataDirError),
@@ -155,7 +159,10 @@ impl StackError {
     #[must_use]
     pub fn hint(&self) -> Option<String> {
         match self {
-            Self::Missing { need, .. } => Some(format!("install it: `apt-get install {}` or `brew install {}`", need.apt, need.brew)),
+            Self::Missing(lacks) => {
+                let each = |name: fn(&Need) -> &'static str| lacks.iter().map(|lack| name(&lack.need)).collect::<Vec<_>>().join(" ");
+                Some(format!("install it: `apt-get install {}` or `brew install {}`", each(|need| need.apt), each(|need| need.brew)))
+            }
             Self::DataDir(error) => Some(error.hint()),
             Self::File(error) | Self::Process(ProcessError::Log(error)) => Some(error.hint()),
             Self::Fetch { .. } => {
@@ -177,6 +184,10 @@ impl StackError {
         }
     }
 
+    pub(super) fn missing(need: Need, found: Option<String>) -> Self {
+        Self::Missing(vec![Lack { need, found }])
+    }
+
     /// The end of a part that ended while it was starting: a full disk when its log says so.
     pub(super) fn died(part: &'static str, log: &Path, directory: &Path) -> Self {
         let tail = tail(log, SHOWN);
@@ -196,9 +207,22 @@ impl StackError {
     }
 }
 
+fn each_lack(lacks: &[Lack]) -> String {
+    let one = |Lack { need, found }: &Lack| {
+        let found = found.as_deref().map(|found| format!(" (found: {found})")).unwrap_or_default();
+        format!("{} is needed for {} and is not installed{found}", need.what, need.by)
+    };
+    lacks.iter().map(one).collect::<Vec<_>>().join("; ")
+}
+
 fn quoted(log: &Path, tail: &str) -> String {
-    let lines: String = tail.lines().map(|line| format!("  | {line}\n")).collect();
-    format!("{lines}  its log is {}", log.display())
+    let mut text = String::new();
+    for line in tail.lines() {
+        text.push_str("  | ");
+        text.push_str(line);
+        text.push('\n');
+    }
+    text + "  its log is " + &log.display().to_string()
 }
 
 #[cfg(test)]
@@ -207,11 +231,18 @@ mod tests {
 
     #[test]
     fn what_is_missing_is_named_with_the_command_that_installs_it() {
-        let error = StackError::Missing { need: JAVA, found: Some("Java 11 at /usr/bin/java".to_owned()) };
-        let said =
+        let mut lacks = vec![Lack { need: JAVA, found: Some("Java 11 at /usr/bin/java".to_owned()) }];
+        let error = StackError::Missing(lacks.clone());
+        let java =
             "Java 17 or later (`java`) is needed for Kafka and the schema registry and is not installed (found: Java 11 at /usr/bin/java)";
-        assert_eq!(error.to_string(), said);
+        assert_eq!(error.to_string(), java);
         assert_eq!(error.hint().unwrap(), "install it: `apt-get install openjdk-17-jdk-headless` or `brew install openjdk@17`");
+        lacks.push(Lack { need: MAVEN, found: None });
+        let error = StackError::Missing(lacks);
+        let maven = "Maven (`mvn`) is needed for fetching Kafka and the schema registry and is not installed";
+        assert_eq!(error.to_string(), format!("{java}; {maven}"));
+        let hint = "install it: `apt-get install openjdk-17-jdk-headless maven` or `brew install openjdk@17 maven`";
+        assert_eq!(error.hint().unwrap(), hint);
     }
 
     #[test]

@@ -47,6 +47,7 @@ pub enum FileError {
 
 impl FileError {
     /// Sorts an operating system's error.
+    #[must_use]
     pub fn new(action: &'static str, path: &Path, source: io::Error) -> Self {
         let path = path.to_owned();
         match source.kind() {

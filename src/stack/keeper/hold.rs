@@ -15,7 +15,7 @@ use crate::stack::postgres::Cluster;
 use crate::stack::process::Identity;
 
 const LOOK: Duration = Duration::from_secs(1);
-const GRACE: Duration = Duration::from_secs(60);
+const GRACE: Duration = Duration::from_mins(1);
 /// Seconds instead of [`GRACE`], for tests.
 const GRACE_VARIABLE: &str = "CUTOVER_KEEPER_GRACE";
 // Why: an earlier keeper that is ending its Postgres needs up to that long.

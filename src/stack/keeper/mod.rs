@@ -25,7 +25,7 @@ use paths::Paths;
 
 const PART: &str = "the private Postgres";
 const COME_UP: Duration = Duration::from_secs(150);
-const STOP: Duration = Duration::from_secs(60);
+const STOP: Duration = Duration::from_mins(1);
 const POLL: Duration = Duration::from_millis(15);
 // Why: a keeper that finds another one ends well; more of them than this means that something else is wrong.
 const KEEPERS: u32 = 5;
@@ -142,7 +142,7 @@ pub async fn wipe(data: &DataDir) -> Result<(), StackError> {
         // Why: the stack's Postgres of the same data directory may lie beside; then this fails, as it should.
         let _ = std::fs::remove_dir(root);
     }
-    Ok(files::remove(&paths.root())?)
+    Ok(files::remove(paths.root())?)
 }
 
 /// The address when the database is up.
@@ -162,14 +162,13 @@ async fn look(paths: &Paths) -> Result<Option<DatabaseUrl>, StackError> {
 /// The database, made if there was none. Its record is written first, so that the password is never lost.
 async fn prepared(data: &DataDir, paths: &Paths) -> Result<Cluster, StackError> {
     let _door = FileLock::take(&paths.door(), || ()).await?;
-    let cluster = match files::read_json::<Cluster>(&paths.cluster())? {
-        Some(cluster) => cluster,
-        None => {
-            let directory = root_directory(data.path()).unwrap_or_else(|| paths.root().to_owned()).join("keeper");
-            let cluster = Cluster::new(directory, "cutover", &mut BTreeSet::new())?;
-            files::write_json(&paths.cluster(), &cluster)?;
-            cluster
-        }
+    let cluster = if let Some(cluster) = files::read_json::<Cluster>(&paths.cluster())? {
+        cluster
+    } else {
+        let directory = root_directory(data.path()).unwrap_or_else(|| paths.root().to_owned()).join("keeper");
+        let cluster = Cluster::new(&directory, "cutover", &mut BTreeSet::new())?;
+        files::write_json(&paths.cluster(), &cluster)?;
+        cluster
     };
     cluster.made(&manner(paths)).await?;
     Ok(cluster)

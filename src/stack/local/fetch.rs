@@ -92,7 +92,7 @@ impl Artifact {
         maven.current_dir(work).stdin(Stdio::null()).stdout(output).stderr(errors).kill_on_drop(true);
         let status = match maven.status().await {
             Ok(status) => status,
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Err(StackError::Missing { need: MAVEN, found: None }),
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Err(StackError::missing(MAVEN, None)),
             Err(error) => return Err(StackError::fetch(&what, format!("mvn does not start: {error}"), &log)),
         };
         if !status.success() {
@@ -105,11 +105,22 @@ impl Artifact {
         Ok(fs::rename(&content, place).map_err(|error| FileError::new("create", place, error))?)
     }
 
+    /// Whether it is in the cache.
+    pub(super) fn is_there(&self) -> bool {
+        cache::directory().join(self.directory_name()).is_dir()
+    }
+
     /// With a mark of what is asked for, so that a later build that asks for something else does not take this.
     fn directory_name(&self) -> String {
         let mark: Vec<String> = Sha256::digest(self.pom).iter().take(4).map(|byte| format!("{byte:02x}")).collect();
         format!("{}-{}-{}", self.slug, self.version, mark.concat())
     }
+}
+
+/// Whether `mvn` is on the search path.
+pub(super) fn has_maven() -> bool {
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    std::env::split_paths(&path).any(|directory| directory.join("mvn").is_file())
 }
 
 /// Removes what fetches that were cut short have left. A Maven that outlived one may still write there; that is nobody's place.

@@ -19,7 +19,7 @@ pub(super) async fn find() -> Result<PathBuf, StackError> {
             None => (),
         }
     }
-    Err(StackError::Missing { need: JAVA, found: too_old })
+    Err(StackError::missing(JAVA, too_old))
 }
 
 fn candidates() -> Vec<PathBuf> {

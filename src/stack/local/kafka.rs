@@ -18,7 +18,7 @@ use crate::stack::progress::Teller;
 
 const PART: &str = "kafka";
 // Why: on a machine with ten times more work than processors a start takes a quarter of a minute.
-const START: Duration = Duration::from_secs(120);
+const START: Duration = Duration::from_mins(2);
 const POLL: Duration = Duration::from_millis(30);
 const JVM: &[&str] = &["-Xms128m", "-Xmx384m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-Xshare:auto", "-Djava.awt.headless=true"];
 
@@ -36,6 +36,9 @@ const SETTINGS: &[(&str, &str)] = &[
     ("listener.security.protocol.map", "PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT,SASL_PLAINTEXT:SASL_PLAINTEXT,PROXIED:PLAINTEXT"),
     ("controller.listener.names", "CONTROLLER"),
     ("inter.broker.listener.name", "PLAINTEXT"),
+    // Why: after a kill the node is let in again only when its last session has run out.
+    ("broker.session.timeout.ms", "3000"),
+    ("broker.heartbeat.interval.ms", "500"),
     ("num.network.threads", "2"),
     ("num.io.threads", "4"),
     ("background.threads", "2"),
@@ -63,16 +66,21 @@ pub(super) async fn up(data: &DataDir, book: &Book, teller: &Teller) -> Result<(
     let directory = data.stack().join("kafka");
     let log = directory.join("broker.log");
     let since = Instant::now();
-    let running = book.get(|record| record.kafka.process.clone()).filter(Identity::is_alive);
-    let found = running.is_some();
-    let process = match running {
-        Some(process) => process,
-        None => launch(&directory, &log, book, teller).await?,
-    };
+    let mut found = book.get(|record| record.kafka.process.clone()).filter(Identity::is_alive);
     let record = book.get(|record| record.kafka.clone());
-    let last = wait(&process, &record).await;
+    let (process, last) = loop {
+        let process = match &found {
+            Some(process) => process.clone(),
+            None => launch(&directory, &log, book, teller).await?,
+        };
+        let last = wait(&process, &record).await;
+        // Why: one that was found may have been on its way out.
+        if process.is_alive() || found.take().is_none() {
+            break (process, last);
+        }
+    };
     match last {
-        Ok(()) if found => teller.tell("Running", format!("kafka on {}, already up", record.bootstrap)),
+        Ok(()) if found.is_some() => teller.tell("Running", format!("kafka on {}, already up", record.bootstrap)),
         Ok(()) => teller.tell("Started", format!("kafka on {} in {}", record.bootstrap, seconds(since))),
         Err(_) if !process.is_alive() => return Err(StackError::died(PART, &log, &directory)),
         Err(reason) => return Err(StackError::no_answer(PART, record.bootstrap, START.as_secs(), reason, &log)),

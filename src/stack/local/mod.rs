@@ -18,13 +18,14 @@ use tokio::time::Instant;
 
 pub use record::{PartState, PartStatus, StackAddresses, StackStatus};
 
-use super::error::StackError;
+use super::DataDir;
+use super::error::{MAVEN, StackError};
 use super::files;
 use super::lock::FileLock;
+use super::postgres::{Binaries, Cluster, root_directory};
 use super::process::Identity;
 use super::progress::{Progress, Teller, listen};
-use super::{DataDir, postgres::root_directory};
-use record::Book;
+use record::{Book, Record};
 
 /// How the broker differs from the usual one.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -64,7 +65,7 @@ async fn start(data: &DataDir, options: Option<&KafkaOptions>, progress: &mut dy
         let mut first = record::read(data)?.unwrap_or_default();
         let mut taken: BTreeSet<u16> = first.ports().collect();
         let root = root_directory(data.path()).unwrap_or_else(|| data.stack());
-        first.settle(root.join("postgres"), &mut taken)?;
+        first.settle(&root.join("postgres"), &mut taken)?;
         if let Some(options) = options.filter(|options| **options != first.kafka.options) {
             if let Some(process) = first.kafka.process.take() {
                 teller.tell("Stopping", "kafka, to start it with other options");
@@ -72,13 +73,41 @@ async fn start(data: &DataDir, options: Option<&KafkaOptions>, progress: &mut dy
             }
             first.kafka.options = options.clone();
         }
+        check_needs(&first).await?;
         let book = Book::open(data, first)?;
         let (kafka, registry, postgres) =
             tokio::join!(kafka::up(data, &book, &teller), registry::up(data, &book, &teller), postgres::up(data, &book, &teller));
         kafka.and(registry).and(postgres)?;
-        Ok(book.get(|record| record.addresses()))
+        Ok(book.get(Record::addresses))
     })
     .await
+}
+
+/// Looks for all that is missing before anything is started, so that it can be installed in one go.
+async fn check_needs(record: &Record) -> Result<(), StackError> {
+    let lives = |process: &Option<Identity>| process.as_ref().is_some_and(Identity::is_alive);
+    let mut checks = Vec::new();
+    let mut to_fetch = false;
+    if !lives(&record.kafka.process) || !lives(&record.registry.process) {
+        checks.push(java::find().await.map(drop));
+        to_fetch = !fetch::KAFKA.is_there() || !fetch::REGISTRY.is_there();
+    }
+    if to_fetch && !fetch::has_maven() {
+        checks.push(Err(StackError::missing(MAVEN, None)));
+    }
+    if let Some(cluster) = &record.postgres.cluster
+        && cluster.running().is_none()
+    {
+        checks.push(Binaries::choose(&Binaries::installed(), &cluster.data()).map(drop));
+    }
+    let mut lacks = Vec::new();
+    for error in checks.into_iter().filter_map(Result::err) {
+        match error {
+            StackError::Missing(more) => lacks.extend(more),
+            other => return Err(other),
+        }
+    }
+    if lacks.is_empty() { Ok(()) } else { Err(StackError::Missing(lacks)) }
 }
 
 // Why: a broker closes its log segments one by one.
@@ -129,7 +158,6 @@ pub async fn down(data: &DataDir, ending: Ending, wipe: bool, progress: &mut dyn
                 files::remove(&cluster.directory)?;
             }
             remove_if_empty(data);
-            // Why: the lock lies beside the record and goes last with the directory, when nothing is left that it guards.
             files::remove(&data.stack_file())?;
             files::remove(&data.stack())?;
             teller.tell("Removed", "the stack's data");
@@ -151,7 +179,7 @@ pub async fn status(data: &DataDir) -> Result<StackStatus, StackError> {
             None => Err("it was never started".to_owned()),
         }
     });
-    let postgres_process = record.postgres.cluster.as_ref().and_then(super::postgres::Cluster::running);
+    let postgres_process = record.postgres.cluster.as_ref().and_then(Cluster::running);
     Ok(StackStatus::new(&record, postgres_process, [kafka, registry, postgres]))
 }
 
@@ -165,7 +193,7 @@ pub fn addresses(data: &DataDir) -> Result<Option<StackAddresses>, StackError> {
 
 async fn take_lock(data: &DataDir, teller: &Teller) -> Result<FileLock, StackError> {
     let waiting = || teller.tell("Waiting", "for another `cutover stack` on this data directory");
-    Ok(FileLock::take(&data.stack().join("lock"), waiting).await?)
+    Ok(FileLock::take(&data.path().join("stack.lock"), waiting).await?)
 }
 
 fn remove_if_empty(data: &DataDir) {

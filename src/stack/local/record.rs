@@ -99,7 +99,7 @@ impl Record {
     }
 
     /// Chooses what is not chosen yet, and other ports for parts that do not run and whose ports somebody else has.
-    pub fn settle(&mut self, database: PathBuf, taken: &mut BTreeSet<u16>) -> Result<(), StackError> {
+    pub fn settle(&mut self, database: &Path, taken: &mut BTreeSet<u16>) -> Result<(), StackError> {
         let mut keep = |port: &mut u16, runs: bool| {
             if *port == 0 || !(runs || port::is_free(*port)) {
                 *port = port::choose(taken).ok_or(StackError::NoPort)?;

@@ -15,7 +15,7 @@ use crate::stack::process::{Identity, Program};
 use crate::stack::progress::Teller;
 
 const PART: &str = "registry";
-const START: Duration = Duration::from_secs(120);
+const START: Duration = Duration::from_mins(2);
 const POLL: Duration = Duration::from_millis(50);
 const JAR: &str = "apicurio-registry-app-2.6.13.Final-runner.jar";
 const JVM: &[&str] = &["-Xms64m", "-Xmx256m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-Xshare:auto", "-Djava.awt.headless=true"];
@@ -25,14 +25,19 @@ pub(super) async fn up(data: &DataDir, book: &Book, teller: &Teller) -> Result<(
     let directory = data.stack().join("registry");
     let log = directory.join("registry.log");
     let since = Instant::now();
-    let running = book.get(|record| record.registry.process.clone()).filter(Identity::is_alive);
-    let found = running.is_some();
-    let process = match running {
-        Some(process) => process,
-        None => launch(&directory, &log, book, teller).await?,
-    };
+    let mut found = book.get(|record| record.registry.process.clone()).filter(Identity::is_alive);
     let record = book.get(|record| record.registry.clone());
-    let mut last = wait(&process, &record).await;
+    let (process, mut last) = loop {
+        let process = match &found {
+            Some(process) => process.clone(),
+            None => launch(&directory, &log, book, teller).await?,
+        };
+        let last = wait(&process, &record).await;
+        // Why: one that was found may have been on its way out.
+        if process.is_alive() || found.take().is_none() {
+            break (process, last);
+        }
+    };
     if last.is_ok() && !record.level_set {
         last = set_level(&record.url).await;
         if last.is_ok() {
@@ -40,7 +45,7 @@ pub(super) async fn up(data: &DataDir, book: &Book, teller: &Teller) -> Result<(
         }
     }
     match last {
-        Ok(()) if found => teller.tell("Running", format!("registry on {}, already up", record.url)),
+        Ok(()) if found.is_some() => teller.tell("Running", format!("registry on {}, already up", record.url)),
         Ok(()) => teller.tell("Started", format!("registry on {} in {}", record.url, seconds(since))),
         Err(_) if !process.is_alive() => return Err(StackError::died(PART, &log, &directory)),
         Err(reason) => return Err(StackError::no_answer(PART, record.url, START.as_secs(), reason, &log)),

@@ -50,7 +50,7 @@ impl Binaries {
             (None, Some(made_by)) if !installed.is_empty() => {
                 Err(StackError::PostgresVersion { directory: database.to_owned(), made_by, installed: versions() })
             }
-            _ => Err(StackError::Missing { need: POSTGRES, found: (!installed.is_empty()).then(|| format!("PostgreSQL {}", versions())) }),
+            _ => Err(StackError::missing(POSTGRES, (!installed.is_empty()).then(|| format!("PostgreSQL {}", versions())))),
         }
     }
 

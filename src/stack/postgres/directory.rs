@@ -4,6 +4,9 @@ use std::fs;
 use std::os::unix::fs::{DirBuilderExt, chown};
 use std::path::{Path, PathBuf};
 
+use nix::errno::Errno;
+use nix::sys::signal::kill;
+use nix::unistd::Pid;
 use sha2::{Digest, Sha256};
 
 use crate::stack::files::{self, FileError};
@@ -33,14 +36,20 @@ pub(super) fn server_of(directory: &Path) -> Option<Identity> {
     works_in(&identity, directory).then_some(identity)
 }
 
-/// Removes a lock file whose number now belongs to a process that is no server of this directory; Postgres itself would refuse to
-/// start. One whose process has gone is left to Postgres, which then also looks for what else is left of that server.
-pub(super) fn clear_stale_lock(directory: &Path) -> Result<(), FileError> {
-    let Some(stranger) = locked_by(directory).and_then(Identity::of) else { return Ok(()) };
-    if works_in(&stranger, directory) || somebody_is_left_in(directory) {
-        return Ok(());
+/// Removes a lock file whose number belongs to a process that is no server of this directory, or to what is left of a dead one;
+/// Postgres itself would refuse to start. One whose process has gone without a trace is left to Postgres, which looks for what
+/// else is left of that server. `false` when something is, and the server must not be started yet.
+pub(super) fn clear_stale_lock(directory: &Path) -> Result<bool, FileError> {
+    let Some(pid) = locked_by(directory) else { return Ok(true) };
+    let traceless = i32::try_from(pid).is_ok_and(|pid| kill(Pid::from_raw(pid), None) == Err(Errno::ESRCH));
+    if traceless || server_of(directory).is_some() {
+        return Ok(true);
     }
-    files::remove(&directory.join("postmaster.pid"))
+    if memory_is_in_use(directory) {
+        return Ok(false);
+    }
+    files::remove(&directory.join("postmaster.pid"))?;
+    Ok(true)
 }
 
 fn locked_by(directory: &Path) -> Option<u32> {
@@ -85,15 +94,24 @@ fn command_line(pid: u32) -> Option<Vec<Vec<u8>>> {
     Some(output.stdout.split(u8::is_ascii_whitespace).map(<[u8]>::to_vec).collect())
 }
 
-/// Whether a server's helper process is left in the directory. Those are known only by where they work, as far as we may see it.
+/// Whether processes of the server that wrote the lock file still hold its shared memory, which the file names by key and number
+/// in its seventh line.
 #[cfg(target_os = "linux")]
-fn somebody_is_left_in(directory: &Path) -> bool {
-    let processes = fs::read_dir("/proc").into_iter().flatten().flatten();
-    processes.filter_map(|entry| fs::read_link(entry.path().join("cwd")).ok()).any(|cwd| cwd == directory)
+fn memory_is_in_use(directory: &Path) -> bool {
+    let lock = fs::read_to_string(directory.join("postmaster.pid")).unwrap_or_default();
+    let Some(number) = lock.lines().nth(6).and_then(|line| line.split_ascii_whitespace().nth(1)) else { return false };
+    attached(&fs::read_to_string("/proc/sysvipc/shm").unwrap_or_default(), number)
+}
+
+/// Reads the kernel's table of shared memory: number and attached processes are columns 2 and 7.
+#[cfg(target_os = "linux")]
+fn attached(table: &str, number: &str) -> bool {
+    let mut rows = table.lines().map(|line| line.split_ascii_whitespace().collect::<Vec<_>>());
+    rows.any(|row| row.get(1) == Some(&number) && row.get(6).is_some_and(|attached| *attached != "0"))
 }
 
 #[cfg(not(target_os = "linux"))]
-fn somebody_is_left_in(_: &Path) -> bool {
+fn memory_is_in_use(_: &Path) -> bool {
     false
 }
 
@@ -107,7 +125,7 @@ mod tests {
         let lock = directory.path().join("postmaster.pid");
         fs::write(&lock, format!("{}\n{}\n", std::process::id(), directory.path().display())).unwrap();
         assert_eq!(server_of(directory.path()), None);
-        clear_stale_lock(directory.path()).unwrap();
+        assert!(clear_stale_lock(directory.path()).unwrap());
         assert!(!lock.exists());
     }
 
@@ -118,7 +136,7 @@ mod tests {
         let mut child = std::process::Command::new("true").spawn().unwrap();
         child.wait().unwrap();
         fs::write(&lock, format!("{}\n", child.id())).unwrap();
-        clear_stale_lock(directory.path()).unwrap();
+        assert!(clear_stale_lock(directory.path()).unwrap());
         assert!(lock.exists());
     }
 
@@ -133,23 +151,34 @@ mod tests {
             std::thread::yield_now();
         }
         assert_eq!(server_of(directory.path()).unwrap().pid, child.id());
-        clear_stale_lock(directory.path()).unwrap();
+        assert!(clear_stale_lock(directory.path()).unwrap());
         assert!(lock.exists());
         child.kill().unwrap();
         child.wait().unwrap();
         assert_eq!(server_of(directory.path()), None);
     }
 
+    #[cfg(target_os = "linux")]
     #[test]
-    fn a_lock_file_is_kept_while_a_helper_of_the_dead_server_works_there() {
+    fn what_a_dead_server_left_in_memory_is_seen() {
+        let table = "       key      shmid perms       size  cpid  lpid nattch   uid\n  7537481          3   600         56  6582  6830      4   101\n\
+                     0          5   600         56  6582  6830      0   101\n";
+        assert!(attached(table, "3"));
+        assert!(!attached(table, "5"));
+        assert!(!attached(table, "7"));
+    }
+
+    #[test]
+    fn a_lock_file_of_what_is_left_of_a_dead_server_is_cleared() {
         let directory = tempfile::tempdir().unwrap();
-        let path = fs::canonicalize(directory.path()).unwrap();
-        let lock = path.join("postmaster.pid");
-        let mut child = std::process::Command::new("sleep").arg("600").current_dir(&path).spawn().unwrap();
-        fs::write(&lock, format!("{}\n", std::process::id())).unwrap();
-        clear_stale_lock(&path).unwrap();
-        assert!(!cfg!(target_os = "linux") || lock.exists());
-        child.kill().unwrap();
+        let lock = directory.path().join("postmaster.pid");
+        let mut child = std::process::Command::new("true").spawn().unwrap();
+        while Identity::of(child.id()).is_some() {
+            std::thread::yield_now();
+        }
+        fs::write(&lock, format!("{}\n", child.id())).unwrap();
+        assert!(clear_stale_lock(directory.path()).unwrap());
+        assert!(!lock.exists());
         child.wait().unwrap();
     }
 }

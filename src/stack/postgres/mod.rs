@@ -7,7 +7,7 @@ mod directory;
 
 use std::collections::BTreeSet;
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
 
@@ -27,7 +27,7 @@ use super::port;
 use super::process::{Account, Identity, Program};
 
 // Why: crash recovery of a large database takes its time; a server that lives is still asked.
-const START: Duration = Duration::from_secs(120);
+const START: Duration = Duration::from_mins(2);
 const STOP: Duration = Duration::from_secs(30);
 const POLL: Duration = Duration::from_millis(20);
 // Why: a socket's path may have 107 bytes on Linux and 103 on macOS, with the name that Postgres appends.
@@ -71,10 +71,14 @@ impl Cluster {
     ///
     /// # Errors
     /// When no port is free.
-    pub fn new(directory: PathBuf, user: &str, taken: &mut BTreeSet<u16>) -> Result<Self, StackError> {
+    pub fn new(directory: &Path, user: &str, taken: &mut BTreeSet<u16>) -> Result<Self, StackError> {
         let port = port::choose(taken).ok_or(StackError::NoPort)?;
-        let numbered = |number: u32| if number == 1 { directory.clone() } else { directory.with_extension(number.to_string()) };
-        let directory = (1..).map(numbered).find(|directory| !directory.exists()).unwrap_or_else(|| directory.clone());
+        let mut directory = directory.to_owned();
+        let mut number = 1;
+        while directory.exists() {
+            number += 1;
+            directory.set_extension(number.to_string());
+        }
         Ok(Self { directory, port, user: user.to_owned(), password: files::password() })
     }
 
@@ -154,6 +158,10 @@ impl Cluster {
         let binaries = self.made(manner).await?;
         let deadline = Instant::now() + START;
         loop {
+            if !directory::clear_stale_lock(&self.data())? && Instant::now() < deadline {
+                sleep(POLL).await;
+                continue;
+            }
             let running = self.running();
             let found = running.is_some();
             let identity = match running {
@@ -224,7 +232,6 @@ impl Cluster {
     }
 
     fn launch(&mut self, binaries: &Binaries, manner: &Manner) -> Result<Identity, StackError> {
-        directory::clear_stale_lock(&self.data())?;
         if !port::is_free(self.port) {
             self.port = port::choose(&mut BTreeSet::from([self.port])).ok_or(StackError::NoPort)?;
         }
@@ -232,6 +239,8 @@ impl Cluster {
         let socket = self.directory.join("socket");
         let socket_setting = if socket.as_os_str().len() <= SOCKET_PATH { socket.to_string_lossy().into_owned() } else { String::new() };
         if !socket_setting.is_empty() {
+            // Why: a lock on the socket is a number too, which may be what is left of a dead server; no server runs here now.
+            files::remove(&socket)?;
             files::create_private_dir(&socket)?;
             directory::give(&socket, account.as_ref())?;
         }

@@ -49,14 +49,14 @@ mod platform {
         Some(format!("{}:{ticks}", boot.get(..8).unwrap_or_default()))
     }
 
-    /// Field 22 of `/proc/PID/stat`, unless field 3 says that the process is dead. Field 2 is the name in brackets, which may hold
-    /// blanks and brackets itself.
+    /// Field 22 of `/proc/PID/stat`, unless the process is dead by field 3. Field 2 is the name in brackets, which may hold blanks
+    /// and brackets itself.
     pub(super) fn ticks(stat: &str) -> Option<&str> {
-        let mut fields = stat.rsplit_once(')')?.1.split_ascii_whitespace();
-        match fields.next()? {
-            "Z" | "X" | "x" => None,
-            _ => fields.nth(18),
-        }
+        let fields: Vec<&str> = stat.rsplit_once(')')?.1.split_ascii_whitespace().collect();
+        let (state, threads) = (fields.first()?, fields.get(17)?);
+        // Why: when a large process is killed, its first thread is often gone while others still hold its files and ports.
+        let dead = matches!(*state, "X" | "x") || (*state == "Z" && matches!(*threads, "0" | "1"));
+        if dead { None } else { fields.get(19).copied() }
     }
 }
 
@@ -99,9 +99,11 @@ mod tests {
     #[cfg(target_os = "linux")]
     #[test]
     fn a_name_with_brackets_does_not_move_the_fields() {
-        let fields = (4..=21).map(|number| number.to_string()).collect::<Vec<_>>().join(" ");
-        assert_eq!(platform::ticks(&format!("7 (a) Z b)) S {fields} 4711 0")), Some("4711"));
-        assert_eq!(platform::ticks(&format!("7 (a) Z {fields} 4711 0")), None);
+        let stat =
+            |state: &str, threads: &str| format!("7 (a) Z b)) {state} 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 {threads} 21 4711 0");
+        assert_eq!(platform::ticks(&stat("S", "1")), Some("4711"));
+        assert_eq!(platform::ticks(&stat("Z", "1")), None);
+        assert_eq!(platform::ticks(&stat("Z", "9")), Some("4711"));
         assert_eq!(platform::ticks("7 (a"), None);
     }
 }

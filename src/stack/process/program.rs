@@ -160,7 +160,7 @@ mod tests {
         let directory = tempfile::tempdir().unwrap();
         let log = directory.path().join("log");
         let started = Program::new("/usr/bin/env", &log).env("PART", "kafka").start().unwrap();
-        assert!(started.wait(Duration::from_secs(60)).await);
+        assert!(started.wait(Duration::from_mins(1)).await);
         let log = tail(&log, 100);
         assert!(log.lines().any(|line| line == "PART=kafka"), "{log}");
         assert!(!log.contains("CARGO"), "{log}");
@@ -179,7 +179,7 @@ mod tests {
         let child = Identity::of(std::fs::read_to_string(&ready).unwrap().trim().parse().unwrap()).unwrap();
         parent.stop(Signal::SIGTERM, Duration::from_millis(100)).await.unwrap();
         assert!(!parent.is_alive());
-        assert!(child.wait(Duration::from_secs(60)).await);
+        assert!(child.wait(Duration::from_mins(1)).await);
     }
 
     #[tokio::test]

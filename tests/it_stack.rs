@@ -1,0 +1,308 @@
+//! The local stack and the private Postgres on their real parts: started, killed, started again, ended.
+
+use std::io;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::time::Duration;
+
+use cutover::stack::local::{self, Ending, KafkaOptions, PartState, StackAddresses, StackStatus};
+use cutover::stack::process::Identity;
+use cutover::stack::progress::{Lines, Silent};
+use cutover::stack::reaper::Reaper;
+use cutover::stack::{DataDir, StackError, keeper};
+use rdkafka::admin::{AdminClient, AdminOptions, NewTopic, ResourceSpecifier, TopicReplication};
+use rdkafka::client::DefaultClientContext;
+use rdkafka::config::ClientConfig;
+use rdkafka::consumer::{BaseConsumer, Consumer};
+use rdkafka::producer::{FutureProducer, FutureRecord};
+use sqlx::{Connection, PgConnection};
+use tokio::net::TcpStream;
+
+const PROGRAM: &str = env!("CARGO_BIN_EXE_cutover");
+const LONG: Duration = Duration::from_mins(1);
+
+/// A data directory of one test. Whatever happens to the test, the reaper ends what was started on it and removes it.
+struct Ground {
+    data: DataDir,
+    reaper: Reaper,
+}
+
+impl Ground {
+    fn new() -> Self {
+        let mut reaper = Reaper::start(Path::new(PROGRAM)).unwrap();
+        let directory = tempfile::Builder::new().prefix("cutover-it-").tempdir().unwrap().keep();
+        reaper.remove_directory(&directory).unwrap();
+        let data = DataDir::open(&directory.join("data")).unwrap();
+        reaper.watch_stack(data.path()).unwrap();
+        reaper.watch_keeper(data.path()).unwrap();
+        Self { data, reaper }
+    }
+
+    async fn up(&self) -> (StackAddresses, String) {
+        let mut lines = Lines(Vec::new());
+        let addresses = match local::up(&self.data, &mut lines).await {
+            Ok(addresses) => addresses,
+            Err(error) => panic!("{error}"),
+        };
+        (addresses, String::from_utf8(lines.0).unwrap())
+    }
+
+    async fn status(&self) -> StackStatus {
+        local::status(&self.data).await.unwrap()
+    }
+
+    async fn url(&self) -> String {
+        keeper::ensure_with(&self.data, Path::new(PROGRAM)).await.unwrap().expose().to_owned()
+    }
+
+    fn holding(&self) -> serde_json::Value {
+        serde_json::from_slice(&std::fs::read(self.data.keeper().join("holding.json")).unwrap()).unwrap()
+    }
+
+    fn identity(&self, of: &str) -> Identity {
+        serde_json::from_value(self.holding()[of].clone()).unwrap()
+    }
+}
+
+async fn execute(url: &str, statement: &'static str) {
+    let mut connection = PgConnection::connect(url).await.unwrap();
+    sqlx::raw_sql(statement).execute(&mut connection).await.unwrap();
+}
+
+async fn number(url: &str, query: &'static str) -> i64 {
+    let mut connection = PgConnection::connect(url).await.unwrap();
+    sqlx::query_scalar(query).fetch_one(&mut connection).await.unwrap()
+}
+
+async fn subjects(addresses: &StackAddresses) -> Vec<String> {
+    let client = http();
+    client.get(format!("{}/subjects", addresses.registry.url)).send().await.unwrap().json().await.unwrap()
+}
+
+fn http() -> reqwest::Client {
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    reqwest::Client::builder().no_proxy().build().unwrap()
+}
+
+fn broker(addresses: &StackAddresses) -> ClientConfig {
+    let mut config = ClientConfig::new();
+    config.set("bootstrap.servers", &addresses.kafka.bootstrap).set("client.id", "cutover-it");
+    config
+}
+
+fn high_watermark(addresses: &StackAddresses, topic: &str) -> i64 {
+    let consumer: BaseConsumer = broker(addresses).create().unwrap();
+    consumer.fetch_watermarks(topic, 0, LONG).unwrap().1
+}
+
+async fn broker_setting(addresses: &StackAddresses, name: &str) -> Option<String> {
+    let admin: AdminClient<DefaultClientContext> = broker(addresses).create().unwrap();
+    let asked = admin.describe_configs(&[ResourceSpecifier::Broker(1)], &AdminOptions::new()).await.unwrap();
+    let resource = asked.into_iter().next().unwrap().unwrap();
+    resource.entries.into_iter().find(|entry| entry.name == name).unwrap().value
+}
+
+async fn refuses(port: u16) -> bool {
+    TcpStream::connect(("127.0.0.1", port)).await.is_err_and(|error| error.kind() == io::ErrorKind::ConnectionRefused)
+}
+
+fn port_of(address: &str) -> u16 {
+    let place = address.rsplit_once('@').map_or(address, |(_, place)| place).trim_start_matches("http://");
+    place.split('/').next().unwrap().rsplit(':').next().unwrap().parse().unwrap()
+}
+
+fn kill(pid: u32) {
+    nix::sys::signal::kill(nix::unistd::Pid::from_raw(pid.try_into().unwrap()), nix::sys::signal::Signal::SIGKILL).unwrap();
+}
+
+#[tokio::test]
+async fn the_stack_comes_up_survives_a_kill_and_a_stop_and_leaves_nothing() {
+    let ground = Ground::new();
+    let (addresses, told) = ground.up().await;
+    assert!(told.contains("    Started kafka on 127.0.0.1:"), "{told}");
+    fill(&addresses).await;
+    assert_eq!(high_watermark(&addresses, "orders"), 1);
+
+    let (again, told) = ground.up().await;
+    assert!(again == addresses, "addresses have changed");
+    assert_eq!(told.matches("already up").count(), 3, "{told}");
+    assert_eq!(told.matches("Started").count(), 0, "{told}");
+
+    let before = ground.status().await;
+    assert_eq!([before.kafka.state, before.registry.state, before.postgres.state], [PartState::Up; 3]);
+    for part in [&before.kafka, &before.registry, &before.postgres] {
+        kill(part.pid.unwrap());
+    }
+    let (again, told) = ground.up().await;
+    assert!(again == addresses, "addresses have changed");
+    assert_eq!(told.matches("Started").count(), 3, "{told}");
+    filled(&addresses).await;
+
+    local::down(&ground.data, Ending::Clean, false, &mut Silent).await.unwrap();
+    gone(&addresses, &ground.status().await).await;
+    let (again, _) = ground.up().await;
+    assert!(again == addresses, "addresses have changed");
+    filled(&addresses).await;
+
+    let options = KafkaOptions { extra_properties: [("message.max.bytes".to_owned(), "123456".to_owned())].into() };
+    local::up_with(&ground.data, &options, &mut Silent).await.unwrap();
+    assert_eq!(broker_setting(&addresses, "message.max.bytes").await.as_deref(), Some("123456"));
+    let (_, told) = ground.up().await;
+    assert_eq!(told.matches("already up").count(), 3, "{told}");
+
+    local::down(&ground.data, Ending::Clean, true, &mut Silent).await.unwrap();
+    gone(&addresses, &ground.status().await).await;
+    assert!(!ground.data.stack().exists() && !ground.data.stack_file().exists());
+    ground.reaper.finish().unwrap();
+}
+
+async fn fill(addresses: &StackAddresses) {
+    let admin: AdminClient<DefaultClientContext> = broker(addresses).create().unwrap();
+    let topic = NewTopic::new("orders", 1, TopicReplication::Fixed(1));
+    let made = admin.create_topics(&[topic], &AdminOptions::new().operation_timeout(Some(LONG))).await.unwrap();
+    made.into_iter().next().unwrap().unwrap();
+    let producer: FutureProducer = broker(addresses).create().unwrap();
+    producer.send(FutureRecord::to("orders").key("k").payload("v"), LONG).await.unwrap();
+
+    assert_eq!(subjects(addresses).await, Vec::<String>::new());
+    let level: serde_json::Value = http().get(format!("{}/config", addresses.registry.url)).send().await.unwrap().json().await.unwrap();
+    assert_eq!(level["compatibilityLevel"], "BACKWARD");
+    let schema = serde_json::json!({ "schema": r#"{"type": "string"}"# });
+    let registered = http().post(format!("{}/subjects/orders-value/versions", addresses.registry.url)).json(&schema).send().await.unwrap();
+    assert!(registered.status().is_success(), "{registered:?}");
+
+    execute(&addresses.postgres.url, "create table kept (id bigint); insert into kept values (7)").await;
+}
+
+async fn filled(addresses: &StackAddresses) {
+    assert_eq!(high_watermark(addresses, "orders"), 1);
+    assert_eq!(subjects(addresses).await, ["orders-value"]);
+    assert_eq!(number(&addresses.postgres.url, "select id from kept").await, 7);
+}
+
+async fn gone(addresses: &StackAddresses, status: &StackStatus) {
+    for address in [&addresses.kafka.bootstrap, &addresses.registry.url, &addresses.postgres.url] {
+        assert!(refuses(port_of(address)).await, "somebody still listens on {address}");
+    }
+    assert_eq!([status.kafka.pid, status.registry.pid, status.postgres.pid], [None; 3]);
+}
+
+#[tokio::test]
+async fn the_private_postgres_outlives_its_servers_and_its_keeper() {
+    let ground = Ground::new();
+    let url = ground.url().await;
+    execute(&url, "create table journal (entry bigint); insert into journal values (1)").await;
+
+    // A server registers and is killed: what it used stays, and the next one finds it.
+    let mut server = Command::new("sleep").arg("600").spawn().unwrap();
+    let lease = ground.data.keeper().join("servers").join(server.id().to_string());
+    std::fs::write(&lease, serde_json::to_vec(&Identity::of(server.id()).unwrap()).unwrap()).unwrap();
+    let (first_keeper, first_postgres) = (ground.identity("keeper"), ground.identity("postgres"));
+    kill(server.id());
+    server.wait().unwrap();
+    assert_eq!(ground.url().await, url);
+    assert_eq!((ground.identity("keeper"), ground.identity("postgres")), (first_keeper.clone(), first_postgres.clone()));
+
+    // The keeper is killed: Postgres stays, and the next keeper takes it over.
+    kill(first_keeper.pid);
+    assert!(first_keeper.wait(LONG).await);
+    assert_eq!(number(&url, "select count(*) from journal").await, 1);
+    assert_eq!(ground.url().await, url);
+    assert_ne!(ground.identity("keeper"), first_keeper);
+    assert_eq!(ground.identity("postgres"), first_postgres);
+
+    // Postgres is killed: its keeper starts it again, at the same place and with what was committed.
+    kill(first_postgres.pid);
+    assert!(first_postgres.wait(LONG).await);
+    assert_eq!(ground.url().await, url);
+    assert_eq!(number(&url, "select count(*) from journal").await, 1);
+
+    // Both are killed, and a stranger has the number of the Postgres that was, as after a reboot.
+    let (keeper_process, postgres) = (ground.identity("keeper"), ground.identity("postgres"));
+    kill(keeper_process.pid);
+    assert!(keeper_process.wait(LONG).await);
+    kill(postgres.pid);
+    assert!(postgres.wait(LONG).await);
+    let cluster: serde_json::Value = serde_json::from_slice(&std::fs::read(ground.data.keeper().join("cluster.json")).unwrap()).unwrap();
+    let lock = PathBuf::from(cluster["directory"].as_str().unwrap()).join("data/postmaster.pid");
+    let text = std::fs::read_to_string(&lock).unwrap();
+    std::fs::write(&lock, text.replacen(&postgres.pid.to_string(), &std::process::id().to_string(), 1)).unwrap();
+    assert_eq!(ground.url().await, url);
+    assert_eq!(number(&url, "select count(*) from journal").await, 1);
+
+    let (keeper_process, postgres) = (ground.identity("keeper"), ground.identity("postgres"));
+    keeper::stop(&ground.data).await.unwrap();
+    assert!(!keeper_process.is_alive() && !postgres.is_alive());
+    assert!(refuses(port_of(url.split('?').next().unwrap())).await);
+    assert_eq!(ground.url().await, url);
+    assert_eq!(number(&url, "select count(*) from journal").await, 1);
+    ground.reaper.finish().unwrap();
+}
+
+#[tokio::test]
+async fn several_at_once_share_one_keeper_which_ends_when_nobody_is_left() {
+    let mut ground = Ground::new();
+    let mut command = Command::new(PROGRAM);
+    command.args(["keeper", "--data"]).arg(ground.data.path()).env("CUTOVER_KEEPER_GRACE", "1").stdin(Stdio::null());
+    let mut keeper_process = command.spawn().unwrap();
+    let identity = Identity::of(keeper_process.id()).unwrap();
+    ground.reaper.watch_pid(&identity).unwrap();
+
+    let (first, second, third) = tokio::join!(ground.url(), ground.url(), ground.url());
+    assert!(first == second && second == third);
+    let lease = keeper::register(&ground.data).unwrap();
+    assert_eq!(ground.identity("keeper"), identity);
+    let postgres = ground.identity("postgres");
+    drop(lease);
+    assert!(keeper_process.wait().unwrap().success());
+    assert!(!postgres.is_alive());
+    assert!(!ground.data.keeper().join("holding.json").exists());
+    ground.reaper.finish().unwrap();
+}
+
+#[tokio::test]
+async fn a_database_of_a_newer_postgres_is_refused_with_the_way_out() {
+    let ground = Ground::new();
+    let directory = ground.data.path().join("elsewhere");
+    std::fs::create_dir_all(directory.join("data")).unwrap();
+    std::fs::write(directory.join("data/PG_VERSION"), "99\n").unwrap();
+    std::fs::create_dir_all(ground.data.keeper()).unwrap();
+    let cluster = serde_json::json!({ "directory": directory, "port": 20_001, "user": "cutover", "password": "x" });
+    std::fs::write(ground.data.keeper().join("cluster.json"), cluster.to_string()).unwrap();
+    let error = keeper::ensure_with(&ground.data, Path::new(PROGRAM)).await.unwrap_err();
+    assert!(matches!(error, StackError::PostgresVersion { made_by: 99, .. }), "{error}");
+    assert!(error.hint().unwrap().contains("postgresql-99"));
+    ground.reaper.finish().unwrap();
+}
+
+#[tokio::test]
+async fn a_keeper_that_cannot_start_postgres_says_why_to_who_waits() {
+    let ground = Ground::new();
+    let url = ground.url().await;
+    keeper::stop(&ground.data).await.unwrap();
+    let cluster: serde_json::Value = serde_json::from_slice(&std::fs::read(ground.data.keeper().join("cluster.json")).unwrap()).unwrap();
+    let configuration = PathBuf::from(cluster["directory"].as_str().unwrap()).join("data/postgresql.conf");
+    let good = std::fs::read_to_string(&configuration).unwrap();
+    std::fs::write(&configuration, format!("{good}\nno_such_setting = 1\n")).unwrap();
+    let error = keeper::ensure_with(&ground.data, Path::new(PROGRAM)).await.unwrap_err();
+    assert!(error.to_string().contains("no_such_setting"), "{error}");
+    std::fs::write(&configuration, good).unwrap();
+    assert_eq!(ground.url().await, url);
+    ground.reaper.finish().unwrap();
+}
+
+#[tokio::test]
+async fn the_reaper_ends_what_a_killed_process_left() {
+    let directory = tempfile::Builder::new().prefix("cutover-it-").tempdir().unwrap().keep();
+    let data = DataDir::open(&directory.join("data")).unwrap();
+    let mut reaper = Reaper::start(Path::new(PROGRAM)).unwrap();
+    reaper.remove_directory(&directory).unwrap();
+    reaper.watch_keeper(data.path()).unwrap();
+    keeper::ensure_with(&data, Path::new(PROGRAM)).await.unwrap();
+    let holding: serde_json::Value = serde_json::from_slice(&std::fs::read(data.keeper().join("holding.json")).unwrap()).unwrap();
+    let processes: Vec<Identity> = ["keeper", "postgres"].map(|of| serde_json::from_value(holding[of].clone()).unwrap()).into();
+    // The pipe closes when its holder dies, and dropping is how a living holder closes it.
+    drop(reaper);
+    assert!(processes.iter().all(|process| !process.is_alive()));
+    assert!(!directory.exists());
+}
