@@ -3,5 +3,6 @@
 
 pub mod adapters;
 pub mod ports;
+pub mod sim;
 pub mod step;
 pub mod steps;

@@ -78,18 +78,10 @@ impl FromStr for Compatibility {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        [
-            Self::None,
-            Self::Backward,
-            Self::BackwardTransitive,
-            Self::Forward,
-            Self::ForwardTransitive,
-            Self::Full,
-            Self::FullTransitive,
-        ]
-        .into_iter()
-        .find(|level| level.as_str() == text)
-        .ok_or_else(|| format!("`{text}` is not a compatibility level"))
+        [Self::None, Self::Backward, Self::BackwardTransitive, Self::Forward, Self::ForwardTransitive, Self::Full, Self::FullTransitive]
+            .into_iter()
+            .find(|level| level.as_str() == text)
+            .ok_or_else(|| format!("`{text}` is not a compatibility level"))
     }
 }
 

@@ -8,7 +8,9 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::{ActContext, Claim, Effect, Facts, FileRef, Kind, Plan, Question, Receipt, Revert, Standing, StepError, StepKind, Verdict, View, World};
+use super::{
+    ActContext, Claim, Effect, Facts, FileRef, Kind, Plan, Question, Receipt, Revert, Standing, StepError, StepKind, Verdict, View, World,
+};
 
 /// A planned change, ready for the journal.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

@@ -123,7 +123,12 @@ pub trait StepKind: Serialize + DeserializeOwned + JsonSchema + fmt::Debug + Sen
     fn acts(&self, change: &Self::Change) -> Vec<Self::Act>;
 
     /// Looks whether an act that was begun has happened.
-    fn standing(&self, context: &ActContext, change: &Self::Change, act: &Self::Act) -> impl Future<Output = Result<Standing, StepError>> + Send;
+    fn standing(
+        &self,
+        context: &ActContext,
+        change: &Self::Change,
+        act: &Self::Act,
+    ) -> impl Future<Output = Result<Standing, StepError>> + Send;
 
     /// Does the act. Called again after [`Standing::Before`].
     fn act(&self, context: &ActContext, change: &Self::Change, act: &Self::Act) -> impl Future<Output = Result<Receipt, StepError>> + Send;

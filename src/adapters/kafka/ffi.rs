@@ -312,7 +312,8 @@ unsafe fn topic_description(topic: *const sys::rd_kafka_TopicDescription_t) -> T
             })
             .collect();
         let id = sys::rd_kafka_TopicDescription_topic_id(topic);
-        let known = !id.is_null() && (sys::rd_kafka_Uuid_most_significant_bits(id), sys::rd_kafka_Uuid_least_significant_bits(id)) != (0, 0);
+        let known =
+            !id.is_null() && (sys::rd_kafka_Uuid_most_significant_bits(id), sys::rd_kafka_Uuid_least_significant_bits(id)) != (0, 0);
         TopicDescription {
             // Why: Kafka's tools print ids in the alphabet that is safe in addresses, librdkafka in the other one.
             id: known.then(|| text(sys::rd_kafka_Uuid_base64str(id)).replace('+', "-").replace('/', "_")),

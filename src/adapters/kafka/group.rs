@@ -31,10 +31,9 @@ impl Shared {
         let admin = self.admin()?;
         match ffi::describe_group(admin.client().native_client(), group, READING) {
             // Why: coordinators answer "dead" for a group that they never heard of.
-            Ok(found) => Ok(found.filter(|found| found.state != "Dead").map(|found| GroupState {
-                state: found.state,
-                members: u32::try_from(found.members).unwrap_or(u32::MAX),
-            })),
+            Ok(found) => Ok(found
+                .filter(|found| found.state != "Dead")
+                .map(|found| GroupState { state: found.state, members: u32::try_from(found.members).unwrap_or(u32::MAX) })),
             Err(error) if class(error.code) == Class::Absent => Ok(None),
             Err(error) => self.settle(&doing, Err(error)),
         }
@@ -127,7 +126,9 @@ impl Shared {
     ) -> Result<(), PortError> {
         let doing = format!("committing in group `{group}`");
         let mut list = TopicPartitionList::new();
-        for (partition, way) in progress.ways.iter().filter(|(partition, way)| handed.contains(partition) && way.next.min(way.to) > way.from) {
+        for (partition, way) in
+            progress.ways.iter().filter(|(partition, way)| handed.contains(partition) && way.next.min(way.to) > way.from)
+        {
             let added = list.add_partition_offset(topic, *partition, Offset::Offset(way.next.min(way.to)));
             added.map_err(|error| self.client_fault(&doing, &error))?;
         }

@@ -37,7 +37,7 @@ impl Trouble {
             AllBrokersDown => last.is_none(),
             BrokerTransportFailure
             | Resolve
-            | Authentication 
+            | Authentication
             | SSL
             | IllegalSASLState
             | SaslAuthenticationFailed

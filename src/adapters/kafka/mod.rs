@@ -26,9 +26,7 @@ use rdkafka::producer::{FutureProducer, Producer};
 use self::ffi::AdminError;
 use self::listener::{Listener, Trouble};
 use crate::adapters::secret::Secrets;
-use crate::ports::kafka::{
-    ClusterState, GroupState, Kafka, NewRecord, NewTopic, PartitionEnds, Position, StoredRecord, TopicState,
-};
+use crate::ports::kafka::{ClusterState, GroupState, Kafka, NewRecord, NewTopic, PartitionEnds, Position, StoredRecord, TopicState};
 use crate::ports::settings::KafkaSettings;
 use crate::ports::{PortError, SystemRef};
 use crate::step::StepError;
@@ -64,11 +62,8 @@ impl KafkaCluster {
     /// # Errors
     /// [`StepError::NoSecret`] when a secret is missing, [`PortError::Invalid`] when the settings cannot be used.
     pub fn connect(name: &str, settings: &KafkaSettings, setting: &str, secrets: &dyn Secrets) -> Result<Arc<Self>, StepError> {
-        let system = SystemRef {
-            name: format!("kafka {name}"),
-            address: settings.bootstrap.trim().to_owned(),
-            setting: setting.to_owned(),
-        };
+        let system =
+            SystemRef { name: format!("kafka {name}"), address: settings.bootstrap.trim().to_owned(), setting: setting.to_owned() };
         let config = settings::base(settings, &system, secrets)?;
         let shared = Shared {
             system,
@@ -83,10 +78,7 @@ impl KafkaCluster {
     }
 
     /// Runs a blocking call on a thread that may block, after the cluster has shown that it is the right one.
-    async fn block<T: Send + 'static>(
-        &self,
-        call: impl FnOnce(&Shared) -> Result<T, PortError> + Send + 'static,
-    ) -> Result<T, PortError> {
+    async fn block<T: Send + 'static>(&self, call: impl FnOnce(&Shared) -> Result<T, PortError> + Send + 'static) -> Result<T, PortError> {
         let shared = Arc::clone(&self.shared);
         let work = tokio::task::spawn_blocking(move || {
             shared.introduce()?;
@@ -265,13 +257,7 @@ impl Kafka for KafkaCluster {
         self.block(move |shared| shared.scan(&topic, &ranges, patience, &cancelled)).await
     }
 
-    async fn consume(
-        &self,
-        topic: &str,
-        group: &str,
-        until: &[Position],
-        patience: Duration,
-    ) -> Result<Vec<StoredRecord>, PortError> {
+    async fn consume(&self, topic: &str, group: &str, until: &[Position], patience: Duration) -> Result<Vec<StoredRecord>, PortError> {
         let (topic, group, until) = (topic.to_owned(), group.to_owned(), until.to_vec());
         let (_cancel, cancelled) = Cancel::pair();
         self.block(move |shared| shared.consume(&topic, &group, &until, patience, &cancelled)).await

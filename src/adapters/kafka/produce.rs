@@ -116,9 +116,9 @@ fn outgoing<'a>(topic: &'a str, record: &'a NewRecord) -> FutureRecord<'a, [u8],
     outgoing.payload = record.value.as_deref();
     if !record.headers.is_empty() {
         let headers = OwnedHeaders::new_with_capacity(record.headers.len());
-        outgoing.headers = Some(record.headers.iter().fold(headers, |headers, (key, value)| {
-            headers.insert(Header { key, value: Some(value.as_slice()) })
-        }));
+        outgoing.headers = Some(
+            record.headers.iter().fold(headers, |headers, (key, value)| headers.insert(Header { key, value: Some(value.as_slice()) })),
+        );
     }
     outgoing
 }

@@ -114,17 +114,18 @@ impl Progress {
 
     /// The first partition that is not done, in words.
     pub fn short_of(&self) -> String {
-        self.ways.iter().find(|(_, way)| !way.done()).map_or_else(String::new, |(partition, way)| {
-            format!("partition {partition} was read up to offset {} of {}", way.next, way.to)
-        })
+        self.ways
+            .iter()
+            .find(|(_, way)| !way.done())
+            .map_or_else(String::new, |(partition, way)| format!("partition {partition} was read up to offset {} of {}", way.next, way.to))
     }
 }
 
 /// Copies a record out of librdkafka.
 pub(super) fn stored(message: &BorrowedMessage<'_>) -> StoredRecord {
-    let headers = message.headers().map(|headers| {
-        headers.iter().map(|header| (header.key.to_owned(), header.value.unwrap_or_default().to_vec())).collect()
-    });
+    let headers = message
+        .headers()
+        .map(|headers| headers.iter().map(|header| (header.key.to_owned(), header.value.unwrap_or_default().to_vec())).collect());
     StoredRecord {
         at: Position { partition: message.partition(), offset: message.offset() },
         key: message.key().map(<[u8]>::to_vec),

@@ -53,7 +53,8 @@ impl Shared {
 
         let consumer = self.consumer(&settings::scanner(&self.config))?;
         self.assign(topic, &consumer, &progress)?;
-        let wanted = |at: Position| ranges.iter().any(|(from, to)| from.partition == at.partition && (from.offset..*to).contains(&at.offset));
+        let wanted =
+            |at: Position| ranges.iter().any(|(from, to)| from.partition == at.partition && (from.offset..*to).contains(&at.offset));
         let mut records = Vec::new();
         while !progress.done() {
             if cancelled.load(Ordering::Acquire) || Instant::now() >= end {

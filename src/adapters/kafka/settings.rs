@@ -90,12 +90,7 @@ pub(super) fn base(settings: &KafkaSettings, system: &SystemRef, secrets: &dyn S
     }
 }
 
-fn set_tls(
-    config: &mut ClientConfig,
-    tls: &Tls,
-    secrets: &dyn Secrets,
-    invalid: &dyn Fn(String) -> StepError,
-) -> Result<(), StepError> {
+fn set_tls(config: &mut ClientConfig, tls: &Tls, secrets: &dyn Secrets, invalid: &dyn Fn(String) -> StepError) -> Result<(), StepError> {
     let read = |field: &str, path: &str| {
         std::fs::read_to_string(path).map_err(|error| invalid(format!("`tls.{field}`: the file {path} cannot be read: {error}")))
     };

@@ -162,9 +162,9 @@ impl Shared {
         let partitions = described.partitions.iter().map(|one| one.number).collect::<Vec<_>>();
         let starts = self.offsets(topic, &partitions, End::Earliest)?;
         let ends = self.offsets(topic, &partitions, End::HighWatermark)?;
-        let both = starts.into_iter().filter_map(|(partition, start)| {
-            ends.get(&partition).map(|end| PartitionEnds { partition, start, end: *end })
-        });
+        let both = starts
+            .into_iter()
+            .filter_map(|(partition, start)| ends.get(&partition).map(|end| PartitionEnds { partition, start, end: *end }));
         Ok(both.collect())
     }
 
