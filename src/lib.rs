@@ -19,6 +19,10 @@ pub mod adapters;
 
 pub mod driver;
 
+pub mod report;
+
 pub mod stack;
+
+pub mod sim;
 
 pub mod cli;

@@ -2,11 +2,13 @@
 //! holds, carries out their effects, and dispatches an act only once everything recorded before it is durable.
 
 mod active;
+mod begin;
 mod clock;
 mod control;
 mod crash;
 mod lease;
 mod load;
+mod look;
 mod perform;
 mod planner;
 mod source;
@@ -23,8 +25,10 @@ use uuid::Uuid;
 
 use crate::store::{Store, StoreError};
 
+pub use begin::{BeginError, NewRunRequest, claim_again, plan_bundle, start_run};
 pub use clock::LeaseClock;
 pub use crash::{CrashPoint, Side};
+pub use look::{Seen, look};
 pub use planner::{PlanError, plan_playbook};
 pub use source::{Opened, Worlds, approvals, definition};
 pub use way_back::way_back;

@@ -1,0 +1,18 @@
+//! A world in memory that keeps the same contracts as the real one, for tests that kill and replay thousands of runs. One suite of
+//! conformance tests runs on it and on real servers, so it cannot drift. Nobody outside tests ever meets it: no command uses it.
+
+pub mod clock;
+mod compatibility;
+pub mod faults;
+pub mod flags;
+pub mod kafka;
+pub mod registry;
+mod topic;
+pub mod world;
+
+pub use clock::SimClock;
+pub use faults::{Call, Faults, Moment};
+pub use flags::SimFlags;
+pub use kafka::SimKafka;
+pub use registry::SimRegistry;
+pub use world::SimWorld;

@@ -1,0 +1,90 @@
+//! The ports' promises on the world in memory and on real servers, and what only a real server can show.
+//!
+//! The real servers' addresses come from `CUTOVER_TEST_KAFKA` (`host:port`) and `CUTOVER_TEST_REGISTRY` (base address).
+
+mod adapters;
+mod conformance;
+
+/// One test per promise, on memory and on the real thing.
+macro_rules! promises {
+    ($port:ident, $memory:expr, $real:expr, [$($promise:ident),* $(,)?]) => {
+        mod $port {
+            mod memory {
+                $(#[tokio::test] async fn $promise() { crate::conformance::$port::$promise(&$memory).await; })*
+            }
+            mod real {
+                $(#[tokio::test] async fn $promise() { crate::conformance::$port::$promise($real.as_ref()).await; })*
+            }
+        }
+    };
+}
+
+promises!(
+    kafka,
+    cutover::sim::SimKafka::new("main"),
+    crate::adapters::kafka(),
+    [
+        the_cluster_says_who_it_is,
+        a_topic_is_made_shown_and_deleted,
+        a_topic_that_is_made_again_is_another_one,
+        what_a_broker_refuses_is_invalid,
+        one_setting_changes_and_the_others_stay,
+        partitions_grow_and_never_shrink,
+        records_lie_in_the_order_in_which_they_were_sent,
+        a_key_has_the_partition_that_java_clients_give_it,
+        every_byte_comes_back,
+        a_compacted_topic_takes_no_record_without_a_key,
+        ranges_are_read_exactly,
+        a_group_reads_on_from_what_it_committed,
+        a_group_that_waits_in_vain_keeps_what_it_got,
+    ]
+);
+
+promises!(
+    registry,
+    cutover::sim::SimRegistry::new("main"),
+    crate::adapters::registry(),
+    [
+        it_answers_and_has_a_default_level,
+        an_unknown_subject_is_none_everywhere,
+        a_schema_is_registered_once_and_found_again,
+        an_incompatible_schema_is_invalid_and_changes_nothing,
+        what_is_no_schema_is_invalid,
+        a_level_of_its_own_is_set_counts_and_is_taken_back,
+        a_deleted_version_is_gone_and_its_number_is_not_used_again,
+        subjects_may_have_odd_names,
+        avro_is_told_from_json,
+    ]
+);
+
+mod flags {
+    use cutover::sim::SimFlags;
+
+    use crate::conformance::flags;
+
+    #[tokio::test]
+    async fn a_change_makes_a_revision_and_is_seen() {
+        flags::a_change_makes_a_revision_and_is_seen(&SimFlags::new("main")).await;
+    }
+
+    #[tokio::test]
+    async fn the_same_key_changes_once() {
+        flags::the_same_key_changes_once(&SimFlags::new("main")).await;
+    }
+
+    #[tokio::test]
+    async fn a_change_on_something_else_than_was_seen_is_a_conflict() {
+        flags::a_change_on_something_else_than_was_seen_is_a_conflict(&SimFlags::new("main")).await;
+    }
+}
+
+#[tokio::test]
+async fn records_that_are_gone_are_missed_in_memory() {
+    let kafka = cutover::sim::SimKafka::new("main");
+    crate::conformance::kafka::records_that_are_gone_are_missed(&kafka, async |topic, at| kafka.truncate(topic, at)).await;
+}
+
+#[tokio::test]
+async fn records_that_are_gone_are_missed_on_the_real_thing() {
+    crate::conformance::kafka::records_that_are_gone_are_missed(adapters::kafka().as_ref(), adapters::truncate).await;
+}
