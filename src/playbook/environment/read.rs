@@ -14,6 +14,9 @@ use super::{Approvals, Config, Environment, System};
 
 static SHAPE: LazyLock<Shape> = LazyLock::new(Shape::of::<Written>);
 
+/// The keys of an environment under which systems stand by name.
+const SYSTEMS: [&str; 3] = ["kafka", "registry", "flags"];
+
 /// Reads the whole file.
 pub(super) fn read(name: &str, text: &str) -> Result<Config, Diagnostics> {
     let mut out = Diagnostics::default();
@@ -26,25 +29,33 @@ pub(super) fn read(name: &str, text: &str) -> Result<Config, Diagnostics> {
 
 fn build(file: &str, root: &Node, out: &mut Diagnostics) -> Option<Config> {
     names(file, root, out);
+    default(file, root, out);
     let located = Located::new(root, Place::START);
     let written: Written = SHAPE.decode(file, file, &located, out)?;
     let place = located.key("/environments");
-    let environments: BTreeMap<String, Environment> = written
-        .environments
-        .into_iter()
-        .map(|(name, written)| {
-            conflict(file, &name, &written, &located, out);
-            (name.clone(), environment(file, name, written, &located))
-        })
-        .collect();
-    if let Some(default) = written.default.as_deref().filter(|default| !environments.contains_key(*default)) {
-        let help = suggest::did_you_mean(default, environments.keys().map(String::as_str), "there are");
+    let environments = written.environments.into_iter().map(|(name, written)| (name.clone(), environment(file, name, written, &located)));
+    Some(Config { file: file.to_owned(), environments: environments.collect(), default: written.default, place })
+}
+
+fn default(file: &str, root: &Node, out: &mut Diagnostics) {
+    let environments = root.get("environments").and_then(|entry| entry.value.as_map()).unwrap_or_default();
+    let names = environments.iter().map(|entry| entry.key.text.as_str());
+    if let Some(entry) = root.get("default")
+        && let Some(default) = entry.value.as_text()
+        && !names.clone().any(|name| name == default)
+    {
+        let help = suggest::did_you_mean(default, names, "there are");
         out.push(
-            Diagnostic::new(codes::NO_ENVIRONMENT, file, located.value("/default"), format!("there is no environment `{default}`"))
-                .help(help),
+            Diagnostic::new(codes::NO_ENVIRONMENT, file, entry.value.place, format!("there is no environment `{default}`")).help(help),
         );
     }
-    Some(Config { file: file.to_owned(), environments, default: written.default, place })
+    for environment in environments {
+        let systems = environment.value.as_map().unwrap_or_default().iter().any(|entry| SYSTEMS.contains(&entry.key.text.as_str()));
+        if let (Some(from), true) = (environment.value.get("from"), systems) {
+            let message = format!("`{}` takes its systems from the stack and names some itself", environment.key.text);
+            out.push(Diagnostic::new(codes::STACK_AND_SYSTEMS, file, from.key.place, message).help("take `from` away, or the systems"));
+        }
+    }
 }
 
 /// The names that people choose: of environments and of systems in them.
@@ -61,23 +72,9 @@ fn names(file: &str, root: &Node, out: &mut Diagnostics) {
     };
     for environment in root.get("environments").map(|entry| inner(&entry.value)).unwrap_or_default() {
         check(environment, "an environment");
-        for kind in inner(&environment.value) {
+        for kind in inner(&environment.value).iter().filter(|kind| SYSTEMS.contains(&kind.key.text.as_str())) {
             inner(&kind.value).iter().for_each(|system| check(system, "a system"));
         }
-    }
-}
-
-fn conflict(file: &str, name: &str, written: &WrittenEnvironment, located: &Located, out: &mut Diagnostics) {
-    let own = !(written.kafka.is_empty() && written.registry.is_empty() && written.flags.is_empty());
-    if written.from.is_some() && own {
-        let place = located.key(&format!("/environments/{name}/from"));
-        let diagnostic = Diagnostic::new(
-            codes::STACK_AND_SYSTEMS,
-            file,
-            place,
-            format!("`{name}` takes its systems from the stack and names some itself"),
-        );
-        out.push(diagnostic.help("take `from` away, or the systems"));
     }
 }
 

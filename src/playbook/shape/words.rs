@@ -286,7 +286,10 @@ fn conversion(wanted: &[&str], instance: &Value) -> Option<String> {
 fn format_words(format: &str, name: &str, instance: &Value) -> (Code, String, Option<String>) {
     let code = if format == "secret-ref" { codes::PLAIN_SECRET } else { codes::WRONG_NOTATION };
     let why = check(format).and_then(|check| check(instance.as_str().unwrap_or_default()).err());
+    // Why: what stands before an `@` in an address may be a password, and nothing that may be a secret is repeated.
+    let address = format == "http-url" && instance.as_str().is_some_and(|text| text.contains('@'));
     let message = match why {
+        Some(_) if address => format!("`{name}`: an address begins with http:// or https:// and carries no user name or password"),
         Some(why) => format!("`{name}`: {why}"),
         None => format!("`{name}` is not written as a {format}"),
     };
