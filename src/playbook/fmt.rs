@@ -23,7 +23,6 @@ pub enum FormatError {
 /// When the file is not YAML that can be read, or the result could not be shown to say the same.
 pub fn format(source: &Source) -> Result<String, FormatError> {
     let mut out = Diagnostics::default();
-    out.attach(&source.name, source.text.clone());
     let before = match tree::read(&source.name, &source.text, &mut out) {
         Some(node) if out.errors() == 0 => node,
         _ => return Err(FormatError::Invalid(out)),

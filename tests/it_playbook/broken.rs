@@ -1,6 +1,7 @@
 //! Broken playbooks: every mistake, its exact place, and all of them at once.
 
 use std::collections::BTreeMap;
+use std::fmt::Write;
 use std::sync::Arc;
 
 use cutover::playbook::Carried;
@@ -51,7 +52,8 @@ fn an_alias_bomb() {
     let mut text = "playbook: a\nl0: &l0 [x, x, x, x, x, x, x, x, x, x]\n".to_owned();
     for level in 1..10 {
         let below = level - 1;
-        text.push_str(&format!("l{level}: &l{level} [{}]\n", vec![format!("*l{below}"); 10].join(", ")));
+        let items = vec![format!("*l{below}"); 10].join(", ");
+        writeln!(text, "l{level}: &l{level} [{items}]").expect("text");
     }
     insta::assert_snapshot!(complain(&text), @r"
     p.yaml:5:45: error[C0006]: the aliases of this file unfold into more than a playbook can hold
@@ -283,4 +285,17 @@ fn the_form_for_a_terminal() {
       ╰────
      help: put it in quotes
     "#);
+}
+
+#[test]
+fn a_file_full_of_mistakes_is_read_to_its_end() {
+    let mut text = "playbook: a\nsteps:\n".to_owned();
+    for _ in 0..15_000 {
+        text.push_str("  - id: x\n    note: {text: 5, txet: a}\n");
+    }
+    let diagnostics = read(&text, &[], &Carried::default()).expect_err("mistakes");
+    assert_eq!(diagnostics.len(), 15_000 * 3 - 1);
+    assert!(diagnostics.graphical(true, 80).lines().count() > diagnostics.len());
+    let long = format!("playbook: a\n? {}\n: b\n", "x".repeat(1_000_000));
+    assert_eq!(read(&long, &[], &Carried::default()).expect_err("mistakes").len(), 2);
 }

@@ -106,6 +106,20 @@ fn lint_finds_the_playbooks_of_a_directory_and_writes_nothing() {
 }
 
 #[test]
+fn a_file_that_may_hold_secrets_is_never_shown_in_excerpts() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let root = directory.path();
+    fs::write(root.join("cutover.yaml"), "enviroments: {prod: {kafka: {main: {sasl: {password: hunter2}}}}\n").expect("a file");
+    let terminal = Output::Terminal { color: false, width: 80 };
+    let args = FmtArgs { paths: vec![root.join("cutover.yaml")], check: true };
+    for said in
+        [lint(root, &["cutover.yaml"], terminal), lint(root, &[""], terminal), said(root, |out, talk| fmt::run(&args, out, talk, terminal))]
+    {
+        assert!(said.contains("exit 65") && !said.contains("hunter2"), "{said}");
+    }
+}
+
+#[test]
 fn fmt_changes_the_layout_once() {
     let directory = tempfile::tempdir().expect("a directory");
     let root = directory.path();

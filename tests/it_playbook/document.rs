@@ -3,7 +3,8 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use cutover::playbook::{Bundle, Carried, Directory, OnFailure, Source, environment::Config};
+use cutover::playbook::environment::Config;
+use cutover::playbook::{Bundle, Carried, Catalogue, Directory, FileError, Files, OnFailure, Source, StepOptions, lint};
 
 use super::kinds::{CATALOGUE, read};
 
@@ -44,12 +45,33 @@ fn everything_is_there() {
     let [schema, sure, topic] = playbook.steps.as_slice() else { panic!("three steps") };
     assert_eq!(schema.options.on_failure, OnFailure::RevertRun);
     assert_eq!(schema.options.approval.as_deref(), Some("is orders the right topic?"));
-    assert_eq!(sure.options, Default::default());
+    assert_eq!(sure.options, StepOptions::default());
     assert_eq!(topic.options.timeout.expect("a timeout").to_string(), "1h30m");
     assert_eq!((topic.place.line, topic.place.column), (13, 9));
     let at = |pointer: &str| topic.places.get(pointer).map(|place| (place.line, place.column));
     assert_eq!((at(""), at("/topic"), at("/partitions"), at("/nowhere")), (Some((15, 7)), Some((16, 14)), Some((17, 19)), None));
     assert_eq!(playbook.files.keys().collect::<Vec<_>>(), ["schemas/a.json"]);
+}
+
+/// Has every file.
+struct Everything;
+
+impl Files for Everything {
+    fn text(&self, _: &str) -> Result<Arc<str>, FileError> {
+        Ok(Arc::from("{}"))
+    }
+
+    fn near(&self, _: &str) -> Vec<String> {
+        Vec::new()
+    }
+}
+
+#[test]
+fn the_example_of_every_kind_is_a_playbook_without_a_warning() {
+    for kind in Catalogue::BUILT_IN.kinds {
+        let said = lint(&Source::new("example.yaml", kind.example), &BTreeMap::new(), &Everything).plain();
+        assert_eq!(said, "", "{}", kind.name);
+    }
 }
 
 #[test]
@@ -59,7 +81,7 @@ fn files_come_from_the_directory_and_from_nowhere_else() {
     std::fs::create_dir_all(inside.join("schemas")).expect("a directory");
     std::fs::write(directory.path().join("secret.json"), "{}").expect("a file");
     std::os::unix::fs::symlink("../../secret.json", inside.join("schemas/a.json")).expect("a link");
-    let said = || read(TEXT, &[], &Directory::new(&inside)).map(|_| String::new()).unwrap_or_else(|diagnostics| diagnostics.plain());
+    let said = || read(TEXT, &[], &Directory::new(&inside)).map_or_else(|diagnostics| diagnostics.plain(), |_| String::new());
     insta::assert_snapshot!(said(), @r"
     p.yaml:8:72: error[C0114]: `schemas/a.json` cannot be read: it lies outside the playbook's directory
       help: paths begin at the directory in which the playbook lies

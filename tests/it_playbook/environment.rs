@@ -45,7 +45,7 @@ fn mistakes_have_their_places_and_never_repeat_a_secret() {
         bootstrap: ""
         securty: ssl
         sasl: {mechanism: SCRAM, username: cutover, password: hunter2}
-      second: {bootstrap: 5}
+      second: {bootstrap: 5, options: {sasl.password: hunter2, client.id: cutover}}
     registry:
       main: {url: "registry:8081", basic: {username: a, password: 12345678}}
       other: {url: "https://user:hunter2@registry"}
@@ -59,7 +59,7 @@ default: prdo
     let diagnostics = Config::read("cutover.yaml", text).expect_err("mistakes");
     insta::assert_snapshot!(diagnostics.plain(), @r"
     cutover.yaml:2:3: error[C0112]: `Prod` cannot name an environment
-      help: use at most 60 of the characters `a`-`z`, `0`-`9` and `-`
+      help: use at most 60 of the characters `a`-`z`, `0`-`9` and `-`, for instance `prod`
     cutover.yaml:2:21: error[C0105]: `everybody` is not a value of `environments.Prod.approvals`
       help: it can be: `none`, `self`, `other`
     cutover.yaml:6:20: error[C0106]: `environments.prod.kafka.main.bootstrap` must not be empty
@@ -70,6 +70,8 @@ default: prdo
     cutover.yaml:8:63: error[C0301]: `environments.prod.kafka.main.sasl.password`: a secret is written as a reference: `env:NAME` or `file:PATH`, never as plain text
     cutover.yaml:9:27: error[C0104]: `environments.prod.kafka.second.bootstrap` must be text, not a number
       help: put it in quotes
+    cutover.yaml:9:40: error[C0301]: `sasl.password` would be a secret in plain text
+      help: secrets stand in `sasl.password` and `tls.key`, as `env:NAME` or `file:PATH`
     cutover.yaml:11:19: error[C0107]: `environments.prod.registry.main.url`: `registry:8081` is not an address that begins with http:// or https://
     cutover.yaml:11:67: error[C0104]: `environments.prod.registry.main.basic.password` must be text, not a number
       help: write `env:NAME` or `file:PATH`

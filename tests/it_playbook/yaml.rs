@@ -1,5 +1,7 @@
 //! What is not YAML, or YAML that playbooks do not use: one clear diagnostic each.
 
+use std::fmt::Write;
+
 use cutover::playbook::Diagnostics;
 use cutover::playbook::tree::{self, Node, Value};
 
@@ -34,7 +36,7 @@ fn mistakes_in_the_notation() {
         "1: a\n[b]: c\nnull: d\n",
         "a: 1\nb: {c: 1, c: 2}\na: 3\n",
     ];
-    let all: String = texts.iter().map(|text| format!("{text:?}\n{}\n", said(text))).collect();
+    let all = texts.map(|text| format!("{text:?}\n{}", said(text))).join("\n");
     insta::assert_snapshot!(all, @r#"
     "a: [b\n"
     f.yaml:1:4: error[C0001]: a `[` is never closed
@@ -143,17 +145,19 @@ fn show(node: &Node, out: &mut String) {
     let at = |place: tree::Place| format!("{}:{}+{}", place.line, place.column, place.length);
     match &node.value {
         Value::Seq(nodes) => {
-            out.push_str(&format!("seq {}\n", at(node.place)));
-            nodes.iter().for_each(|node| show(node, out));
+            writeln!(out, "seq {}", at(node.place)).expect("text");
+            for node in nodes {
+                show(node, out);
+            }
         }
         Value::Map(entries) => {
-            out.push_str(&format!("map {}\n", at(node.place)));
+            writeln!(out, "map {}", at(node.place)).expect("text");
             for entry in entries {
-                out.push_str(&format!("key {} {}\n", entry.key.text, at(entry.key.place)));
+                writeln!(out, "key {} {}", entry.key.text, at(entry.key.place)).expect("text");
                 show(&entry.value, out);
             }
         }
-        scalar => out.push_str(&format!("{scalar:?} {}\n", at(node.place))),
+        scalar => writeln!(out, "{scalar:?} {}", at(node.place)).expect("text"),
     }
 }
 

@@ -9,14 +9,17 @@ use miette::{GraphicalReportHandler, GraphicalTheme, LabeledSpan, MietteDiagnost
 use super::super::tree;
 use super::{Diagnostic, Severity};
 
-/// Renders all; one whose file is not known is written in the plain form.
+/// How many are drawn. Nobody reads more excerpts than this, and drawing takes time with the length of the file.
+const MOST_DRAWN: usize = 200;
+
+/// Renders all; one whose file is not known is written in the plain form, and so are those after [`MOST_DRAWN`].
 pub(super) fn render(diagnostics: &[Diagnostic], sources: &BTreeMap<String, Arc<str>>, color: bool, width: usize) -> String {
     let theme = if color { GraphicalTheme::unicode() } else { GraphicalTheme::unicode_nocolor() };
     let handler = GraphicalReportHandler::new_themed(theme).with_width(width.max(40)).with_links(false);
     let mut text = String::new();
     for (at, one) in diagnostics.iter().enumerate() {
-        text.push_str(if at > 0 { "\n" } else { "" });
-        let drawn = sources.get(&one.file).is_some_and(|source| draw(one, source, &handler, &mut text));
+        text.push_str(if at > 0 && at <= MOST_DRAWN { "\n" } else { "" });
+        let drawn = at < MOST_DRAWN && sources.get(&one.file).is_some_and(|source| draw(one, source, &handler, &mut text));
         if !drawn {
             let _ = writeln!(text, "{one}");
         }

@@ -97,7 +97,9 @@ pub struct Diagnostics {
 impl Diagnostics {
     /// Adds one at its place.
     pub fn push(&mut self, diagnostic: Diagnostic) {
-        let key = |one: &Diagnostic| (one.file.clone(), one.line, one.column);
+        fn key(one: &Diagnostic) -> (&str, u32, u32) {
+            (&one.file, one.line, one.column)
+        }
         if self.diagnostics.last().is_none_or(|last| key(last) <= key(&diagnostic)) {
             self.diagnostics.push(diagnostic);
             return;

@@ -110,7 +110,7 @@ fn name(file: &str, root: &Node, out: &mut Diagnostics) -> String {
 }
 
 /// The diagnostic for a name in the wrong characters.
-pub(super) fn bad_name(file: &str, text: &str, whose: &str, place: Place) -> Diagnostic {
+pub(in super::super) fn bad_name(file: &str, text: &str, whose: &str, place: Place) -> Diagnostic {
     let diagnostic = Diagnostic::new(codes::BAD_NAME, file, place, format!("`{text}` cannot name {whose}"));
     // Why: a letter that has no equal in ASCII would be lost, and the name with it.
     let dashed = |found: char| if found.is_ascii_alphanumeric() { found.to_ascii_lowercase() } else { '-' };

@@ -1,6 +1,7 @@
 //! What a validation error means, in words for people.
 
 use std::collections::BTreeSet;
+use std::fmt::Write;
 
 use jsonschema::error::{TypeKind, ValidationErrorKind as Kind};
 use jsonschema::{JsonType, ValidationError};
@@ -197,7 +198,7 @@ impl<'a> Words<'a> {
         let mut name = String::new();
         for segment in pointer.split('/').skip(1) {
             if segment.bytes().all(|byte| byte.is_ascii_digit()) {
-                name.push_str(&format!("[{segment}]"));
+                let _ = write!(name, "[{segment}]");
             } else {
                 name.push_str(if name.is_empty() { "" } else { "." });
                 name.push_str(&segment.replace("~1", "/").replace("~0", "~"));
