@@ -7,7 +7,8 @@ use std::path::{Path, PathBuf};
 use clap::Args;
 
 use super::exit::{self, CliError};
-use super::{Output, lint, sources};
+use super::sources::{self, Role};
+use super::{Output, lint};
 use crate::playbook::Diagnostics;
 use crate::playbook::fmt::{self, FormatError};
 
@@ -49,7 +50,12 @@ pub fn run(args: &FmtArgs, out: &mut dyn Write, talk: &mut dyn Write, output: Ou
                 }
                 changed.push(source.name);
             }
-            Err(FormatError::Invalid(diagnostics)) => mistakes.extend(diagnostics),
+            Err(FormatError::Invalid(diagnostics)) => {
+                if file.role == Role::Playbook {
+                    mistakes.attach(&source.name, source.text);
+                }
+                mistakes.extend(diagnostics);
+            }
             Err(error @ FormatError::Unsafe(_)) => {
                 refused = true;
                 writeln!(talk, "{}: {error}", source.name)?;

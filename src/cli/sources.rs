@@ -4,7 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use super::exit::{self, CliError};
-use crate::playbook::{Diagnostics, Source};
+use crate::playbook::{Diagnostics, Source, environment};
 
 /// What a YAML file of ours is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -37,7 +37,7 @@ pub(super) fn gather(paths: &[PathBuf]) -> Result<Vec<Found>, CliError> {
             }
         } else {
             let bytes = load(path)?;
-            found.push(one(path, role(&bytes).unwrap_or(Role::Playbook), bytes));
+            found.push(one(path, role(path, &bytes).unwrap_or(Role::Playbook), bytes));
         }
     }
     Ok(found)
@@ -57,7 +57,7 @@ fn walk(directory: &Path, found: &mut Vec<Found>) -> Result<(), CliError> {
             walk(&path, found)?;
         } else if path.extension().is_some_and(|extension| extension == "yaml" || extension == "yml") {
             let bytes = load(&path)?;
-            if let Some(role) = role(&bytes) {
+            if let Some(role) = role(&path, &bytes) {
                 found.push(one(&path, role, bytes));
             }
         }
@@ -76,7 +76,10 @@ fn one(path: &Path, role: Role, bytes: Vec<u8>) -> Found {
 }
 
 /// By the lines, so that a file that is not YAML is still known for what it was meant to be.
-fn role(bytes: &[u8]) -> Option<Role> {
+fn role(path: &Path, bytes: &[u8]) -> Option<Role> {
+    if path.file_name().is_some_and(|name| name == environment::FILE) {
+        return Some(Role::Environments);
+    }
     let has = |key: &[u8]| bytes.split(|byte| *byte == b'\n').any(|line| line.starts_with(key));
     if has(b"playbook:") {
         Some(Role::Playbook)

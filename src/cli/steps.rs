@@ -1,5 +1,6 @@
 //! `cutover steps`.
 
+use std::fmt::Write as _;
 use std::io::Write;
 
 use clap::{Args, Subcommand};
@@ -80,7 +81,7 @@ fn explain(name: &str, out: &mut dyn Write, output: Output) -> Result<u8, CliErr
 fn page(kind: &Kind, schema: &Value, definitions: &Value) -> String {
     let mut text = format!("{}: {}\n", kind.name, kind.summary);
     if let Some(about) = schema.get("description").and_then(Value::as_str) {
-        text.push_str(&format!("\n{about}\n"));
+        let _ = writeln!(text, "\n{about}");
     }
     let risk = match kind.risk {
         Risk::Safe => "changes nothing that anybody could miss",
@@ -91,7 +92,7 @@ fn page(kind: &Kind, schema: &Value, definitions: &Value) -> String {
         Nature::State => "makes something so; a second time it finds it done",
         Nature::Once => "happens anew in every run",
     };
-    text.push_str(&format!("\nRisk:    {risk}\nNature:  {nature}\n\nKeys:\n"));
+    let _ = writeln!(text, "\nRisk:    {risk}\nNature:  {nature}\n\nKeys:");
     let required: Vec<&str> = schema.get("required").and_then(Value::as_array).into_iter().flatten().filter_map(Value::as_str).collect();
     for (name, field) in schema.get("properties").and_then(Value::as_object).into_iter().flatten() {
         let need = match field.get("default") {
@@ -99,14 +100,14 @@ fn page(kind: &Kind, schema: &Value, definitions: &Value) -> String {
             Some(default) if !default.is_null() => format!("default {default}"),
             _ => "optional".to_owned(),
         };
-        text.push_str(&format!("  {name}  ({}, {need})\n", of(field, definitions)));
+        let _ = writeln!(text, "  {name}  ({}, {need})", of(field, definitions));
         for line in field.get("description").and_then(Value::as_str).unwrap_or_default().lines() {
-            text.push_str(&format!("      {line}\n"));
+            let _ = writeln!(text, "      {line}");
         }
     }
     text.push_str("\nExample:\n");
     for line in kind.example.lines() {
-        text.push_str(&format!("  {line}\n"));
+        let _ = writeln!(text, "  {line}");
     }
     text
 }

@@ -6,15 +6,21 @@ use serde_json::Value;
 use crate::step::{Kind, Step};
 use crate::steps::{self, DecodeError};
 
+/// Describes a kind's body; see [`steps::schema`].
+pub type Describe = fn(&str, &mut SchemaGenerator) -> Option<Schema>;
+
+/// Reads a kind's body; see [`steps::decode`].
+pub type Decode = fn(&str, &Value) -> Result<Box<dyn Step>, DecodeError>;
+
 /// The step kinds, and how a body of each is described and read.
 #[derive(Clone, Copy, Debug)]
 pub struct Catalogue {
     /// Every kind.
     pub kinds: &'static [Kind],
-    /// See [`steps::schema`].
-    pub schema: fn(&str, &mut SchemaGenerator) -> Option<Schema>,
-    /// See [`steps::decode`].
-    pub decode: fn(&str, &Value) -> Result<Box<dyn Step>, DecodeError>,
+    /// How a body is described.
+    pub schema: Describe,
+    /// How a body is read.
+    pub decode: Decode,
 }
 
 impl Catalogue {

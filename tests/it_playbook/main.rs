@@ -1,4 +1,11 @@
 //! Playbooks from the outside: what people write, and what they are told.
 
+mod broken;
+mod commands;
+mod document;
+mod environment;
 mod kinds;
 mod pages;
+mod params;
+mod random;
+mod yaml;

@@ -97,7 +97,9 @@ pub struct Diagnostics {
 impl Diagnostics {
     /// Adds one at its place.
     pub fn push(&mut self, diagnostic: Diagnostic) {
-        let key = |one: &Diagnostic| (one.file.clone(), one.line, one.column);
+        fn key(one: &Diagnostic) -> (&str, u32, u32) {
+            (&one.file, one.line, one.column)
+        }
         if self.diagnostics.last().is_none_or(|last| key(last) <= key(&diagnostic)) {
             self.diagnostics.push(diagnostic);
             return;
@@ -194,6 +196,21 @@ mod tests {
           help: write 3
         ");
         insta::assert_snapshot!(serde_json::to_string(&two()).expect("JSON"), @r#"{"diagnostics":[{"code":"C0401","severity":"warning","file":"p.yaml","line":1,"column":1,"message":"a warning","help":null},{"code":"C0104","severity":"error","file":"p.yaml","line":2,"column":32,"message":"`partitions` must be a whole number, not text","help":"write 3"}]}"#);
-        insta::assert_snapshot!(two().graphical(false, 80), @"");
+        insta::assert_snapshot!(two().graphical(false, 80), @r"
+         ⚠ warning[C0401]: a warning
+          ╭─[p.yaml:1:1]
+        1 │ steps:
+          · ─────
+        2 │   - create_topic: {partitions: viele}
+          ╰────
+
+         × error[C0104]: `partitions` must be a whole number, not text
+          ╭─[p.yaml:2:32]
+        1 │ steps:
+        2 │   - create_topic: {partitions: viele}
+          ·                                ─────
+          ╰────
+         help: write 3
+        ");
     }
 }

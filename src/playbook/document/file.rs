@@ -67,14 +67,27 @@ fn not_json(file: &str, text: &str) -> Option<Diagnostic> {
         column: u32::try_from(before.chars().count() + 1).unwrap_or(u32::MAX),
         length: 1,
     };
-    let full = error.to_string();
-    let why = full.split(" at line ").next().unwrap_or(&full);
-    let diagnostic = Diagnostic::new(codes::NOT_JSON, file, place, format!("this is not JSON: {why}"));
+    let diagnostic = Diagnostic::new(codes::NOT_JSON, file, place, format!("this is not JSON: {}", why(&error)));
+    let comma = text.split('\n').take(error.line().saturating_sub(1)).chain([before]).collect::<String>().trim_end().ends_with(',');
     Some(match found {
         Some('\'') => diagnostic.help("JSON has double quotes; single ones come from a Python dictionary"),
-        Some('}' | ']') if why.contains("trailing comma") => diagnostic.help("take the comma before it away"),
+        Some('}' | ']') if comma => diagnostic.help("take the comma before it away"),
         Some('T' | 'F' | 'N') => diagnostic.help("JSON writes `true`, `false` and `null`"),
         Some('/' | '#') => diagnostic.help("JSON has no comments"),
         _ => diagnostic,
     })
+}
+
+fn why(error: &serde_json::Error) -> String {
+    let full = error.to_string();
+    let original = full.split(" at line ").next().unwrap_or(&full);
+    let words = match original {
+        _ if error.is_eof() => "it ends too early",
+        "key must be a string" => "a key in double quotes is expected here",
+        "expected value" => "a value is expected here",
+        "trailing comma" => "this comma is one too many",
+        "trailing characters" => "it goes on after its end",
+        other => other,
+    };
+    words.to_owned()
 }

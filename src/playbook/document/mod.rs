@@ -14,7 +14,7 @@ use super::tree::Place;
 use crate::step::{Kind, Step};
 
 pub use options::{OnFailure, Retry, StepOptions};
-pub(super) use read::{Draft, read};
+pub(super) use read::{Draft, bad_name, read};
 
 /// A playbook.
 #[derive(Clone, Debug)]

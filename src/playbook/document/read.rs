@@ -110,19 +110,14 @@ fn name(file: &str, root: &Node, out: &mut Diagnostics) -> String {
 }
 
 /// The diagnostic for a name in the wrong characters.
-pub(super) fn bad_name(file: &str, text: &str, whose: &str, place: Place) -> Diagnostic {
+pub(in super::super) fn bad_name(file: &str, text: &str, whose: &str, place: Place) -> Diagnostic {
     let diagnostic = Diagnostic::new(codes::BAD_NAME, file, place, format!("`{text}` cannot name {whose}"));
-    let proposal: String = text
-        .to_lowercase()
-        .chars()
-        .map(|found| if found.is_ascii_alphanumeric() { found } else { '-' })
-        .collect::<String>()
-        .trim_matches('-')
-        .chars()
-        .take(60)
-        .collect();
+    // Why: a letter that has no equal in ASCII would be lost, and the name with it.
+    let dashed = |found: char| if found.is_ascii_alphanumeric() { found.to_ascii_lowercase() } else { '-' };
+    let proposal: String = if text.is_ascii() { text.chars().map(dashed).take(60).collect() } else { String::new() };
+    let proposal = proposal.trim_matches('-');
     let rule = "use at most 60 of the characters `a`-`z`, `0`-`9` and `-`";
-    if is_name(&proposal) { diagnostic.help(format!("{rule}, for instance `{proposal}`")) } else { diagnostic.help(rule) }
+    if is_name(proposal) { diagnostic.help(format!("{rule}, for instance `{proposal}`")) } else { diagnostic.help(rule) }
 }
 
 fn text_of(file: &str, root: &Node, key: &str, out: &mut Diagnostics) -> Option<String> {

@@ -1,6 +1,7 @@
 //! `cutover.yaml`: where the systems of each environment are, and who approves there. It owns the truth about settings as they are
 //! written; secrets stay references. Its text is never shown in excerpts, since somebody may have pasted a secret into it.
 
+mod checks;
 mod read;
 mod written;
 
@@ -90,29 +91,26 @@ impl Config {
     /// # Errors
     /// When there is no such environment, or it is not clear which one is meant.
     pub fn environment(&self, name: Option<&str>) -> Result<&Environment, Diagnostics> {
-        let names = || self.environments.keys().map(String::as_str);
         let mistake = |diagnostic: Diagnostic| {
             let mut out = Diagnostics::default();
             out.push(diagnostic);
             out
         };
-        match name.or(self.default.as_deref()) {
-            Some(name) => self.environments.get(name).ok_or_else(|| {
-                let help = suggest::did_you_mean(name, self.environments.keys().map(String::as_str), "there are");
+        let names = || self.environments.keys().map(String::as_str);
+        let mut all = self.environments.values();
+        match (name.or(self.default.as_deref()), all.next(), all.next()) {
+            (Some(name), _, _) => self.environments.get(name).ok_or_else(|| {
+                let help = suggest::did_you_mean(name, names().collect::<Vec<_>>(), "there are");
                 mistake(
                     Diagnostic::new(codes::NO_ENVIRONMENT, &self.file, self.place, format!("there is no environment `{name}`")).help(help),
                 )
             }),
-            None => match (self.environments.values().next(), self.environments.len()) {
-                (Some(only), 1) => Ok(only),
-                _ => {
-                    let help = format!("name one of {} with `--env`, or write `default: NAME`", suggest::list(names()));
-                    Err(mistake(
-                        Diagnostic::new(codes::WHICH_ENVIRONMENT, &self.file, self.place, "it is not said which environment is meant")
-                            .help(help),
-                    ))
-                }
-            },
+            (None, Some(only), None) => Ok(only),
+            (None, _, _) => {
+                let help = format!("name one of {} with `--env`, or write `default: NAME`", suggest::list(names()));
+                let message = "it is not said which environment is meant";
+                Err(mistake(Diagnostic::new(codes::WHICH_ENVIRONMENT, &self.file, self.place, message).help(help)))
+            }
         }
     }
 }

@@ -3,14 +3,11 @@
 use std::collections::BTreeMap;
 use std::sync::LazyLock;
 
-use super::super::codes;
-use super::super::diagnostic::{Diagnostic, Diagnostics};
-use super::super::document;
+use super::super::diagnostic::Diagnostics;
 use super::super::shape::{Located, Shape};
-use super::super::suggest;
-use super::super::tree::{self, Entry, Node, Place};
+use super::super::tree::{self, Node, Place};
 use super::written::{Written, WrittenEnvironment};
-use super::{Approvals, Config, Environment, System};
+use super::{Approvals, Config, Environment, System, checks};
 
 static SHAPE: LazyLock<Shape> = LazyLock::new(Shape::of::<Written>);
 
@@ -25,60 +22,12 @@ pub(super) fn read(name: &str, text: &str) -> Result<Config, Diagnostics> {
 }
 
 fn build(file: &str, root: &Node, out: &mut Diagnostics) -> Option<Config> {
-    names(file, root, out);
+    checks::check(file, root, out);
     let located = Located::new(root, Place::START);
     let written: Written = SHAPE.decode(file, file, &located, out)?;
     let place = located.key("/environments");
-    let environments: BTreeMap<String, Environment> = written
-        .environments
-        .into_iter()
-        .map(|(name, written)| {
-            conflict(file, &name, &written, &located, out);
-            (name.clone(), environment(file, name, written, &located))
-        })
-        .collect();
-    if let Some(default) = written.default.as_deref().filter(|default| !environments.contains_key(*default)) {
-        let help = suggest::did_you_mean(default, environments.keys().map(String::as_str), "there are");
-        out.push(
-            Diagnostic::new(codes::NO_ENVIRONMENT, file, located.value("/default"), format!("there is no environment `{default}`"))
-                .help(help),
-        );
-    }
-    Some(Config { file: file.to_owned(), environments, default: written.default, place })
-}
-
-/// The names that people choose: of environments and of systems in them.
-fn names(file: &str, root: &Node, out: &mut Diagnostics) {
-    fn inner(node: &Node) -> &[Entry] {
-        node.as_map().unwrap_or_default()
-    }
-    let mut check = |entry: &Entry, whose: &str| {
-        let text = &entry.key.text;
-        if !document::is_name(text) {
-            let diagnostic = Diagnostic::new(codes::BAD_NAME, file, entry.key.place, format!("`{text}` cannot name {whose}"));
-            out.push(diagnostic.help("use at most 60 of the characters `a`-`z`, `0`-`9` and `-`"));
-        }
-    };
-    for environment in root.get("environments").map(|entry| inner(&entry.value)).unwrap_or_default() {
-        check(environment, "an environment");
-        for kind in inner(&environment.value) {
-            inner(&kind.value).iter().for_each(|system| check(system, "a system"));
-        }
-    }
-}
-
-fn conflict(file: &str, name: &str, written: &WrittenEnvironment, located: &Located, out: &mut Diagnostics) {
-    let own = !(written.kafka.is_empty() && written.registry.is_empty() && written.flags.is_empty());
-    if written.from.is_some() && own {
-        let place = located.key(&format!("/environments/{name}/from"));
-        let diagnostic = Diagnostic::new(
-            codes::STACK_AND_SYSTEMS,
-            file,
-            place,
-            format!("`{name}` takes its systems from the stack and names some itself"),
-        );
-        out.push(diagnostic.help("take `from` away, or the systems"));
-    }
+    let environments = written.environments.into_iter().map(|(name, written)| (name.clone(), environment(file, name, written, &located)));
+    Some(Config { file: file.to_owned(), environments: environments.collect(), default: written.default, place })
 }
 
 fn environment(file: &str, name: String, written: WrittenEnvironment, located: &Located) -> Environment {

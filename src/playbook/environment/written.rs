@@ -53,6 +53,7 @@ pub struct WrittenEnvironment {
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub registry: BTreeMap<String, RegistrySettings>,
     /// Flag stores by name.
+    #[expect(clippy::zero_sized_map_values, reason = "there is one sort of store so far, and more will come")]
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub flags: BTreeMap<String, FlagStore>,
 }

@@ -56,23 +56,17 @@ pub fn read(file: &str, params: Option<&Entry>, start: Place, vars: &BTreeMap<St
     let mut read = Params::default();
     let place = params.map_or(start, |entry| entry.key.place);
     if let Some(entry) = params {
-        match entry.value.as_map() {
-            Some(entries) => {
-                for entry in entries {
-                    let param = declared(file, entry, vars.get(&entry.key.text), out);
-                    match param {
-                        Some(param) => drop(read.by_name.insert(entry.key.text.clone(), param)),
-                        None => drop(read.broken.insert(entry.key.text.clone())),
-                    }
-                }
-            }
-            None => {
-                let message = format!("`params` must be a map of keys, not {}", entry.value.value.words());
-                out.push(
-                    Diagnostic::new(codes::WRONG_TYPE, file, entry.value.place, message)
-                        .help("write `name: {type: string}` on lines of their own"),
-                );
-                return read;
+        let Some(entries) = entry.value.as_map() else {
+            let message = format!("`params` must be a map of keys, not {}", entry.value.value.words());
+            let diagnostic = Diagnostic::new(codes::WRONG_TYPE, file, entry.value.place, message);
+            out.push(diagnostic.help("write `name: {type: string}` on lines of their own"));
+            return read;
+        };
+        for entry in entries {
+            let name = entry.key.text.clone();
+            match declared(file, entry, vars.get(&name), out) {
+                Some(param) => drop(read.by_name.insert(name, param)),
+                None => drop(read.broken.insert(name)),
             }
         }
     }
@@ -106,7 +100,7 @@ fn declared(file: &str, entry: &Entry, given: Option<&String>, out: &mut Diagnos
         (None, Some(default)) => {
             let fits = value::fit(declaration.kind, &default.value.value).and_then(|value| facets.accept(&value).map(|()| value));
             resolved(fits, |why| {
-                out.push(Diagnostic::new(codes::BAD_VALUE, file, default.value.place, format!("the default of `{name}` {why}")))
+                out.push(Diagnostic::new(codes::BAD_VALUE, file, default.value.place, format!("the default of `{name}` {why}")));
             })
         }
         (None, None) => {
@@ -165,19 +159,19 @@ fn near<'a>(text: &str, known: impl IntoIterator<Item = &'a str>) -> String {
 fn facets(file: &str, entry: &Entry, declaration: &Declaration, out: &mut Diagnostics) -> Option<Facets> {
     let name = &entry.key.text;
     let place = |key: &str| entry.value.get(key).map_or(entry.key.place, |found| found.value.place);
-    let mut fine = true;
+    let mut usable = true;
     let mut options = None;
     if let Some(Value::Seq(nodes)) = entry.value.get("enum").map(|found| &found.value.value) {
-        let fit = |node: &Node| match value::fit(declaration.kind, &node.value) {
+        let fitted = |node: &Node| match value::fit(declaration.kind, &node.value) {
             Ok(value) => Some(value),
             Err(why) => {
                 out.push(Diagnostic::new(codes::BAD_VALUE, file, node.place, format!("an allowed value of `{name}` {why}")));
                 None
             }
         };
-        let fitting: Vec<Value> = nodes.iter().filter_map(fit).collect();
-        fine &= fitting.len() == nodes.len();
-        options = Some(fitting);
+        let allowed: Vec<Value> = nodes.iter().filter_map(fitted).collect();
+        usable &= allowed.len() == nodes.len();
+        options = Some(allowed);
     }
     let mut pattern = None;
     if let Some(written) = &declaration.pattern {
@@ -187,7 +181,7 @@ fn facets(file: &str, entry: &Entry, declaration: &Declaration, out: &mut Diagno
                 Diagnostic::new(codes::BAD_PARAMETER, file, place("pattern"), message)
                     .help("take the pattern away or make it `type: string`"),
             );
-            fine = false;
+            usable = false;
         }
         match regex::Regex::new(&format!("^(?:{written})$")) {
             Ok(compiled) => pattern = Some((written.clone(), compiled)),
@@ -200,9 +194,9 @@ fn facets(file: &str, entry: &Entry, declaration: &Declaration, out: &mut Diagno
                     place("pattern"),
                     format!("the pattern of `{name}` is not a regular expression: {why}"),
                 ));
-                fine = false;
+                usable = false;
             }
         }
     }
-    fine.then_some(Facets { options, pattern })
+    usable.then_some(Facets { options, pattern })
 }

@@ -4,7 +4,7 @@ use super::super::codes;
 use super::super::diagnostic::{Diagnostic, Diagnostics};
 use super::super::suggest;
 use super::super::tree::{Entry, Node, Place, Value};
-use super::{Params, is_name, value};
+use super::{Params, blanks, is_name, value};
 
 /// A copy of the node in which every `${name}` is replaced. A scalar that is nothing but `${name}` becomes a value of the
 /// parameter's type; in any other the value becomes a part of the text. `$${` is the text `${`. Places stay as they are.
@@ -23,7 +23,7 @@ pub fn substitute(file: &str, node: &Node, params: &mut Params, out: &mut Diagno
 
 fn replace(file: &str, text: &str, place: Place, params: &mut Params, out: &mut Diagnostics) -> Value {
     if !text.contains("${") {
-        return Value::Text(text.to_owned());
+        return whole(text.to_owned());
     }
     let mut rest = text;
     let mut written = String::with_capacity(text.len());
@@ -44,14 +44,26 @@ fn replace(file: &str, text: &str, place: Place, params: &mut Params, out: &mut 
             return Value::Unknown;
         };
         match look_up(file, name, place, params, out) {
-            Some(value) if before.is_empty() && after.is_empty() && written.is_empty() => return value,
+            Some(value) if before.is_empty() && after.is_empty() && written.is_empty() => return typed(value),
             Some(Value::Unknown) | None => known = false,
             Some(value) => written.push_str(&value::written(&value)),
         }
         rest = after;
     }
     written.push_str(rest);
-    if known { Value::Text(written) } else { Value::Unknown }
+    if known { whole(written) } else { Value::Unknown }
+}
+
+fn typed(value: Value) -> Value {
+    match value {
+        Value::Text(text) => whole(text),
+        other => other,
+    }
+}
+
+/// Why: a blank was reported where it stands, and what it makes wrong besides would be a second report of the same mistake.
+fn whole(text: String) -> Value {
+    if blanks::find(&text).is_some() { Value::Unknown } else { Value::Text(text) }
 }
 
 fn look_up(file: &str, name: &str, place: Place, params: &mut Params, out: &mut Diagnostics) -> Option<Value> {

@@ -29,5 +29,7 @@ pub const RULES: &[Rule] = &[
 
 /// Applies every rule.
 pub(super) fn check(draft: &Draft, out: &mut Diagnostics) {
-    RULES.iter().for_each(|rule| (rule.check)(draft, out));
+    for rule in RULES {
+        (rule.check)(draft, out);
+    }
 }

@@ -24,6 +24,9 @@ pub struct Shape {
 
 impl Shape {
     /// The shape of a type.
+    ///
+    /// # Panics
+    /// When the type's schema is not a valid schema, which is a defect of ours.
     #[must_use]
     pub fn of<T: JsonSchema>() -> Self {
         let mut generator = SchemaGenerator::default();
@@ -32,6 +35,9 @@ impl Shape {
     }
 
     /// The shape that `schema` describes, with the definitions that `generator` gathered for it.
+    ///
+    /// # Panics
+    /// When the schema is not a valid schema, which is a defect of ours.
     #[must_use]
     pub fn new(schema: Schema, generator: &mut SchemaGenerator) -> Self {
         let mut schema = schema.to_value();
@@ -61,7 +67,9 @@ impl Shape {
         }
         let found = words.finish();
         let clean = found.is_empty() && located.unknown.is_empty();
-        found.into_iter().for_each(|diagnostic| out.push(diagnostic));
+        for diagnostic in found {
+            out.push(diagnostic);
+        }
         clean
     }
 
@@ -70,13 +78,12 @@ impl Shape {
         if !self.check(file, owner, located, out) {
             return None;
         }
-        match serde_path_to_error::deserialize(&located.json) {
-            Ok(value) => Some(value),
-            Err(error) => {
-                let message = format!("`{owner}` cannot be read: {}", error.inner());
+        // Why: the reader's own words may repeat the value, which may be a secret.
+        serde_path_to_error::deserialize(&located.json)
+            .inspect_err(|error| {
+                let message = format!("`{}` in `{owner}` does not fit", error.path());
                 out.push(Diagnostic::new(codes::DOES_NOT_FIT, file, located.value(""), message));
-                None
-            }
-        }
+            })
+            .ok()
     }
 }

@@ -1,6 +1,7 @@
 //! What a validation error means, in words for people.
 
 use std::collections::BTreeSet;
+use std::fmt::Write;
 
 use jsonschema::error::{TypeKind, ValidationErrorKind as Kind};
 use jsonschema::{JsonType, ValidationError};
@@ -197,7 +198,7 @@ impl<'a> Words<'a> {
         let mut name = String::new();
         for segment in pointer.split('/').skip(1) {
             if segment.bytes().all(|byte| byte.is_ascii_digit()) {
-                name.push_str(&format!("[{segment}]"));
+                let _ = write!(name, "[{segment}]");
             } else {
                 name.push_str(if name.is_empty() { "" } else { "." });
                 name.push_str(&segment.replace("~1", "/").replace("~0", "~"));
@@ -286,7 +287,10 @@ fn conversion(wanted: &[&str], instance: &Value) -> Option<String> {
 fn format_words(format: &str, name: &str, instance: &Value) -> (Code, String, Option<String>) {
     let code = if format == "secret-ref" { codes::PLAIN_SECRET } else { codes::WRONG_NOTATION };
     let why = check(format).and_then(|check| check(instance.as_str().unwrap_or_default()).err());
+    // Why: what stands before an `@` in an address may be a password, and nothing that may be a secret is repeated.
+    let address = format == "http-url" && instance.as_str().is_some_and(|text| text.contains('@'));
     let message = match why {
+        Some(_) if address => format!("`{name}`: an address begins with http:// or https:// and carries no user name or password"),
         Some(why) => format!("`{name}`: {why}"),
         None => format!("`{name}` is not written as a {format}"),
     };

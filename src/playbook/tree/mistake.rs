@@ -5,18 +5,13 @@ use serde_saphyr::{Error, ExternalMessageSource, Location};
 
 use super::super::codes::{self, Code};
 use super::super::diagnostic::Diagnostic;
-use super::Place;
+use super::{Place, events, lines};
 
 /// One diagnostic for an error that ended the reading.
 pub(super) fn describe(file: &str, text: &str, error: &Error) -> Diagnostic {
-    // Why: an alias that goes wrong is mended where it is used.
-    let used = match error {
-        Error::AliasError { locations, .. } => Some(locations.reference_location),
-        _ => None,
-    };
     let error = innermost(error);
-    let place =
-        error.location().filter(|location| *location != Location::UNKNOWN).map_or_else(|| end(text), |location| within(text, location));
+    let told = error.location().filter(|location| *location != Location::UNKNOWN);
+    let place = exact(text, error).unwrap_or_else(|| told.map_or_else(|| end(text), |location| within(text, location)));
     if let Some(tab) = indenting_tab(text, place.line)
         && matches!(error, Error::ExternalMessage { .. })
     {
@@ -34,6 +29,17 @@ pub(super) fn describe(file: &str, text: &str, error: &Error) -> Diagnostic {
     match help {
         Some(help) => diagnostic.help(help),
         None => diagnostic,
+    }
+}
+
+/// Where the mistake is, when the reader only told where it noticed.
+fn exact(text: &str, error: &Error) -> Option<Place> {
+    match error {
+        Error::AliasReplayLimitExceeded { .. }
+        | Error::AliasExpansionLimitExceeded { .. }
+        | Error::AliasReplayStackDepthExceeded { .. } => events::unfolding_alias(text),
+        Error::UnsupportedTag { .. } | Error::TaggedScalarCannotDeserializeIntoString { .. } => events::foreign_tag(text),
+        _ => None,
     }
 }
 
@@ -103,6 +109,9 @@ fn parser_words(kind: &ErrorKind, original: &str) -> (Code, String, Option<&'sta
         ErrorKind::UnclosedQuotedScalar => {
             ("a quote is opened and never closed", Some("close it, or double it inside single quotes: `''`"))
         }
+        ErrorKind::InvalidQuotedScalarIndent => {
+            ("a text in quotes goes on over a line that is not indented", Some("close the quote, or indent the line"))
+        }
         ErrorKind::UnclosedFlowCollection { open: '[' } | ErrorKind::UnexpectedEofFlowSequence => {
             ("a `[` is never closed", Some("add the `]`"))
         }
@@ -153,20 +162,18 @@ fn within(text: &str, location: Location) -> Place {
 
 /// The last character that is not a line's end.
 fn end(text: &str) -> Place {
-    let text = text.trim_end_matches(['\n', '\r']);
-    let line = text.matches('\n').count() + 1;
-    let column = text.rsplit('\n').next().map_or(0, |line| line.chars().count()).max(1);
-    Place { line: u32::try_from(line).unwrap_or(u32::MAX), column: u32::try_from(column).unwrap_or(u32::MAX), length: 0 }
+    let (line, last) = lines::last(text.trim_end_matches(['\n', '\r']));
+    Place { line, column: u32::try_from(last.chars().count()).unwrap_or(u32::MAX).max(1), length: 0 }
 }
 
 /// What stands before the place on its line.
 fn before(text: &str, place: Place) -> String {
-    let line = text.split('\n').nth(place.line.saturating_sub(1) as usize).unwrap_or_default();
+    let line = lines::line(text, place.line).map_or("", |(_, line)| line);
     line.chars().take(place.column.saturating_sub(1) as usize).collect()
 }
 
 fn indenting_tab(text: &str, line: u32) -> Option<Place> {
-    let found = text.split('\n').nth(line.checked_sub(1)? as usize)?;
+    let (_, found) = lines::line(text, line)?;
     let indent = found.chars().take_while(|one| matches!(one, ' ' | '\t'));
     let column = indent.into_iter().position(|one| one == '\t')?;
     Some(Place { line, column: u32::try_from(column).ok()? + 1, length: 1 })

@@ -1,11 +1,15 @@
 //! YAML as a tree in which everything knows its place. It owns the truth about what a file says and where; it knows nothing of
 //! playbooks.
 
+mod events;
+mod lines;
 mod mistake;
 mod read;
 
 use serde::{Deserialize, Serialize};
 
+pub use events::comments;
+pub use lines::line;
 pub use read::{LARGEST, read};
 
 /// Where something stands in a file.

@@ -14,6 +14,9 @@ use super::{Entry, Key, Node, Place, Value, mistake};
 /// The largest file that is read, in bytes.
 pub const LARGEST: usize = 1 << 20;
 
+/// The most values that the aliases of a file may stand for.
+pub(super) const MOST_REPLAYED: usize = 10_000;
+
 // Why: a value in a file that a person keeps is nested a dozen times at most; the bound keeps recursion far from the stack's end.
 const DEEPEST: usize = 64;
 
@@ -36,7 +39,7 @@ pub fn read(file: &str, text: &str, out: &mut Diagnostics) -> Option<Node> {
 
 fn options() -> Options {
     let mut limits = AliasLimits::default();
-    limits.max_total_replayed_events = 10_000;
+    limits.max_total_replayed_events = MOST_REPLAYED;
     limits.max_replay_stack_depth = 8;
     limits.max_alias_expansions_per_anchor = 1_000;
     serde_saphyr::options! {

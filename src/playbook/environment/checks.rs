@@ -1,0 +1,69 @@
+//! What a schema cannot say about `cutover.yaml`.
+
+use super::super::codes;
+use super::super::diagnostic::{Diagnostic, Diagnostics};
+use super::super::document;
+use super::super::suggest;
+use super::super::tree::{Entry, Node, Value};
+
+/// The keys of an environment under which systems stand by name.
+const SYSTEMS: [&str; 3] = ["kafka", "registry", "flags"];
+
+/// Parts of names of librdkafka settings whose value is a secret.
+const SECRETIVE: [&str; 6] = ["password", "secret", "token", "jaas", "key.pem", "credential"];
+
+/// Reports all of it.
+pub(super) fn check(file: &str, root: &Node, out: &mut Diagnostics) {
+    let environments = inner(root.get("environments").map(|entry| &entry.value));
+    default(file, root, environments, out);
+    for environment in environments {
+        name(file, environment, "an environment", out);
+        let kinds = inner(Some(&environment.value));
+        for kind in kinds.iter().filter(|kind| SYSTEMS.contains(&kind.key.text.as_str())) {
+            if let Some(from) = environment.value.get("from") {
+                let message = format!("`{}` takes its systems from the stack and names some itself", environment.key.text);
+                out.push(Diagnostic::new(codes::STACK_AND_SYSTEMS, file, from.key.place, message).help("take `from` away, or the systems"));
+            }
+            for system in inner(Some(&kind.value)) {
+                name(file, system, "a system", out);
+                passed_through(file, system, out);
+            }
+        }
+    }
+}
+
+fn inner(node: Option<&Node>) -> &[Entry] {
+    node.and_then(Node::as_map).unwrap_or_default()
+}
+
+/// Names that people choose.
+fn name(file: &str, entry: &Entry, whose: &str, out: &mut Diagnostics) {
+    let text = &entry.key.text;
+    if !document::is_name(text) {
+        out.push(document::bad_name(file, text, whose, entry.key.place));
+    }
+}
+
+fn default(file: &str, root: &Node, environments: &[Entry], out: &mut Diagnostics) {
+    let names = environments.iter().map(|entry| entry.key.text.as_str());
+    if let Some(entry) = root.get("default")
+        && let Some(default) = entry.value.as_text()
+        && !names.clone().any(|name| name == default)
+    {
+        let help = suggest::did_you_mean(default, names, "there are");
+        let message = format!("there is no environment `{default}`");
+        out.push(Diagnostic::new(codes::NO_ENVIRONMENT, file, entry.value.place, message).help(help));
+    }
+}
+
+/// Settings that are passed through to the client library cannot be references, so a secret there would be plain text.
+fn passed_through(file: &str, system: &Entry, out: &mut Diagnostics) {
+    for option in inner(system.value.get("options").map(|entry| &entry.value)) {
+        let key = option.key.text.to_ascii_lowercase();
+        if SECRETIVE.iter().any(|part| key.contains(part)) && !matches!(option.value.value, Value::Null) {
+            let message = format!("`{}` would be a secret in plain text", option.key.text);
+            let diagnostic = Diagnostic::new(codes::PLAIN_SECRET, file, option.key.place, message);
+            out.push(diagnostic.help("secrets stand in `sasl.password` and `tls.key`, as `env:NAME` or `file:PATH`"));
+        }
+    }
+}
