@@ -21,6 +21,8 @@ pub mod driver;
 
 pub mod report;
 
+pub mod ui;
+
 pub mod stack;
 
 pub mod sim;

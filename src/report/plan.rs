@@ -1,0 +1,169 @@
+//! A plan as lines for people.
+
+use super::run::{effect_line, plan_line};
+use super::words::counted;
+use crate::engine::{PlanDocument, PlannedStep};
+use crate::step::{ErasedPlan, Mark, Nature};
+
+/// How a line is meant; whoever prints it chooses the colour.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Tone {
+    /// As it is.
+    Plain,
+    /// Something comes into being, or went well.
+    Good,
+    /// Something changes, or waits for somebody.
+    Warn,
+    /// Something goes away, or went wrong.
+    Bad,
+    /// Not so important.
+    Dim,
+    /// A heading.
+    Strong,
+}
+
+/// A line and how it is meant.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Line {
+    /// How it is meant.
+    pub tone: Tone,
+    /// Its text, without a line feed.
+    pub text: String,
+}
+
+fn line(tone: Tone, text: impl Into<String>) -> Line {
+    Line { tone, text: text.into() }
+}
+
+/// How many steps of a plan do what.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Counts {
+    /// Bring something into being.
+    pub create: usize,
+    /// Change something.
+    pub change: usize,
+    /// Remove something.
+    pub remove: usize,
+    /// Wait.
+    pub wait: usize,
+    /// Ask a person.
+    pub ask: usize,
+    /// Find it so.
+    pub already: usize,
+    /// Cannot be previewed.
+    pub unknown: usize,
+    /// Will not work.
+    pub impossible: usize,
+}
+
+/// Counts the steps of a plan.
+#[must_use]
+pub fn counts(plan: &PlanDocument) -> Counts {
+    let mut counts = Counts::default();
+    for step in &plan.steps {
+        match &step.plan {
+            ErasedPlan::AlreadySo(_) | ErasedPlan::Kept(_) => counts.already += 1,
+            ErasedPlan::Wait { .. } => counts.wait += 1,
+            ErasedPlan::Ask(_) => counts.ask += 1,
+            ErasedPlan::CannotPreview(_) => counts.unknown += 1,
+            ErasedPlan::Impossible(_) => counts.impossible += 1,
+            ErasedPlan::Change(_) => match mark(step) {
+                Some(Mark::Create) => counts.create += 1,
+                Some(Mark::Remove) => counts.remove += 1,
+                Some(Mark::Change) | None => counts.change += 1,
+            },
+        }
+    }
+    counts
+}
+
+fn mark(step: &PlannedStep) -> Option<Mark> {
+    match &step.plan {
+        ErasedPlan::Change(change) => change.effects.first().map(|effect| effect.mark),
+        _ => None,
+    }
+}
+
+fn sign(step: &PlannedStep) -> (char, Tone) {
+    match (&step.plan, mark(step)) {
+        (ErasedPlan::AlreadySo(_) | ErasedPlan::Kept(_), _) => ('=', Tone::Dim),
+        (ErasedPlan::Wait { .. }, _) => ('◷', Tone::Plain),
+        (ErasedPlan::Ask(_) | ErasedPlan::CannotPreview(_), _) => ('?', Tone::Warn),
+        (ErasedPlan::Impossible(_), _) => ('✖', Tone::Bad),
+        (ErasedPlan::Change(_), Some(Mark::Create)) => ('+', Tone::Good),
+        (ErasedPlan::Change(_), Some(Mark::Remove)) => ('-', Tone::Bad),
+        (ErasedPlan::Change(_), _) => ('~', Tone::Warn),
+    }
+}
+
+/// The plan as lines. With `all` every effect and act has a line of its own.
+#[must_use]
+pub fn lines(plan: &PlanDocument, all: bool) -> Vec<Line> {
+    let mut out = vec![line(Tone::Strong, heading(plan)), line(Tone::Plain, "")];
+    let ids = plan.steps.iter().map(|step| step.id.chars().count()).max().unwrap_or_default();
+    let kinds = plan.steps.iter().map(|step| step.kind.len()).max().unwrap_or_default();
+    for step in &plan.steps {
+        let (sign, tone) = sign(step);
+        let once = if step.nature == Nature::Once && matches!(step.plan, ErasedPlan::Change(_)) { " (once)" } else { "" };
+        out.push(line(tone, format!("  {sign} {:<ids$}  {:<kinds$}  {}{once}", step.id, step.kind, plan_line(&step.plan))));
+        if let Some(text) = &step.approval {
+            out.push(line(Tone::Warn, format!("    asks before it begins: {text}")));
+        }
+        if let (true, ErasedPlan::Change(change)) = (all, &step.plan) {
+            out.extend(change.effects.iter().map(|effect| line(Tone::Dim, format!("      {}", effect_line(effect)))));
+            out.extend(change.acts.iter().map(|act| line(Tone::Dim, format!("      act: {}", act.line))));
+        }
+    }
+    out.push(line(Tone::Plain, ""));
+    out.push(line(Tone::Strong, summary(plan)));
+    out.extend(once(plan));
+    if counts(plan).unknown > 0 {
+        out.push(line(Tone::Warn, "hint: the real run may do more than shown: a step cannot be previewed"));
+    }
+    if all {
+        out.push(line(Tone::Plain, "touches:"));
+        out.extend(plan.claims().iter().map(|claim| {
+            let mode = if claim.mode == crate::step::Mode::Write { "writes" } else { "reads" };
+            line(Tone::Dim, format!("  {mode} {}", claim.resource))
+        }));
+    }
+    out
+}
+
+fn heading(plan: &PlanDocument) -> String {
+    let approvals = match plan.approvals {
+        crate::engine::Approvals::None => "approvals: none",
+        crate::engine::Approvals::Own => "approvals: self",
+        crate::engine::Approvals::Other => "approvals: other",
+    };
+    let steps = counted(plan.steps.len(), "step", "steps");
+    let mut heading = format!("{} in {}: {steps}", plan.playbook, plan.environment);
+    if let Some(link) = &plan.link {
+        heading.push_str(", moves ");
+        heading.push_str(link);
+    }
+    format!("{heading} ({approvals})")
+}
+
+/// `2 to create, 1 to change, 3 already so`.
+#[must_use]
+pub fn summary(plan: &PlanDocument) -> String {
+    let counts = counts(plan);
+    let parts = [
+        (counts.create, "to create"),
+        (counts.change, "to change"),
+        (counts.remove, "to remove"),
+        (counts.wait, "to wait for"),
+        (counts.ask, "to ask"),
+        (counts.already, "already so"),
+        (counts.unknown, "cannot be previewed"),
+        (counts.impossible, "will not work"),
+    ];
+    parts.iter().filter(|(count, _)| *count > 0).map(|(count, what)| format!("{count} {what}")).collect::<Vec<_>>().join(", ")
+}
+
+/// Names the steps that are no state but events of their own: they happen again in every run.
+fn once(plan: &PlanDocument) -> Option<Line> {
+    let steps: Vec<_> = plan.steps.iter().filter(|step| step.nature == Nature::Once).map(|step| step.id.as_str()).collect();
+    (!steps.is_empty()).then(|| line(Tone::Dim, format!("these steps happen anew in every run: {}", steps.join(", "))))
+}
