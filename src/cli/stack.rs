@@ -3,28 +3,16 @@
 use std::io::{self, Write};
 use std::path::Path;
 
-use clap::{Args, ValueEnum};
+use clap::Args;
+
+use super::Output;
 
 use crate::stack::local::{self, Ending, PartState, PartStatus, StackAddresses, StackStatus};
 use crate::stack::{DataDir, Progress, StackError};
 
-/// How the answer is written.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
-pub enum Output {
-    /// For people.
-    #[default]
-    Text,
-    /// For programs.
-    Json,
-}
-
 /// Start what does not run of the local Kafka, schema registry and Postgres
 #[derive(Args, Clone, Debug)]
-pub struct StackUp {
-    /// How the addresses are written to standard output
-    #[arg(short, long, value_enum, default_value_t)]
-    pub output: Output,
-}
+pub struct StackUp {}
 
 /// Stop the local Kafka, schema registry and Postgres; their data stay
 #[derive(Args, Clone, Debug)]
@@ -36,21 +24,17 @@ pub struct StackDown {
 
 /// Show what of the local stack runs and answers
 #[derive(Args, Clone, Debug)]
-pub struct StackStatusArgs {
-    /// How the answer is written to standard output
-    #[arg(short, long, value_enum, default_value_t)]
-    pub output: Output,
-}
+pub struct StackStatusArgs {}
 
 /// `cutover stack up`: brings the stack of the data directory at `data` up and writes its addresses to `out`.
 ///
 /// # Errors
 /// When a part does not come up.
-pub async fn up(data: &Path, args: &StackUp, out: &mut dyn Write, progress: &mut dyn Progress) -> Result<(), StackError> {
+pub async fn up(data: &Path, _: &StackUp, out: &mut dyn Write, output: Output, progress: &mut dyn Progress) -> Result<(), StackError> {
     let data = DataDir::open(data)?;
     let addresses = local::up(&data, progress).await?;
-    said(match args.output {
-        Output::Text => addresses_text(&addresses, out),
+    said(match output {
+        Output::Text | Output::Terminal { .. } => addresses_text(&addresses, out),
         Output::Json => json(&addresses, out),
     })
 }
@@ -71,13 +55,13 @@ pub async fn down(data: &Path, args: &StackDown, progress: &mut dyn Progress) ->
 ///
 /// # Errors
 /// When the stack's own file cannot be read.
-pub async fn status(data: &Path, args: &StackStatusArgs, out: &mut dyn Write) -> Result<StackStatus, StackError> {
+pub async fn status(data: &Path, _: &StackStatusArgs, out: &mut dyn Write, output: Output) -> Result<StackStatus, StackError> {
     let status = match DataDir::open_existing(data)? {
         Some(data) => local::status(&data).await?,
         None => StackStatus::never_started(),
     };
-    said(match args.output {
-        Output::Text => status_text(&status, out),
+    said(match output {
+        Output::Text | Output::Terminal { .. } => status_text(&status, out),
         Output::Json => json(&status, out),
     })?;
     Ok(status)
