@@ -43,17 +43,13 @@ async fn main() -> ExitCode {
     let data = DataDir::locate(arguments.data.as_deref(), Path::new(&std::env::current_dir().unwrap_or_default()));
     let errors = match arguments.command {
         Command::Reaper => reaper::run(io::stdin().lock()).await,
-        Command::Keeper => hold(&data).await.err().into_iter().collect(),
+        Command::Keeper => keeper::run(&data).await.err().into_iter().collect(),
         Command::Stack(command) => run(&data, command).await.err().into_iter().collect(),
     };
     for error in &errors {
         report(error);
     }
     if errors.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
-}
-
-async fn hold(data: &Path) -> Result<(), StackError> {
-    keeper::run(&DataDir::open(data)?).await
 }
 
 async fn run(data: &Path, command: Stack) -> Result<(), StackError> {
