@@ -53,7 +53,7 @@ impl DataDirError {
     #[must_use]
     pub fn hint(&self) -> String {
         match self {
-            Self::File(error) => error.hint(),
+            Self::File(error) => format!("{}; or name another data directory with --data", error.hint()),
             Self::Newer { .. } => "use the newer cutover, or name another data directory with --data".to_owned(),
             Self::NoNumber { version } => format!("write {FORMAT} into {} if the directory is cutover's", version.display()),
             Self::Foreign { .. } | Self::NotADirectory { .. } => "name an empty or a new directory with --data".to_owned(),

@@ -131,9 +131,6 @@ pub enum StackError {
         /// What it printed.
         output: String,
     },
-    /// Postgres did not accept a statement that cutover needs.
-    #[error("the database refused a statement of cutover's")]
-    Database(#[from] sqlx::Error),
     /// The keeper of the private Postgres gave up; the sentence is its own.
     #[error("{sentence}")]
     Keeper {

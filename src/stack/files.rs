@@ -60,10 +60,10 @@ impl FileError {
     #[must_use]
     pub fn hint(&self) -> String {
         match self {
-            Self::Full { path, .. } => format!("make room on the disk of {}, or name another data directory with --data", path.display()),
+            Self::Full { path, .. } => format!("make room on the disk of {}", path.display()),
             Self::Io { source, path, .. } => match source.kind() {
                 ErrorKind::PermissionDenied | ErrorKind::ReadOnlyFilesystem => {
-                    format!("{} must be writable for the user who runs cutover; or name another data directory with --data", path.display())
+                    format!("{} must be writable for the user who runs cutover", path.display())
                 }
                 _ => "see what the operating system says about that path".to_owned(),
             },

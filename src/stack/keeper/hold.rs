@@ -1,5 +1,6 @@
 //! The keeper itself: starts Postgres or joins the one that runs, starts it again when it dies, and ends it when nobody uses it.
 
+use std::path::Path;
 use std::time::Duration;
 
 use tokio::signal::unix::{Signal as SignalStream, SignalKind, signal};
@@ -22,14 +23,16 @@ const GRACE_VARIABLE: &str = "CUTOVER_KEEPER_GRACE";
 const SUCCESSION: Duration = Duration::from_secs(45);
 
 /// Holds the private Postgres of this data directory up until no server of ours has lived for a minute, or until it is told to
-/// stop by a signal or by the file `stop`. Ends at once, and well, when another keeper does so already. What goes wrong is also
-/// written down for the process that waits for it.
+/// stop by a signal or by the file `stop`. Ends at once, and well, when another keeper does so already, or when there is no such
+/// directory any more. What goes wrong is also written down for the process that waits for it.
 ///
 /// # Errors
 /// When Postgres cannot be started, or not again.
-pub async fn run(data: &DataDir) -> Result<(), StackError> {
-    let paths = Paths::new(data);
-    let held = hold(data, &paths).await;
+pub async fn run(path: &Path) -> Result<(), StackError> {
+    // Why: who started us may have been ended, and its directory removed; we must not bring that back.
+    let Some(data) = DataDir::open_existing(path)? else { return Ok(()) };
+    let paths = Paths::new(&data);
+    let held = hold(&data, &paths).await;
     if let Err(error) = &held {
         let failure = Failure { keeper: std::process::id(), sentence: error.to_string(), hint: error.hint() };
         // Why: when not even this can be written, the log has it.
@@ -108,7 +111,7 @@ async fn end(cluster: &Cluster, paths: &Paths) -> Result<(), StackError> {
 }
 
 fn listen(kind: SignalKind) -> Result<SignalStream, StackError> {
-    Ok(signal(kind).map_err(|error| FileError::new("listen for signals in", std::path::Path::new("the keeper"), error))?)
+    Ok(signal(kind).map_err(|error| FileError::new("listen for signals in", Path::new("the keeper"), error))?)
 }
 
 fn grace() -> Duration {

@@ -115,16 +115,26 @@ pub async fn stop(data: &DataDir) -> Result<(), StackError> {
     if !paths.root().exists() {
         return Ok(());
     }
-    if let Some(holding) = holder(&paths)? {
-        files::write_private(&paths.stop(), b"stop\n")?;
-        holding.keeper.stop(Signal::SIGTERM, STOP).await?;
-    }
+    let deadline = Instant::now() + STOP;
+    let lock = loop {
+        if let Some(holding) = holder(&paths)? {
+            files::write_private(&paths.stop(), b"stop\n")?;
+            holding.keeper.stop(Signal::SIGTERM, STOP).await?;
+        }
+        // Why: a keeper that has only just begun has the lock and has not said so yet.
+        let lock = FileLock::try_take(&paths.lock())?;
+        if lock.is_some() || Instant::now() >= deadline {
+            break lock;
+        }
+        sleep(POLL).await;
+    };
     // Why: a Postgres whose keeper was killed lives on, and so does one that a killed keeper was just starting.
     if let Some(cluster) = files::read_json::<Cluster>(&paths.cluster())? {
         cluster.stop().await?;
     }
     files::remove(&paths.stop())?;
     files::remove(&paths.holding())?;
+    drop(lock);
     Ok(())
 }
 

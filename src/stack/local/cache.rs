@@ -1,4 +1,4 @@
-//! Where what was fetched is kept: once per user, for all data directories.
+//! Where what was fetched is kept: once per user, for all data directories, or where `CUTOVER_CACHE` says.
 
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};

@@ -1,7 +1,7 @@
 //! Whose a Postgres directory is at the moment: the lock file that the server keeps in it, and when that file is a dead one's.
 
-use std::fs;
-use std::os::unix::fs::{DirBuilderExt, chown};
+use std::fs::{self, Permissions};
+use std::os::unix::fs::{DirBuilderExt, PermissionsExt, chown};
 use std::path::{Path, PathBuf};
 
 use nix::errno::Errno;
@@ -63,7 +63,9 @@ pub(super) fn make(directory: &Path, account: Option<&Account>) -> Result<(), Fi
     for (above, mode) in [(directory.parent().and_then(Path::parent), 0o755), (directory.parent(), 0o711), (Some(directory), 0o700)] {
         let Some(above) = above else { continue };
         if !above.is_dir() {
+            // Why: set again after the making, which the user's mask narrows.
             let made = fs::DirBuilder::new().recursive(true).mode(mode).create(above);
+            let made = made.and_then(|()| fs::set_permissions(above, Permissions::from_mode(mode)));
             made.map_err(|error| FileError::new("create", above, error))?;
         }
     }

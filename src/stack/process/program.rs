@@ -110,7 +110,8 @@ impl Program {
         self
     }
 
-    /// Starts it and answers who it is. It is not ended with us, and what is left of it when it ends is cleared away.
+    /// Starts it and answers who it is. It is not ended with us, and what is left of it when it ends is cleared away. Only within
+    /// a tokio runtime, which does the clearing.
     ///
     /// # Errors
     /// When its log cannot be written or the operating system does not start it.
