@@ -102,7 +102,13 @@ impl Client {
         Ok(format!("{}{login}{join}next={path}", self.url))
     }
 
-    async fn send<T: DeserializeOwned>(&self, method: Method, path: &str, body: Option<&impl Serialize>, patience: Duration) -> Result<T, CliError> {
+    async fn send<T: DeserializeOwned>(
+        &self,
+        method: Method,
+        path: &str,
+        body: Option<&impl Serialize>,
+        patience: Duration,
+    ) -> Result<T, CliError> {
         let mut request = self.http.request(method, format!("{}{path}", self.url)).timeout(patience);
         request = request.bearer_auth(self.token.expose()).header("x-cutover-by", &self.by);
         if let Some(body) = body {
@@ -110,14 +116,16 @@ impl Client {
         }
         let away = |error: reqwest::Error| {
             let message = format!("the server at {} cannot be reached: {}", self.url, exit::chain(&error.without_url()));
-            CliError::new(exit::UNREACHABLE, message).hint("`cutover doctor` says what is wrong; the run itself goes on with any controller")
+            CliError::new(exit::UNREACHABLE, message)
+                .hint("`cutover doctor` says what is wrong; the run itself goes on with any controller")
         };
         let answer = request.send().await.map_err(away)?;
         let status = answer.status();
         let text = answer.text().await.map_err(away)?;
         if status.is_success() {
-            return serde_json::from_str(&text)
-                .map_err(|error| CliError::new(exit::UNEXPECTED, format!("the server at {} answered something unexpected: {error}", self.url)));
+            return serde_json::from_str(&text).map_err(|error| {
+                CliError::new(exit::UNEXPECTED, format!("the server at {} answered something unexpected: {error}", self.url))
+            });
         }
         Err(refusal(status.as_u16(), &text))
     }

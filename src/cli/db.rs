@@ -48,7 +48,9 @@ pub async fn run(session: &Session, args: &DbArgs) -> Result<u8, CliError> {
     let schema = store.schema().await?;
     let ready = schema.found == schema.known;
     if session.is_json() {
-        session.json(&json!({ "schema": "cutover.db/1", "private": private, "found": schema.found, "needed": schema.known, "ready": ready }))?;
+        session.json(
+            &json!({ "schema": "cutover.db/1", "private": private, "found": schema.found, "needed": schema.known, "ready": ready }),
+        )?;
     } else {
         let whose = if private { "private database" } else { "database of CUTOVER_DATABASE_URL" };
         let tone = if ready { Tone::Good } else { Tone::Warn };

@@ -81,15 +81,15 @@ impl From<crate::stack::StackError> for CliError {
     }
 }
 
-impl From<crate::stack::DataDirError> for CliError {
-    fn from(error: crate::stack::DataDirError) -> Self {
+impl From<crate::stack::datadir::DataDirError> for CliError {
+    fn from(error: crate::stack::datadir::DataDirError) -> Self {
         let (message, hint) = (chain(&error), error.hint());
         Self { exit: CONFIG, message, hint: Some(hint) }
     }
 }
 
-impl From<crate::stack::FileError> for CliError {
-    fn from(error: crate::stack::FileError) -> Self {
+impl From<crate::stack::files::FileError> for CliError {
+    fn from(error: crate::stack::files::FileError) -> Self {
         let (message, hint) = (chain(&error), error.hint());
         Self { exit: CONFIG, message, hint: Some(hint) }
     }

@@ -9,8 +9,8 @@ use uuid::Uuid;
 use super::client::Client;
 use super::exit::{self, CliError};
 use super::session::{Format, Session};
-use crate::engine::table::exit_code;
 use crate::engine::RunState;
+use crate::engine::table::exit_code;
 use crate::report::words::{counted, length, short_id};
 use crate::report::{EventDocument, RunDocument, Tone};
 use crate::ui::progress::RunProgress;
@@ -153,18 +153,26 @@ fn conclude(session: &Session, run: &RunDocument) -> Result<u8, CliError> {
         75 => Tone::Warn,
         _ => Tone::Bad,
     };
-    session.print(tone, format!("{} in {}: {}, {over} of {}{took}", run.playbook, run.environment, run.state, counted(all, "step", "steps")))?;
+    session.print(
+        tone,
+        format!("{} in {}: {}, {over} of {}{took}", run.playbook, run.environment, run.state, counted(all, "step", "steps")),
+    )?;
     if let Some(step) = run.present_step().filter(|_| code != 0) {
         session.print(Tone::Plain, format!("  {}: {}", step.id, step.line))?;
     }
     let id = short_id(run.id);
     match run.state {
-        RunState::Asking => match run.present_step().and_then(|step| step.question.as_ref()).and_then(|question| question.evidence.clone()) {
+        RunState::Asking => match run.present_step().and_then(|step| step.question.as_ref()).and_then(|question| question.evidence.clone())
+        {
             Some(kind) => session.next(format!("cutover runs approve {id} --evidence {}", kind.to_uppercase())),
             None => session.next(format!("cutover runs approve {id}")),
         },
-        RunState::Failed | RunState::Frozen | RunState::Held => session.next(format!("cutover runs retry {id}, or cutover runs revert {id}")),
-        RunState::Stuck | RunState::Quarantined => session.next(format!("cutover runs retry {id}, or cutover runs abandon {id} --reason TEXT")),
+        RunState::Failed | RunState::Frozen | RunState::Held => {
+            session.next(format!("cutover runs retry {id}, or cutover runs revert {id}"))
+        }
+        RunState::Stuck | RunState::Quarantined => {
+            session.next(format!("cutover runs retry {id}, or cutover runs abandon {id} --reason TEXT"))
+        }
         RunState::Paused => session.next(format!("cutover runs resume {id}")),
         RunState::Done => session.next(format!("cutover runs show {id}, or cutover open")),
         _ => {}

@@ -53,7 +53,8 @@ fn find(session: &Session, named: &Path) -> Result<PathBuf, CliError> {
     let home = environment::find(&session.here).and_then(|file| file.parent().map(Path::to_owned));
     let inside = home.map(|home| home.join("playbooks").join(named).with_extension("yaml"));
     inside.filter(|path| path.is_file()).ok_or_else(|| {
-        CliError::new(exit::USAGE, format!("there is no playbook {}", named.display())).hint("give the path of a .yaml file, or the name of one in playbooks/")
+        CliError::new(exit::USAGE, format!("there is no playbook {}", named.display()))
+            .hint("give the path of a .yaml file, or the name of one in playbooks/")
     })
 }
 
@@ -76,7 +77,8 @@ pub fn resolve(session: &Session) -> Result<Environment, CliError> {
     let Some(path) = environment::find(&session.here) else {
         return Err(CliError::new(exit::CONFIG, "there is no cutover.yaml here or above").hint("`cutover init` writes one"));
     };
-    let text = std::fs::read_to_string(&path).map_err(|error| CliError::new(exit::CONFIG, format!("cannot read {}: {error}", path.display())))?;
+    let text =
+        std::fs::read_to_string(&path).map_err(|error| CliError::new(exit::CONFIG, format!("cannot read {}: {error}", path.display())))?;
     let name = path.strip_prefix(&session.here).unwrap_or(&path).to_string_lossy().into_owned();
     let config = Config::read(&name, &text).map_err(|wrong| mistakes(session, &wrong, exit::CONFIG))?;
     let mut found = config.environment(session.global.env.as_deref()).map_err(|wrong| mistakes(session, &wrong, exit::CONFIG))?.clone();

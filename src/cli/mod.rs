@@ -38,7 +38,7 @@ use self::exit::CliError;
 use self::session::{Global, Session};
 use crate::report::{Line, Tone};
 use crate::stack::progress::Lines;
-use crate::stack::{DataDir, keeper, reaper};
+use crate::stack::{keeper, reaper};
 
 /// In which form a command answers.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -59,7 +59,13 @@ pub enum Output {
 
 /// Risky changes to event-driven systems as programs: checked, planned, run, watched and taken back
 #[derive(Debug, Parser)]
-#[command(name = "cutover", version, disable_help_subcommand = true, max_term_width = 100, after_help = "`cutover help exit-codes` lists the exit codes.")]
+#[command(
+    name = "cutover",
+    version,
+    disable_help_subcommand = true,
+    max_term_width = 100,
+    after_help = "`cutover help exit-codes` lists the exit codes."
+)]
 pub struct Cli {
     #[command(flatten)]
     global: Global,
@@ -169,7 +175,7 @@ async fn dispatch(session: &Session, command: Command) -> Result<u8, CliError> {
         Command::Version => version::run(session),
         Command::Help { subject } => help(session, &subject),
         Command::Keeper => {
-            keeper::run(&DataDir::open(&session.data_path())?).await?;
+            keeper::run(&session.data_path()).await?;
             Ok(exit::OK)
         }
         Command::Reaper => {

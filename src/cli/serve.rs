@@ -70,7 +70,8 @@ pub async fn run(session: &Session, args: &ServeArgs) -> Result<u8, CliError> {
     let (store, lease) = state(args, &data).await?;
     let redactor = Arc::new(Redactor::default());
     let worlds: Arc<dyn Worlds> = Arc::new(RealWorlds::new(store.clone(), Arc::new(ProcessSecrets::new(redactor))));
-    let options = DriverOptions { store: store.clone(), worlds: Arc::clone(&worlds), name: format!("pid {}", std::process::id()), crash: crash()? };
+    let options =
+        DriverOptions { store: store.clone(), worlds: Arc::clone(&worlds), name: format!("pid {}", std::process::id()), crash: crash()? };
     let driver = Driver::start(options).await?;
     let own = Identity::own();
     let url = format!("http://{address}");
@@ -130,7 +131,8 @@ async fn state(args: &ServeArgs, data: &DataDir) -> Result<(Store, Option<keeper
 async fn listen(args: &ServeArgs) -> Result<TcpListener, CliError> {
     if let Some(address) = args.listen {
         return TcpListener::bind(address).await.map_err(|error| {
-            CliError::new(exit::CONFIG, format!("cannot listen on {address}: {error}")).hint("choose another --listen, or leave it out to take a free port")
+            CliError::new(exit::CONFIG, format!("cannot listen on {address}: {error}"))
+                .hint("choose another --listen, or leave it out to take a free port")
         });
     }
     for port in PORT..PORT + PORTS {

@@ -47,11 +47,17 @@ pub async fn join_or_start(session: &Session) -> Result<Client, CliError> {
             }
             Ordering::Less => {
                 session.say(format!("Replacing the server of version {} by {VERSION}", server.version));
-                server.identity().stop(Signal::SIGTERM, GO_DOWN).await.map_err(|error| CliError::new(exit::UNEXPECTED, exit::chain(&error)))?;
+                server
+                    .identity()
+                    .stop(Signal::SIGTERM, GO_DOWN)
+                    .await
+                    .map_err(|error| CliError::new(exit::UNEXPECTED, exit::chain(&error)))?;
             }
             Ordering::Greater => {
                 let message = format!("the server of this data directory is version {}, this program is {VERSION}", server.version);
-                return Err(CliError::new(exit::CONFIG, message).hint("use the newer program, or end the server with `cutover serve --stop`"));
+                return Err(
+                    CliError::new(exit::CONFIG, message).hint("use the newer program, or end the server with `cutover serve --stop`")
+                );
             }
         }
     }
@@ -119,7 +125,8 @@ pub fn alive(data: &DataDir) -> Result<Option<ServerFile>, CliError> {
 /// When there is none that can be read.
 pub fn token(data: &DataDir) -> Result<Secret, CliError> {
     let path = data.token_file();
-    let text = std::fs::read_to_string(&path).map_err(|error| CliError::new(exit::CONFIG, format!("cannot read {}: {error}", path.display())))?;
+    let text =
+        std::fs::read_to_string(&path).map_err(|error| CliError::new(exit::CONFIG, format!("cannot read {}: {error}", path.display())))?;
     Ok(Secret::new(text.trim()))
 }
 
