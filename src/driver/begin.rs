@@ -4,7 +4,7 @@ use serde_json::Value;
 use uuid::Uuid;
 
 use super::planner::{PlanError, plan_playbook};
-use super::source::{Opened, Worlds, approvals};
+use super::source::{Opened, Worlds};
 use crate::engine::{Entry, PlanDocument};
 use crate::playbook::{Bundle, Diagnostics};
 use crate::step::{ErasedPlan, StepError};
@@ -100,7 +100,7 @@ pub async fn start_run(store: &Store, request: NewRunRequest) -> Result<Uuid, Be
         plan: to_json(&request.plan)?,
         claims,
         by: request.by.clone(),
-        entry: Entry::RunBegun { by: request.by, approvals: approvals(&request.bundle.environment), yes: request.yes },
+        entry: Entry::RunBegun { by: request.by, approvals: request.bundle.environment.approvals, yes: request.yes },
     };
     let taken = store.start(&run).await?;
     if taken.is_empty() { Ok(request.id) } else { Err(BeginError::Taken(taken)) }

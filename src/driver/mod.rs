@@ -30,7 +30,7 @@ pub use clock::LeaseClock;
 pub use crash::{CrashPoint, Side};
 pub use look::{Seen, look};
 pub use planner::{PlanError, plan_playbook};
-pub use source::{Opened, Worlds, approvals, definition};
+pub use source::{Opened, Worlds, definition};
 pub use way_back::way_back;
 pub use worlds::RealWorlds;
 

@@ -5,7 +5,6 @@ use std::collections::BTreeSet;
 use chrono::{DateTime, Utc};
 use futures_util::future::join_all;
 
-use super::source::approvals;
 use crate::engine::plan::SCHEMA;
 use crate::engine::{PlanDocument, PlannedStep};
 use crate::playbook::Playbook;
@@ -82,7 +81,7 @@ pub async fn plan_playbook(
         playbook: playbook.name.clone(),
         link: playbook.link.clone(),
         environment: environment.name.clone(),
-        approvals: approvals(environment),
+        approvals: environment.approvals,
         made_at: now,
         bundle,
         changes: steps.iter().any(PlannedStep::changes_state),

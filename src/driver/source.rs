@@ -4,9 +4,9 @@ use std::sync::Arc;
 
 use serde_json::Value;
 
-use crate::engine::{Approvals, BackAction, BackStep, Definition, OnFailure, PlanDocument, Retry, StepDefinition};
-use crate::playbook::environment::{self, Environment};
-use crate::playbook::{self, Bundle, Playbook};
+use crate::engine::{BackAction, BackStep, Definition, PlanDocument, Retry, StepDefinition};
+use crate::playbook::environment::Environment;
+use crate::playbook::{Bundle, Playbook};
 use crate::step::{Step, StepError, World};
 use crate::steps;
 
@@ -68,30 +68,11 @@ pub fn definition(playbook: &Playbook, plan: Option<&PlanDocument>) -> Definitio
         nature: step.kind.nature,
         on_unknown: step.kind.on_unknown,
         risk: step.kind.risk,
-        on_failure: on_failure(step.options.on_failure),
+        on_failure: step.options.on_failure,
         retry: step.options.retry.map_or_else(Retry::default, |retry| Retry { attempts: retry.attempts, delay: retry.delay.0 }),
         timeout: step.options.timeout.map(|timeout| timeout.0),
         approval: step.options.approval.clone(),
         foreseen: plan.and_then(|plan| plan.foreseen(&step.id)).cloned(),
     };
     Definition { steps: playbook.steps.iter().map(step).collect() }
-}
-
-fn on_failure(written: playbook::OnFailure) -> OnFailure {
-    match written {
-        playbook::OnFailure::Hold => OnFailure::Hold,
-        playbook::OnFailure::RevertStep => OnFailure::RevertStep,
-        playbook::OnFailure::RevertRun => OnFailure::RevertRun,
-        playbook::OnFailure::Freeze => OnFailure::Freeze,
-    }
-}
-
-/// Who may approve in an environment, in the engine's words.
-#[must_use]
-pub fn approvals(environment: &Environment) -> Approvals {
-    match environment.approvals {
-        environment::Approvals::None => Approvals::None,
-        environment::Approvals::Own => Approvals::Own,
-        environment::Approvals::Other => Approvals::Other,
-    }
 }

@@ -2,39 +2,10 @@
 
 use std::time::Duration;
 
-use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+pub use crate::step::{Approvals, OnFailure};
 use crate::step::{Nature, OnUnknown, Risk};
-
-/// What happens when a step fails for good.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum OnFailure {
-    /// Stop there and wait for a person.
-    #[default]
-    Hold,
-    /// Take this step back, then wait for a person.
-    RevertStep,
-    /// Take the whole run back.
-    RevertRun,
-    /// Stop and allow neither forward nor back until a person has looked.
-    Freeze,
-}
-
-/// Who may answer a run's approvals.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Approvals {
-    /// Anybody, and `--yes` answers even before steps that cannot be taken back.
-    None,
-    /// Whoever started the run may.
-    #[serde(rename = "self")]
-    Own,
-    /// Somebody other than who started the run must.
-    #[default]
-    Other,
-}
 
 /// How often and how soon a step is tried again when a system passes out.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -131,18 +131,13 @@ pub fn lines(plan: &PlanDocument, all: bool) -> Vec<Line> {
 }
 
 fn heading(plan: &PlanDocument) -> String {
-    let approvals = match plan.approvals {
-        crate::engine::Approvals::None => "approvals: none",
-        crate::engine::Approvals::Own => "approvals: self",
-        crate::engine::Approvals::Other => "approvals: other",
-    };
     let steps = counted(plan.steps.len(), "step", "steps");
     let mut heading = format!("{} in {}: {steps}", plan.playbook, plan.environment);
     if let Some(link) = &plan.link {
         heading.push_str(", moves ");
         heading.push_str(link);
     }
-    format!("{heading} ({approvals})")
+    format!("{heading} (approvals: {})", plan.approvals.as_str())
 }
 
 /// `2 to create, 1 to change, 3 already so`.

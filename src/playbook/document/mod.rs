@@ -13,7 +13,7 @@ use std::sync::Arc;
 use super::tree::Place;
 use crate::step::{Kind, Step};
 
-pub use options::{OnFailure, Retry, StepOptions};
+pub use options::{Retry, StepOptions};
 pub(super) use read::{Draft, bad_name, read};
 
 /// A playbook.

@@ -3,6 +3,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use crate::step::OnFailure;
 use crate::step::scalar::Span;
 
 /// How a step is tried again after a failure that may pass.
@@ -14,21 +15,6 @@ pub struct Retry {
     pub attempts: u32,
     /// How long to wait before each further try.
     pub delay: Span,
-}
-
-/// What happens when a step fails for good.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "snake_case")]
-pub enum OnFailure {
-    /// The run is held until somebody decides.
-    #[default]
-    Hold,
-    /// The step is reverted and the run is held.
-    RevertStep,
-    /// The whole run is reverted.
-    RevertRun,
-    /// Nothing is touched any more, not even by a revert, until somebody decides.
-    Freeze,
 }
 
 /// The keys that every step may have.

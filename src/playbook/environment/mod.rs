@@ -8,7 +8,6 @@ mod written;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::codes;
@@ -17,23 +16,11 @@ use super::suggest;
 use super::tree::Place;
 use crate::ports::settings::{KafkaSettings, RegistrySettings};
 
+pub use crate::step::Approvals;
 pub use written::{FlagStore, Origin, Written};
 
 /// The file's name.
 pub const FILE: &str = "cutover.yaml";
-
-/// Who may approve.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "snake_case")]
-pub enum Approvals {
-    /// Nobody is asked.
-    None,
-    /// Whoever started the run may approve it.
-    #[serde(rename = "self")]
-    Own,
-    /// Only somebody other than whoever started the run.
-    Other,
-}
 
 /// A system with the place where it was set.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

@@ -2,8 +2,8 @@
 
 use super::super::codes;
 use super::super::diagnostic::{Diagnostic, Diagnostics};
-use super::super::document::{Draft, OnFailure};
-use crate::step::Risk;
+use super::super::document::Draft;
+use crate::step::{OnFailure, Risk};
 
 pub(super) fn check(draft: &Draft, out: &mut Diagnostics) {
     for step in &draft.playbook.steps {
