@@ -27,6 +27,4 @@ pub mod stack;
 
 pub mod sim;
 
-pub mod web;
-
 pub mod cli;
