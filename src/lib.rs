@@ -25,4 +25,6 @@ pub mod stack;
 
 pub mod sim;
 
+pub mod web;
+
 pub mod cli;
