@@ -27,4 +27,6 @@ pub mod stack;
 
 pub mod sim;
 
+pub mod web;
+
 pub mod cli;

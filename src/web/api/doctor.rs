@@ -1,0 +1,72 @@
+//! `POST /api/doctor`: asks every system of an environment for something cheap, all at once.
+
+use std::time::Duration;
+
+use axum::Json;
+use axum::extract::State;
+use futures_util::future::{BoxFuture, FutureExt, join_all};
+
+use super::super::App;
+use super::super::documents::{Check, DoctorDocument};
+use super::super::input::Body;
+use crate::playbook::environment::Environment;
+use crate::ports::PortError;
+use crate::report::words::counted;
+use crate::step::{StepError, World};
+
+/// How long a system may take.
+const PATIENCE: Duration = Duration::from_secs(6);
+
+/// What the systems answer.
+pub(in crate::web) async fn doctor(State(app): State<App>, Body(environment): Body<Environment>) -> Json<DoctorDocument> {
+    let world = app.worlds.world(&environment);
+    let mut asked: Vec<BoxFuture<'_, Check>> = Vec::new();
+    for (name, system) in &environment.kafka {
+        asked.push(check(format!("kafka {name}"), &system.setting, kafka(&world, name)).boxed());
+    }
+    for (name, system) in &environment.registry {
+        asked.push(check(format!("registry {name}"), &system.setting, registry(&world, name)).boxed());
+    }
+    for (name, system) in &environment.flags {
+        asked.push(check(format!("flags {name}"), &system.setting, flags(&world, name)).boxed());
+    }
+    if environment.flags.is_empty() {
+        asked.push(check("flags main".to_owned(), "built in", flags(&world, "main")).boxed());
+    }
+    Json(DoctorDocument { checks: join_all(asked).await })
+}
+
+async fn check(system: String, setting: &str, ask: impl Future<Output = Result<String, StepError>>) -> Check {
+    let answer = tokio::time::timeout(PATIENCE, ask).await;
+    let (ok, line) = match answer {
+        Ok(Ok(line)) => (true, line),
+        Ok(Err(error)) => (false, words(&error)),
+        Err(_) => (false, format!("no answer within {} s", PATIENCE.as_secs())),
+    };
+    Check { system, ok, line, setting: setting.to_owned() }
+}
+
+/// Without the system's name and setting, which stand beside it.
+fn words(error: &StepError) -> String {
+    match error {
+        StepError::Port(PortError::Unreachable { system, detail }) => format!("cannot be reached at {}: {detail}", system.address),
+        StepError::Port(PortError::Refused { detail, .. }) => format!("refused: {detail}"),
+        StepError::Port(PortError::Conflict { detail, .. } | PortError::Invalid { detail, .. }) => detail.clone(),
+        other => other.to_string(),
+    }
+}
+
+async fn kafka(world: &World, name: &str) -> Result<String, StepError> {
+    let cluster = world.kafka(name)?.cluster().await?;
+    Ok(format!("cluster {}, {}", cluster.id, counted(cluster.brokers.len(), "broker", "brokers")))
+}
+
+async fn registry(world: &World, name: &str) -> Result<String, StepError> {
+    let registry = world.registry(name)?;
+    registry.ping().await?;
+    Ok("answers".to_owned())
+}
+
+async fn flags(world: &World, name: &str) -> Result<String, StepError> {
+    Ok(format!("revision {}", world.flags(name)?.revision().await?))
+}

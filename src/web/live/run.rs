@@ -1,0 +1,173 @@
+//! `GET /runs/{id}/live`.
+
+use std::collections::VecDeque;
+use std::convert::Infallible;
+use std::time::Duration;
+
+use axum::extract::State;
+use axum::http::HeaderMap;
+use axum::response::IntoResponse;
+use axum::response::sse::{Event, Sse};
+use futures_util::stream;
+use serde::Deserialize;
+use tokio::sync::{OwnedSemaphorePermit, broadcast};
+use tokio::time::{Instant, sleep};
+use uuid::Uuid;
+
+use super::super::api::heard;
+use super::super::guard::Caller;
+use super::super::input::{Found, Params};
+use super::super::pages::{RunParts, Viewer, journal_row};
+use super::super::problem::Problem;
+use super::super::{App, now};
+use super::{LIFE, Sent, fixed, fragment, hello, kept_alive, permit, resync};
+use crate::driver::{Seen, definition, look};
+use crate::engine::{JournalEntry, Run};
+
+/// How often the journal is looked at when nothing tells of a change, since another controller may drive the run.
+const LOOK: Duration = Duration::from_secs(1);
+
+/// Shortest time between two changes of a page.
+const PAUSE: Duration = Duration::from_millis(120);
+
+/// A page that misses more entries than this reads itself anew.
+const MOST_MISSED: usize = 200;
+
+/// From where on.
+#[derive(Deserialize)]
+pub(in crate::web) struct Since {
+    #[serde(default)]
+    after: i64,
+}
+
+/// The live stream of a run's page.
+pub(in crate::web) async fn run(
+    State(app): State<App>,
+    Found(row): Found,
+    caller: Caller,
+    headers: HeaderMap,
+    Params(since): Params<Since>,
+) -> Result<impl IntoResponse, Problem> {
+    let permit = permit(&app)?;
+    let last = headers.get("last-event-id").and_then(|id| id.to_str().ok()).and_then(|id| id.parse().ok());
+    let mut stream = Stream {
+        moved: app.moved.subscribe(),
+        app,
+        id: row.id,
+        viewer: Viewer::new(&caller),
+        sent: Sent::default(),
+        seq: last.unwrap_or(since.after).max(0),
+        queue: VecDeque::from([hello()]),
+        until: Instant::now() + LIFE,
+        _permit: permit,
+    };
+    stream.resume().await?;
+    Ok(kept_alive(Sse::new(stream::unfold(stream, Stream::next))))
+}
+
+struct Stream {
+    app: App,
+    id: Uuid,
+    viewer: Viewer,
+    moved: broadcast::Receiver<Uuid>,
+    sent: Sent,
+    /// The last journal entry that the page knows.
+    seq: i64,
+    queue: VecDeque<Event>,
+    until: Instant,
+    _permit: OwnedSemaphorePermit,
+}
+
+impl Stream {
+    async fn next(mut self) -> Option<(Result<Event, Infallible>, Self)> {
+        loop {
+            if let Some(event) = self.queue.pop_front() {
+                return Some((Ok(event), self));
+            }
+            if Instant::now() >= self.until {
+                return None;
+            }
+            tokio::select! {
+                () = heard(&mut self.moved, self.id) => sleep(PAUSE).await,
+                () = sleep(LOOK) => {}
+            }
+            if let Err(problem) = self.refresh().await {
+                // Why: the browser comes back by itself, and is then told what is wrong.
+                tracing::debug!(problem = problem.message, run = %self.id, "a live stream ends");
+                return None;
+            }
+        }
+    }
+
+    /// Works out what the page has, from the journal up to the entry that it knows, and queues what it misses.
+    async fn resume(&mut self) -> Result<(), Problem> {
+        let seen = self.look().await?;
+        let (known, now) = (self.seq, seen.run.seq());
+        let missed = usize::try_from(now - known).unwrap_or(usize::MAX);
+        if known > now || (known > 0 && missed > MOST_MISSED) {
+            self.note(&seen, &seen.run)?;
+            self.begin_anew(now);
+        } else if known == now {
+            self.note(&seen, &seen.run)?;
+        } else if known > 0 {
+            let before = self.app.store.journal(self.id, 0, known).await?;
+            let run = Run::replay(definition(&seen.opened.playbook, seen.plan.as_ref()), before);
+            self.note(&seen, &run)?;
+        }
+        if known < now && self.queue.len() == 1 {
+            self.send(&seen).await?;
+        }
+        Ok(())
+    }
+
+    async fn refresh(&mut self) -> Result<(), Problem> {
+        if self.app.store.journal(self.id, self.seq, 1).await?.is_empty() {
+            return Ok(());
+        }
+        let seen = self.look().await?;
+        self.send(&seen).await
+    }
+
+    async fn look(&self) -> Result<Seen, Problem> {
+        let seen = look(&self.app.store, self.app.worlds.as_ref(), self.id).await?;
+        seen.ok_or_else(|| Problem::not_found(format!("there is no run {}", self.id)))
+    }
+
+    /// Queues every part that changed and the journal's new rows. Only the last of them carries the number, so that a stream that
+    /// breaks off in between is taken up before all of them.
+    async fn send(&mut self, seen: &Seen) -> Result<(), Problem> {
+        let to = seen.run.seq();
+        let from = if self.seq == 0 { (to - i64::try_from(MOST_MISSED).unwrap_or(0)).max(0) } else { self.seq };
+        let entries: Vec<JournalEntry> = self.app.store.journal(self.id, from, to - from).await?;
+        let new = self.note(seen, &seen.run)?;
+        if entries.len() > MOST_MISSED {
+            self.begin_anew(to);
+            return Ok(());
+        }
+        let parts = RunParts::new(&seen.row, &seen.run, seen.plan.as_ref(), &self.viewer, now())?;
+        let mut fragments: Vec<Event> =
+            parts.all().filter(|(id, _)| new.iter().any(|new| new == id)).map(|(id, html)| fragment(id, html)).collect();
+        for entry in &entries {
+            fragments.push(fragment("journal-rows", &journal_row(entry)?.1));
+        }
+        if let Some(last) = fragments.pop() {
+            fragments.push(last.id(to.to_string()));
+        }
+        self.queue.extend(fragments);
+        self.seq = to;
+        Ok(())
+    }
+
+    fn begin_anew(&mut self, seq: i64) {
+        self.queue.push_back(resync().id(seq.to_string()));
+        self.seq = seq;
+    }
+
+    /// Notes the parts of a run as those that the page has; the ids of the ones that are new to it.
+    fn note(&mut self, seen: &Seen, run: &Run) -> Result<Vec<String>, Problem> {
+        let mut row = seen.row.clone();
+        row.ended_at = row.ended_at.filter(|_| run.state().is_end());
+        let parts = RunParts::new(&row, run, seen.plan.as_ref(), &self.viewer, fixed())?;
+        Ok(parts.all().filter(|(id, html)| self.sent.is_new(id, html)).map(|(id, _)| id.to_owned()).collect())
+    }
+}

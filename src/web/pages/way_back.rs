@@ -1,0 +1,72 @@
+//! `GET /runs/{id}/way-back`: what a revert would do now, and the form that orders it.
+
+use askama::Template;
+use axum::extract::State;
+use axum::response::Html;
+
+use super::super::App;
+use super::super::guard::Caller;
+use super::super::input::Found;
+use super::super::problem::Problem;
+use super::frame::Frame;
+use super::page;
+use super::words::Mark;
+use crate::driver::{self, look};
+use crate::engine::table::{Rule, rule};
+use crate::engine::{BackAction, BackStep, Command};
+use crate::report::words::short_id;
+
+#[derive(Template)]
+#[template(path = "way_back.html")]
+struct WayBackPage {
+    frame: Frame,
+    id: String,
+    short: String,
+    playbook: String,
+    environment: String,
+    mark: Mark,
+    rows: Vec<Row>,
+    /// What happens, when the run takes the order now.
+    taken: Option<&'static str>,
+    /// Why not, otherwise.
+    refused: &'static str,
+    operates: bool,
+}
+
+struct Row {
+    number: usize,
+    of: String,
+    what: String,
+    detail: String,
+}
+
+/// What a revert would do.
+pub(in crate::web) async fn way_back(State(app): State<App>, Found(row): Found, caller: Caller) -> Result<Html<String>, Problem> {
+    let seen = look(&app.store, app.worlds.as_ref(), row.id).await?;
+    let seen = seen.ok_or_else(|| Problem::not_found(format!("there is no run {}", row.id)))?;
+    let (taken, refused) = match rule(seen.run.state(), Command::Revert) {
+        Rule::Taken(text) => (Some(text), ""),
+        Rule::Refused(text) => (None, text),
+    };
+    page(&WayBackPage {
+        frame: Frame::new(&app, Some(&caller), &[&row.environment]),
+        id: row.id.to_string(),
+        short: short_id(row.id),
+        mark: Mark::run(seen.run.state()),
+        rows: driver::way_back(&seen.run, &seen.opened).iter().enumerate().map(line).collect(),
+        taken,
+        refused,
+        operates: caller.may_operate(),
+        playbook: row.playbook,
+        environment: row.environment,
+    })
+}
+
+fn line((at, step): (usize, &BackStep)) -> Row {
+    let (what, detail) = match &step.action {
+        BackAction::Step { kind, body } => (kind.clone(), body.to_string()),
+        BackAction::Kept(why) => ("stays".to_owned(), why.clone()),
+        BackAction::Impossible(why) => ("cannot be taken back".to_owned(), why.clone()),
+    };
+    Row { number: at + 1, of: step.of.clone(), what, detail }
+}
