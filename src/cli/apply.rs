@@ -20,6 +20,7 @@ use crate::ui::prompt;
 /// The run belongs to the server: it goes on when this command ends. Ctrl-C leaves it running and says how to watch it again.
 #[derive(Clone, Debug, Args)]
 pub struct ApplyArgs {
+    /// Which playbook, with which values.
     #[command(flatten)]
     pub playbook: PlaybookArgs,
 

@@ -16,9 +16,11 @@ use crate::store::{Store, StoreOptions};
 /// A private database migrates itself; one that is named by CUTOVER_DATABASE_URL is migrated only by `db migrate`.
 #[derive(Clone, Debug, Args)]
 pub struct DbArgs {
+    /// What is done.
     #[command(subcommand)]
     pub command: DbCommand,
 
+    /// Address of a shared state database.
     #[arg(long, env = "CUTOVER_DATABASE_URL", hide_env_values = true, hide = true, global = true)]
     pub database: Option<String>,
 }

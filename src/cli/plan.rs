@@ -18,6 +18,7 @@ use crate::step::ErasedPlan;
 /// controller sees, with its network, rights and secrets.
 #[derive(Clone, Debug, Args)]
 pub struct PlanArgs {
+    /// Which playbook, with which values.
     #[command(flatten)]
     pub playbook: PlaybookArgs,
 

@@ -17,6 +17,7 @@ use crate::ui::progress::step_line;
 /// List runs, show one, or tell one something
 #[derive(Clone, Debug, Args)]
 pub struct RunsArgs {
+    /// What is done; the list when it is left out.
     #[command(subcommand)]
     pub command: Option<RunsCommand>,
 }

@@ -42,9 +42,11 @@ pub struct ServeArgs {
     #[arg(long)]
     pub stop: bool,
 
+    /// Started by another command, which says where the server is.
     #[arg(long, hide = true)]
     pub background: bool,
 
+    /// Address of a shared state database.
     #[arg(long, env = "CUTOVER_DATABASE_URL", hide_env_values = true, hide = true)]
     pub database: Option<String>,
 }

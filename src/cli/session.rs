@@ -142,6 +142,7 @@ impl Session {
     #[must_use]
     pub fn by() -> String {
         let name = ["CUTOVER_BY", "USER", "LOGNAME"].iter().find_map(|name| std::env::var(name).ok().filter(|value| !value.is_empty()));
-        name.unwrap_or_else(|| format!("uid {}", nix::unistd::getuid()))
+        let user = || nix::unistd::User::from_uid(nix::unistd::getuid()).ok().flatten().map(|user| user.name);
+        name.or_else(user).unwrap_or_else(|| format!("uid {}", nix::unistd::getuid()))
     }
 }

@@ -148,11 +148,6 @@ steps:
         let level_before = view.aspect::<Compatibility>(&resource, super::set_compatibility::LEVEL).flatten();
         let level = self.compatibility.filter(|level| Some(*level) != level_before);
         let mut effects = Vec::new();
-        if let Some(level) = level {
-            let from = Some(level_before.map_or_else(|| "the registry's default".to_owned(), |level| level.to_string()));
-            let what = format!("compatibility of {}", self.subject);
-            effects.push(Effect { mark: Mark::Change, what, from, to: Some(level.to_string()) });
-        }
         match (&found, &latest, &answer) {
             (Some(found), _, _) if level.is_none() => {
                 let version = found.version.map_or_else(|| "a version of this run".to_owned(), |version| format!("version {version}"));
@@ -170,6 +165,11 @@ steps:
                 let to = if latest.is_some() { "a new version, after the registry has checked it" } else { "a first version" };
                 effects.push(Effect { mark, what: format!("schema of {}", self.subject), from, to: Some(format!("{to}, from {}", self.file.path)) });
             }
+        }
+        if let Some(level) = level {
+            let from = Some(level_before.map_or_else(|| "the registry's default".to_owned(), |level| level.to_string()));
+            let what = format!("compatibility of {}", self.subject);
+            effects.push(Effect { mark: Mark::Change, what, from, to: Some(level.to_string()) });
         }
         let followed = latest.map(|latest| latest.version.map_or_else(|| json!(KNOWN_LATER), |version| json!(version)));
         let binding = json!({ "latest": followed, "level": level_before });

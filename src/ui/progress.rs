@@ -104,7 +104,7 @@ impl RunProgress {
             "asked" => say("?", Tone::Warn),
             "stumbled" => say("!", Tone::Warn),
             "step_waits" if self.bar.is_none() => say("◷", Tone::Plain),
-            "answered" | "retried" => say(" ", Tone::Dim),
+            "retried" => say(" ", Tone::Dim),
             "paused" | "resumed" | "revert_ordered" | "revert_begun" | "abort_ordered" | "quarantined" => {
                 Some(Line { tone: Tone::Strong, text: format!("  {}", event.line) })
             }
