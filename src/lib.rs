@@ -1,6 +1,8 @@
 //! `cutover` makes a risky change to an event-driven system a program. Rooms, each importing only from the ones above it:
 //! the test `architecture` holds the table.
 
+#![warn(clippy::unwrap_used, clippy::print_stdout, clippy::print_stderr)]
+
 pub mod ports;
 
 pub mod step;
