@@ -14,7 +14,7 @@ use crate::adapters::secret::Secret;
 use crate::playbook::Diagnostics;
 
 /// How long a request may take when it says nothing else.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_mins(1);
 
 /// A connection to a server.
 #[derive(Clone, Debug)]

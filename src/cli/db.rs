@@ -13,7 +13,7 @@ use crate::store::{Store, StoreOptions};
 
 /// Look at or migrate the state database
 ///
-/// A private database migrates itself; one that is named by CUTOVER_DATABASE_URL is migrated only by `db migrate`.
+/// A private database migrates itself; one that is named by `CUTOVER_DATABASE_URL` is migrated only by `db migrate`.
 #[derive(Clone, Debug, Args)]
 pub struct DbArgs {
     /// What is done.

@@ -20,7 +20,7 @@ use crate::ui::prompt;
 const WAIT: Duration = Duration::from_secs(20);
 
 /// How long the server may be away before following gives up: a takeover by another one takes less.
-const AWAY: Duration = Duration::from_secs(60);
+const AWAY: Duration = Duration::from_mins(1);
 
 /// How a run is followed.
 #[derive(Clone, Copy, Debug)]
@@ -168,10 +168,10 @@ fn conclude(session: &Session, run: &RunDocument) -> Result<u8, CliError> {
             None => session.next(format!("cutover runs approve {id}")),
         },
         RunState::Failed | RunState::Frozen | RunState::Held => {
-            session.next(format!("cutover runs retry {id}, or cutover runs revert {id}"))
+            session.next(format!("cutover runs retry {id}, or cutover runs revert {id}"));
         }
         RunState::Stuck | RunState::Quarantined => {
-            session.next(format!("cutover runs retry {id}, or cutover runs abandon {id} --reason TEXT"))
+            session.next(format!("cutover runs retry {id}, or cutover runs abandon {id} --reason TEXT"));
         }
         RunState::Paused => session.next(format!("cutover runs resume {id}")),
         RunState::Done => session.next(format!("cutover runs show {id}, or cutover open")),

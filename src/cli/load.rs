@@ -59,6 +59,7 @@ fn find(session: &Session, named: &Path) -> Result<PathBuf, CliError> {
 }
 
 /// Mistakes as an error: every one on standard error, or as JSON on standard output.
+#[must_use]
 pub fn mistakes(session: &Session, wrong: &Diagnostics, code: u8) -> CliError {
     if session.is_json() {
         // Why: programs read the answer on standard output; the error itself is then just the exit code.

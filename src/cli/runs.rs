@@ -135,7 +135,7 @@ async fn list(session: &Session, client: &Client, args: &ListArgs) -> Result<u8,
             if !value.chars().all(|letter| letter.is_ascii_alphanumeric() || matches!(letter, '-' | '_' | '.')) {
                 return Err(CliError::new(exit::USAGE, format!("`{value}` is not a {name}")));
             }
-            path.push_str(&format!("&{name}={value}"));
+            path.extend(["&", name, "=", value.as_str()]);
         }
     }
     let answer: Value = client.get(&path).await?;
@@ -219,12 +219,11 @@ async fn tell(session: &Session, client: &Client, command: Command, args: &VerbA
         session.json(&answer)?;
         return Ok(exit::OK);
     }
-    match serde_json::from_value::<Answer>(answer) {
-        Ok(answer) => session.terminal.print(&Line { tone: Tone::Good, text: format!("{}: the run {}", command.as_str(), answer.text) })?,
-        Err(_) => {
-            session.say("The order is in the run's inbox; no controller has answered yet");
-            return Ok(exit::UNFINISHED);
-        }
+    if let Ok(answer) = serde_json::from_value::<Answer>(answer) {
+        session.terminal.print(&Line { tone: Tone::Good, text: format!("{}: the run {}", command.as_str(), answer.text) })?
+    } else {
+        session.say("The order is in the run's inbox; no controller has answered yet");
+        return Ok(exit::UNFINISHED);
     }
     session.next(format!("cutover watch {}", short_id(id)));
     Ok(exit::OK)

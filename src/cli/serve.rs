@@ -30,7 +30,7 @@ const LEASE: Duration = Duration::from_secs(5);
 
 /// Run the controller, the API and the web pages
 ///
-/// Keeps its state in the database of CUTOVER_DATABASE_URL, or in a private Postgres inside the data directory. Several servers may
+/// Keeps its state in the database of `CUTOVER_DATABASE_URL`, or in a private Postgres inside the data directory. Several servers may
 /// share one database: each run is driven by one of them, and when that one dies another goes on.
 #[derive(Clone, Debug, Args)]
 pub struct ServeArgs {

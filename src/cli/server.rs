@@ -13,7 +13,7 @@ use crate::stack::process::Program;
 use crate::stack::{DataDir, ServerFile, files, keeper};
 
 /// How long a server may take to answer: the first start makes a database.
-const COME_UP: Duration = Duration::from_secs(60);
+const COME_UP: Duration = Duration::from_mins(1);
 
 /// How long a server may take to hand its runs over.
 const GO_DOWN: Duration = Duration::from_secs(20);

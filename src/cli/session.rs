@@ -33,7 +33,7 @@ pub struct Global {
     #[arg(long, global = true, env = "CUTOVER_ENV", value_name = "NAME", help_heading = "Global options")]
     pub env: Option<String>,
 
-    /// Address of a server; the data directory's own one when it is left out. Its token is taken from CUTOVER_TOKEN
+    /// Address of a server; the data directory's own one when it is left out. Its token is taken from `CUTOVER_TOKEN`
     #[arg(long, global = true, env = "CUTOVER_SERVER", value_name = "URL", help_heading = "Global options")]
     pub server: Option<String>,
 

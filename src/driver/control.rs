@@ -41,6 +41,7 @@ pub(super) enum Message {
 }
 
 /// A controller: the loop's own state.
+#[expect(clippy::struct_excessive_bools, reason = "each says whether one kind of task is under way, and they are independent")]
 pub(super) struct Controller {
     pub(super) store: Store,
     pub(super) id: Uuid,
@@ -329,16 +330,13 @@ impl Controller {
         let mut wanted = polled.due;
         self.unheard.clear();
         for (inbox, run, shard, order) in polled.orders {
-            match self.runs.get_mut(&run) {
-                Some(active) => {
-                    if active.delivered.insert(inbox) {
-                        self.feed(run, Event::Ordered(inbox, order));
-                    }
+            if let Some(active) = self.runs.get_mut(&run) {
+                if active.delivered.insert(inbox) {
+                    self.feed(run, Event::Ordered(inbox, order));
                 }
-                None => {
-                    self.unheard.entry(run).or_default().push(inbox);
-                    wanted.push((run, shard));
-                }
+            } else {
+                self.unheard.entry(run).or_default().push(inbox);
+                wanted.push((run, shard));
             }
         }
         if polled.claimable {
@@ -350,10 +348,10 @@ impl Controller {
         }
     }
 
-    fn begin_loading(&mut self, mut wanted: Vec<(Uuid, i16)>) {
-        wanted.sort_unstable();
-        wanted.dedup();
-        let wanted: Vec<_> = wanted
+    fn begin_loading(&mut self, mut asked: Vec<(Uuid, i16)>) {
+        asked.sort_unstable();
+        asked.dedup();
+        let wanted: Vec<_> = asked
             .into_iter()
             .filter(|(id, _)| !self.runs.contains_key(id))
             .filter_map(|(id, shard)| Some((id, self.lease.hold(shard)?)))
@@ -362,10 +360,10 @@ impl Controller {
             return;
         }
         self.loading = true;
-        let (store, worlds, shelf, messages) =
+        let (store, worlds, opened, messages) =
             (self.store.clone(), Arc::clone(&self.worlds), self.shelf.clone(), self.reporter.messages.clone());
         tokio::spawn(async move {
-            let result = load(&store, worlds.as_ref(), &shelf, wanted).await;
+            let result = load(&store, worlds.as_ref(), &opened, wanted).await;
             let _ = messages.send(Message::Loaded(result));
         });
     }

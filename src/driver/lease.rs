@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use chrono::{DateTime, Utc};
 
 use super::control::{Controller, Message};
-use super::timing::margin;
+use super::timing::trust;
 use crate::store::StoreError;
 use crate::store::journal::Hold;
 use crate::store::leases::{Renewed, fair_share};
@@ -27,7 +27,7 @@ pub(super) struct Lease {
 
 impl Lease {
     pub(super) fn new(length: Duration, asked_at: Instant) -> Self {
-        let deadline = asked_at + length - margin(length);
+        let deadline = asked_at + trust(length);
         Self { holds: BTreeMap::new(), deadline, share: 0, length, renewing: false, claiming: false, entering: false }
     }
 
@@ -36,7 +36,7 @@ impl Lease {
     }
 
     pub(super) fn extend(&mut self, asked_at: Instant) {
-        self.deadline = asked_at + self.length - margin(self.length);
+        self.deadline = asked_at + trust(self.length);
     }
 
     pub(super) fn shards(&self) -> Vec<i16> {

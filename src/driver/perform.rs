@@ -67,7 +67,7 @@ pub(super) fn perform(active: &mut Active, effect: &Effect, now: DateTime<Utc>, 
         }
         Effect::Plan(ticket) | Effect::Stand(ticket) | Effect::Act(ticket) | Effect::Verify(ticket) => {
             match work(active, *ticket, now, reporter) {
-                Ok(work) => start(run, *effect_kind(effect), *ticket, work, reporter.clone()),
+                Ok(work) => start(run, effect_kind(effect), *ticket, work, reporter.clone()),
                 Err(error) => {
                     send(reporter, run, failed(effect_kind(effect), *ticket, error));
                     return;
@@ -88,12 +88,12 @@ enum Doing {
     Verify,
 }
 
-fn effect_kind(effect: &Effect) -> &'static Doing {
+fn effect_kind(effect: &Effect) -> Doing {
     match effect {
-        Effect::Plan(_) => &Doing::Plan,
-        Effect::Stand(_) => &Doing::Stand,
-        Effect::Act(_) => &Doing::Act,
-        _ => &Doing::Verify,
+        Effect::Plan(_) => Doing::Plan,
+        Effect::Stand(_) => Doing::Stand,
+        Effect::Act(_) => Doing::Act,
+        _ => Doing::Verify,
     }
 }
 
@@ -126,7 +126,7 @@ fn start(run: Uuid, doing: Doing, ticket: u64, work: Work, reporter: Reporter) -
     let task = async move {
         let event = match AssertUnwindSafe(carry_out(doing, ticket, &work)).catch_unwind().await {
             Ok(event) => event,
-            Err(panic) => failed(&doing, ticket, StepError::Broken(format!("panic: {}", words(panic.as_ref())))),
+            Err(panic) => failed(doing, ticket, StepError::Broken(format!("panic: {}", words(panic.as_ref())))),
         };
         if let (Doing::Act, Some(crash)) = (doing, &reporter.crash) {
             crash.after_act();
@@ -157,7 +157,7 @@ async fn carry_out(doing: Doing, ticket: u64, work: &Work) -> Event {
     }
 }
 
-fn failed(doing: &Doing, ticket: u64, error: StepError) -> Event {
+fn failed(doing: Doing, ticket: u64, error: StepError) -> Event {
     match doing {
         Doing::Plan => Event::Planned(ticket, Err(error)),
         Doing::Stand => Event::Stood(ticket, Err(error)),

@@ -9,6 +9,7 @@ use super::state::StepState;
 impl Run {
     /// The steps that the ordered way back must take back, newest first. On a run that turned before, what the first way back has
     /// already taken back is found to be so when its steps are planned.
+    #[must_use]
     pub fn to_take_back(&self) -> Vec<(&StepDefinition, &StepRecord)> {
         let stand = if self.phase == Phase::Forward { self.at } else { self.turned_at };
         let touched = self.forward().take(stand + 1).filter(|(_, record)| record.may_have_changed());

@@ -20,7 +20,6 @@ impl Run {
         match event {
             // Why: whoever loaded the run has none of the answers that an earlier life waited for.
             Event::Loaded => self.out = None,
-            Event::Woke => {}
             Event::Planned(ticket, result) if self.redeem(ticket) => self.planned(now, result, &mut effects),
             Event::Stood(ticket, result) if self.redeem(ticket) => self.stood(now, result, &mut effects),
             Event::Acted(ticket, result) if self.redeem(ticket) => self.acted(now, result, &mut effects),
@@ -41,8 +40,13 @@ impl Run {
                     self.write(now, Entry::Quarantined { why }, &mut effects);
                 }
             }
-            Event::Planned(..) | Event::Stood(..) | Event::Acted(..) | Event::Verified(..) | Event::BackPlanned(..) | Event::Cursor(..) => {
-            }
+            Event::Planned(..)
+            | Event::Stood(..)
+            | Event::Acted(..)
+            | Event::Verified(..)
+            | Event::BackPlanned(..)
+            | Event::Cursor(..)
+            | Event::Woke => {}
         }
         self.proceed(now, &mut effects);
         effects

@@ -50,12 +50,6 @@ pub struct StepRecord {
     pub by: Option<String>,
 }
 
-impl Default for StepState {
-    fn default() -> Self {
-        Self::Pending
-    }
-}
-
 impl StepRecord {
     /// Where the step stands as people are told: a step that is tried again later waits.
     #[must_use]

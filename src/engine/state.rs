@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 macro_rules! states {
     ($(#[$meta:meta])* $name:ident { $($(#[$doc:meta])* $variant:ident = $word:literal),* $(,)? }) => {
         $(#[$meta])*
-        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+        #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
         #[serde(rename_all = "snake_case")]
         pub enum $name { $($(#[$doc])* $variant),* }
 
@@ -43,6 +43,7 @@ states! {
     /// Where a run stands.
     RunState {
         /// Accepted, not yet picked up by a controller.
+        #[default]
         Pending = "pending",
         /// A step is being looked at, acted or verified.
         Running = "running",
@@ -93,6 +94,7 @@ states! {
     /// Where a step stands.
     StepState {
         /// Its turn has not come.
+        #[default]
         Pending = "pending",
         /// An act of it was begun.
         Acting = "acting",

@@ -17,7 +17,7 @@ pub struct FlagState {
     pub variants: BTreeMap<String, Value>,
     /// The variant that is served where targeting does not decide; `None` is the default in the code.
     pub default_variant: Option<String>,
-    /// JSONLogic targeting, empty when there is none.
+    /// `JSONLogic` targeting, empty when there is none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub targeting: Option<Value>,
 }

@@ -114,7 +114,7 @@ pub trait Kafka: Send + Sync {
     /// Raises the number of partitions to `total`.
     async fn grow_topic(&self, name: &str, total: u32) -> Result<(), PortError>;
 
-    /// Sets and unsets single settings and leaves all others alone (IncrementalAlterConfigs).
+    /// Sets and unsets single settings and leaves all others alone (`IncrementalAlterConfigs`).
     async fn alter_topic(&self, name: &str, set: &BTreeMap<String, String>, unset: &[String]) -> Result<(), PortError>;
 
     /// Deletes a topic. With `id` given, `Conflict` when the topic of that name has another id. Deleting what is not there is fine.

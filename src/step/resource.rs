@@ -53,21 +53,25 @@ pub struct Resource {
 
 impl Resource {
     /// A topic of a cluster.
+    #[must_use]
     pub fn topic(cluster: &str, topic: &str) -> Self {
         Self::new(SystemKind::Kafka, cluster, "topic", topic)
     }
 
     /// A consumer group of a cluster.
+    #[must_use]
     pub fn group(cluster: &str, group: &str) -> Self {
         Self::new(SystemKind::Kafka, cluster, "group", group)
     }
 
     /// A subject of a registry.
+    #[must_use]
     pub fn subject(registry: &str, subject: &str) -> Self {
         Self::new(SystemKind::Registry, registry, "subject", subject)
     }
 
     /// A flag of a store.
+    #[must_use]
     pub fn flag(store: &str, flag: &str) -> Self {
         Self::new(SystemKind::Flags, store, "flag", flag)
     }

@@ -28,6 +28,7 @@ pub enum Revert {
 
 impl Revert {
     /// One step of the given kind.
+    #[must_use]
     pub fn step(kind: &str, body: Value) -> Self {
         Self::Steps(vec![OrdinaryStep { kind: kind.to_owned(), body }])
     }

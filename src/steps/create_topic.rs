@@ -202,15 +202,14 @@ steps:
     async fn standing(&self, context: &ActContext, change: &TopicChange, act: &TopicAct) -> Result<Standing, StepError> {
         let now = context.world.kafka(&self.cluster)?.topic(&self.topic).await?;
         Ok(match (act, now) {
-            (TopicAct::Create(_), None) => Standing::Before,
+            // Why: setting the same values again leaves the same topic, so a half-made change is simply made.
+            (TopicAct::Create(_), None) | (TopicAct::Alter(_), Some(_)) => Standing::Before,
             (TopicAct::Create(wanted), Some(now)) if fits(wanted, &now) => Standing::After(created(&now)),
             (TopicAct::Create(_), Some(now)) => Standing::Unclear(format!("{} is there with {} partitions", self.topic, now.partitions)),
             (_, None) => Standing::Unclear(format!("{} is gone", self.topic)),
             (TopicAct::Grow(total), Some(now)) if now.partitions == *total => Standing::After(grown(*total)),
             (TopicAct::Grow(_), Some(now)) if Some(now.partitions) == change.before.as_ref().map(|before| before.partitions) => Standing::Before,
             (TopicAct::Grow(_), Some(now)) => Standing::Unclear(format!("{} has {} partitions", self.topic, now.partitions)),
-            // Why: setting the same values again leaves the same topic, so a half-made change is simply made.
-            (TopicAct::Alter(_), Some(_)) => Standing::Before,
         })
     }
 

@@ -81,7 +81,8 @@ impl RegisterSchema {
     /// Aspect of the subject under which the registry's answers about this very schema are kept.
     fn aspect(&self, what: &str) -> String {
         let digest = Sha256::digest(self.file.text.as_bytes());
-        format!("{what} {}", digest.iter().take(8).map(|byte| format!("{byte:02x}")).collect::<String>())
+        let short = digest.iter().take(8).fold(0_u64, |number, byte| (number << 8) | u64::from(*byte));
+        format!("{what} {short:016x}")
     }
 }
 

@@ -104,7 +104,7 @@ pub struct SeenBy {
 }
 
 fn minute() -> Span {
-    Span(Duration::from_secs(60))
+    Span(Duration::from_mins(1))
 }
 
 /// What is to be sent.
@@ -237,14 +237,11 @@ steps:
 
     async fn act(&self, context: &ActContext, _: &Sending, _: &Send) -> Result<Receipt, StepError> {
         let kafka = context.world.kafka(&self.cluster)?;
-        let (from, mut sent) = match context.resume::<Cursor>()? {
-            Some(cursor) => (cursor.from.clone(), find_sent(context, self, &cursor.from).await?),
-            None => {
-                let ends = kafka.ends(&self.topic).await?;
-                let from: Vec<_> = ends.iter().map(|ends| Position { partition: ends.partition, offset: ends.end }).collect();
-                context.save(&Cursor { from: from.clone() }).await?;
-                (from, BTreeMap::new())
-            }
+        let (from, mut sent) = if let Some(cursor) = context.resume::<Cursor>()? { (cursor.from.clone(), find_sent(context, self, &cursor.from).await?) } else {
+            let ends = kafka.ends(&self.topic).await?;
+            let from: Vec<_> = ends.iter().map(|ends| Position { partition: ends.partition, offset: ends.end }).collect();
+            context.save(&Cursor { from: from.clone() }).await?;
+            (from, BTreeMap::new())
         };
         let missing: Vec<usize> = (0..self.events.len()).filter(|at| !sent.contains_key(at)).collect();
         let records: Vec<_> = missing.iter().filter_map(|at| Some(encode(context, self, *at, self.events.get(*at)?))).collect();

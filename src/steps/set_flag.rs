@@ -33,7 +33,7 @@ pub struct SetFlag {
     /// `false` disables the flag, so that services use the default in their code.
     #[serde(default = "enabled", skip_serializing_if = "Clone::clone")]
     pub enabled: bool,
-    /// JSONLogic targeting to keep beside the variant; there is none when it is left out.
+    /// `JSONLogic` targeting to keep beside the variant; there is none when it is left out.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub targeting: Option<Value>,
 }

@@ -49,13 +49,17 @@ impl StoreError {
 
 fn is_away(error: &sqlx::Error) -> bool {
     match error {
-        sqlx::Error::Io(_) | sqlx::Error::Tls(_) | sqlx::Error::PoolTimedOut | sqlx::Error::PoolClosed | sqlx::Error::WorkerCrashed => true,
+        sqlx::Error::Io(_)
+        | sqlx::Error::Tls(_)
+        | sqlx::Error::PoolTimedOut
+        | sqlx::Error::PoolClosed
+        | sqlx::Error::WorkerCrashed
+        | sqlx::Error::Protocol(_) => true,
         // Why: 08 connection, 40 serialisation and deadlock, 53 resources (disk full, too many connections), 57 shutdown and
         // statement timeout, 55P03 lock timeout, 25P03 idle-in-transaction timeout: all of them pass.
         sqlx::Error::Database(error) => error.code().is_some_and(|code| {
             ["08", "40", "53", "57"].iter().any(|class| code.starts_with(class)) || matches!(code.as_ref(), "55P03" | "25P03")
         }),
-        sqlx::Error::Protocol(_) => true,
         _ => false,
     }
 }

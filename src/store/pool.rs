@@ -44,7 +44,7 @@ impl Store {
         let pool = PgPoolOptions::new()
             .max_connections(options.connections)
             .acquire_timeout(Duration::from_secs(5))
-            .idle_timeout(Duration::from_secs(60))
+            .idle_timeout(Duration::from_mins(1))
             .test_before_acquire(false)
             .connect_lazy_with(connect);
         Ok(Self { pool, lease: options.lease })

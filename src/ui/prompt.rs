@@ -5,11 +5,13 @@ use std::io::{BufRead, Write};
 use super::Terminal;
 
 /// Asks a yes-or-no question. No is the default, and the answer when nobody can be asked.
+#[must_use]
 pub fn yes(terminal: &Terminal, question: &str) -> bool {
     matches!(line(terminal, &format!("{question} [y/N] ")).as_deref(), Some("y" | "Y" | "yes"))
 }
 
 /// Asks for a line of text; `None` when nobody can be asked or nothing was typed.
+#[must_use]
 pub fn line(terminal: &Terminal, question: &str) -> Option<String> {
     if !terminal.asks {
         return None;

@@ -17,6 +17,7 @@ pub enum Color {
 }
 
 /// The terminal as this process finds it.
+#[expect(clippy::struct_excessive_bools, reason = "each is a fact about a stream or a wish of the user, and they are independent")]
 #[derive(Clone, Copy, Debug)]
 pub struct Terminal {
     /// Whether standard output is a terminal.

@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use cutover::playbook::environment::Config;
-use cutover::playbook::{Bundle, Carried, Catalogue, Directory, FileError, Files, OnFailure, Source, StepOptions, lint};
+use cutover::playbook::{Bundle, Carried, Catalogue, Directory, FileError, Files, Source, StepOptions, lint};
+use cutover::step::OnFailure;
 
 use super::kinds::{CATALOGUE, read};
 

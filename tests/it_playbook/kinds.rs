@@ -162,7 +162,7 @@ macro_rules! kinds {
             async fn verify(&self, _: &ActContext, _: Option<&Never>) -> Result<Verdict, StepError> {
                 Ok(Verdict::Broken("never".to_owned()))
             }
-            fn revert(&self, change: &Never) -> Revert {
+            fn revert(&self, change: &Never, _: &[Receipt]) -> Revert {
                 match *change {}
             }
             fn facts(&self) -> Facts {

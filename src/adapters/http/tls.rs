@@ -66,7 +66,9 @@ pub(super) fn is_distrust(error: &reqwest::Error) -> bool {
             return true;
         }
         let wrapped = inner.downcast_ref::<io::Error>().and_then(io::Error::get_ref);
-        if wrapped.is_some_and(|wrapped| wrapped.is::<rustls::Error>()) {
+        if let Some(wrapped) = wrapped
+            && wrapped.is::<rustls::Error>()
+        {
             return true;
         }
         cause = inner.source();

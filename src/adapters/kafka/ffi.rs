@@ -46,7 +46,7 @@ pub(super) struct AdminError {
 
 type Answer<T> = Result<T, AdminError>;
 
-/// A topic as DescribeTopics shows it.
+/// A topic as `DescribeTopics` shows it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct TopicDescription {
     /// The topic id in the alphabet that Kafka's own tools print; `None` from brokers that have no ids.
@@ -57,7 +57,7 @@ pub(super) struct TopicDescription {
     pub partitions: Vec<PartitionDescription>,
 }
 
-/// A partition as DescribeTopics shows it.
+/// A partition as `DescribeTopics` shows it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct PartitionDescription {
     pub number: i32,
@@ -85,7 +85,7 @@ pub(super) enum End {
     LastStable,
 }
 
-/// The cluster as DescribeCluster shows it.
+/// The cluster as `DescribeCluster` shows it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct ClusterDescription {
     pub id: Option<String>,

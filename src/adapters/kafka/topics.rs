@@ -134,10 +134,10 @@ impl Shared {
             return Err(PortError::Conflict { system: self.system.clone(), detail });
         }
         let admin = self.admin()?;
-        if let Err(error) = ffi::delete_topic(admin.client().native_client(), name, CHANGING) {
-            if class(error.code) != Class::Absent {
-                return Err(self.fault(&doing, error));
-            }
+        if let Err(error) = ffi::delete_topic(admin.client().native_client(), name, CHANGING)
+            && class(error.code) != Class::Absent
+        {
+            return Err(self.fault(&doing, error));
         }
         // Why: somebody may create the name anew at once; the topic that we were asked to delete is gone all the same.
         self.wait_for(&doing, name, |now| now.is_none_or(|now| now.id.is_some() && now.id != found.id))
