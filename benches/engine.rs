@@ -2,6 +2,7 @@
 //! Run it with `cargo bench --bench engine`; each figure is the median of several rounds.
 
 use std::collections::BTreeMap;
+use std::fmt::Write;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -19,7 +20,7 @@ const ROUNDS: usize = 5;
 fn bundle(name: &str, steps: usize) -> Bundle {
     let mut text = format!("playbook: {name}\nsteps:\n");
     for step in 0..steps {
-        text.push_str(&format!("  - id: s{step}\n    note: {{text: \"note number {step}\"}}\n"));
+        writeln!(text, "  - id: s{step}\n    note: {{text: \"note number {step}\"}}").expect("a text");
     }
     let source = Source::new("bench.yaml", text.as_str());
     let (playbook, _) = cutover::playbook::read(&source, &BTreeMap::new(), &Carried(BTreeMap::new())).expect("a playbook");

@@ -220,7 +220,7 @@ async fn tell(session: &Session, client: &Client, command: Command, args: &VerbA
         return Ok(exit::OK);
     }
     if let Ok(answer) = serde_json::from_value::<Answer>(answer) {
-        session.terminal.print(&Line { tone: Tone::Good, text: format!("{}: the run {}", command.as_str(), answer.text) })?
+        session.terminal.print(&Line { tone: Tone::Good, text: format!("{}: the run {}", command.as_str(), answer.text) })?;
     } else {
         session.say("The order is in the run's inbox; no controller has answered yet");
         return Ok(exit::UNFINISHED);

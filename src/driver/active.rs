@@ -9,6 +9,8 @@ use tokio::sync::oneshot;
 use tokio::task::AbortHandle;
 use uuid::Uuid;
 
+use super::load::Ready;
+use super::perform::Life;
 use super::source::Opened;
 use super::timing::STAY;
 use crate::engine::command::Answer;
@@ -33,6 +35,8 @@ pub(super) enum WakeAt {
 /// A run with everything that is on its way.
 pub(super) struct Active {
     pub(super) id: Uuid,
+    /// Which of the run's lives in this controller it is.
+    pub(super) number: u64,
     pub(super) hold: Hold,
     pub(super) run: Run,
     pub(super) opened: Arc<Opened>,
@@ -60,13 +64,15 @@ pub(super) struct Active {
 }
 
 impl Active {
-    pub(super) fn new(id: Uuid, hold: Hold, run: Run, opened: Arc<Opened>, state: RunState) -> Self {
+    pub(super) fn new(life: Life, hold: Hold, ready: Ready) -> Self {
+        let wake = if ready.over { WakeAt::Over } else { WakeAt::Now };
         Self {
-            id,
+            id: life.run,
+            number: life.number,
             hold,
-            run,
-            opened,
-            told: Told { state, wake: WakeAt::Now },
+            run: ready.run,
+            opened: ready.opened,
+            told: Told { state: ready.state, wake },
             entries: Vec::new(),
             answers: Vec::new(),
             deferred: Vec::new(),
@@ -78,6 +84,10 @@ impl Active {
             savers: BTreeMap::new(),
             delivered: BTreeSet::new(),
         }
+    }
+
+    pub(super) fn life(&self) -> Life {
+        Life { run: self.id, number: self.number }
     }
 
     /// What the database should be told now.
@@ -109,7 +119,9 @@ impl Active {
     /// Moves everything that is to be written into a batch.
     pub(super) fn fill(&mut self, now: DateTime<Utc>, batch: &mut Batch) {
         let tell = self.now_to_tell(now);
-        if tell != self.told {
+        // Why: whoever gave an order to a run that is over has claimed its resources again; when it is refused, they must be freed.
+        let refused = tell.wake == WakeAt::Over && !self.answers.is_empty();
+        if tell != self.told || refused {
             let wake = match tell.wake {
                 WakeAt::Now => Wake::Now,
                 WakeAt::At(at) => Wake::After((at - now).num_milliseconds()),

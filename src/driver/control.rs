@@ -16,7 +16,7 @@ use super::active::Active;
 use super::clock::LeaseClock;
 use super::lease::Lease;
 use super::load::{Loaded, Shelf, load};
-use super::perform::{Reporter, perform, words};
+use super::perform::{Life, Reporter, perform, words};
 use super::source::Worlds;
 use super::timing::{HAND_OVER, MOST_ACTIVE, MOST_ENTRIES, MOST_LOADS, POLL, SOFT_WRITE, STAY, renew_every};
 use super::writer::write;
@@ -30,14 +30,14 @@ use crate::store::{Store, StoreError};
 
 /// What tasks tell the loop.
 pub(super) enum Message {
-    Event { run: Uuid, event: Event },
-    Save { run: Uuid, ticket: u64, cursor: Value, saved: oneshot::Sender<()> },
+    Event { life: Life, event: Event },
+    Save { life: Life, ticket: u64, cursor: Value, saved: oneshot::Sender<()> },
     Written { runs: Vec<Uuid>, result: Result<Written, StoreError> },
     Polled(Result<Polled, StoreError>),
     Loaded(Result<Vec<Loaded>, StoreError>),
     Renewed { asked_at: Instant, result: Result<Option<Renewed>, StoreError> },
     Entered { asked_at: Instant, now: DateTime<Utc> },
-    Claimed(Result<Vec<Hold>, StoreError>),
+    Claimed { fenced: u64, result: Result<Vec<Hold>, StoreError> },
 }
 
 /// A controller: the loop's own state.
@@ -66,6 +66,8 @@ pub(super) struct Controller {
     unheard: HashMap<Uuid, Vec<i64>>,
     /// What is to be written of runs that cannot be loaded.
     bad: Batch,
+    /// How many runs were loaded so far.
+    lives: u64,
 }
 
 impl Controller {
@@ -94,6 +96,7 @@ impl Controller {
             loading: false,
             unheard: HashMap::new(),
             bad: Batch::default(),
+            lives: 0,
         })
     }
 
@@ -129,16 +132,21 @@ impl Controller {
 
     fn take(&mut self, message: Message) {
         match message {
-            Message::Event { run, event } => {
-                if let Some(active) = self.runs.get_mut(&run).filter(|_| !matches!(event, Event::Woke | Event::Cursor(..))) {
-                    active.acting = false;
+            Message::Event { life, event } => {
+                if let Some(active) = self.alive(life) {
+                    active.acting &= matches!(event, Event::Woke);
+                    self.feed(life.run, event);
                 }
-                self.feed(run, event);
             }
-            Message::Save { run, ticket, cursor, saved } => {
-                if let Some(active) = self.runs.get_mut(&run) {
+            Message::Save { life, ticket, cursor, saved } => {
+                if let Some(active) = self.alive(life) {
+                    let seq = active.run.seq();
                     active.savers.insert(ticket, saved);
-                    self.feed(run, Event::Cursor(ticket, cursor));
+                    self.feed(life.run, Event::Cursor(ticket, cursor));
+                    // Why: a run that does not want the position any more will never say that it is saved, and the act must not wait for it.
+                    if let Some(active) = self.alive(life).filter(|active| active.run.seq() == seq) {
+                        active.savers.remove(&ticket);
+                    }
                 }
             }
             Message::Written { runs, result } => self.written(&runs, result),
@@ -146,8 +154,13 @@ impl Controller {
             Message::Loaded(result) => self.loaded(result),
             Message::Renewed { asked_at, result } => self.renewed(asked_at, result),
             Message::Entered { asked_at, now } => self.entered(asked_at, now),
-            Message::Claimed(result) => self.claimed(result),
+            Message::Claimed { fenced, result } => self.claimed(fenced, result),
         }
+    }
+
+    /// The run, if it is still in the life that is meant.
+    fn alive(&mut self, life: Life) -> Option<&mut Active> {
+        self.runs.get_mut(&life.run).filter(|active| active.life() == life)
     }
 
     /// Tells a run something and begins what it wants done.
@@ -216,10 +229,10 @@ impl Controller {
         }
         let wait = active.run.wake_at().map(|at| (at - now).to_std().unwrap_or_default()).filter(|wait| *wait <= STAY);
         if let Some(wait) = wait {
-            let messages = self.reporter.messages.clone();
+            let (life, messages) = (active.life(), self.reporter.messages.clone());
             let timer = tokio::spawn(async move {
                 tokio::time::sleep(wait).await;
-                let _ = messages.send(Message::Event { run: id, event: Event::Woke });
+                let _ = messages.send(Message::Event { life, event: Event::Woke });
             });
             active.timer = Some(timer.abort_handle());
         }
@@ -309,11 +322,11 @@ impl Controller {
             return;
         }
         self.polling = true;
-        let (store, messages, shards) = (self.store.clone(), self.reporter.messages.clone(), self.lease.shards());
+        let (store, id, messages, shards) = (self.store.clone(), self.id, self.reporter.messages.clone(), self.lease.shards());
         let active: Vec<Uuid> = self.runs.keys().copied().collect();
         let room = i64::try_from(MOST_ACTIVE.saturating_sub(active.len())).unwrap_or_default();
         tokio::spawn(async move {
-            let result = store.poll(&shards, &active, room).await;
+            let result = store.poll(id, &shards, &active, room).await;
             let _ = messages.send(Message::Polled(result));
         });
     }
@@ -332,7 +345,10 @@ impl Controller {
         for (inbox, run, shard, order) in polled.orders {
             if let Some(active) = self.runs.get_mut(&run) {
                 if active.delivered.insert(inbox) {
-                    self.feed(run, Event::Ordered(inbox, order));
+                    match order {
+                        Ok(order) => self.feed(run, Event::Ordered(inbox, order)),
+                        Err(why) => self.refuse(run, inbox, &why),
+                    }
                 }
             } else {
                 self.unheard.entry(run).or_default().push(inbox);
@@ -346,6 +362,14 @@ impl Controller {
         if std::mem::take(&mut self.poll_again) {
             self.poll();
         }
+    }
+
+    /// Answers an order that does not read back.
+    fn refuse(&mut self, run: Uuid, inbox: i64, why: &str) {
+        let Some(active) = self.runs.get_mut(&run) else { return };
+        let text = format!("this controller does not understand the order: {why}");
+        active.answers.push((inbox, Answer { taken: false, text, state: active.run.state() }));
+        self.dirty.insert(run);
     }
 
     fn begin_loading(&mut self, mut asked: Vec<(Uuid, i16)>) {
@@ -384,10 +408,16 @@ impl Controller {
             }
             match result {
                 Ok(ready) => {
-                    let poison = ready.loads > MOST_LOADS && ready.run.quarantined().is_none() && !ready.run.state().needs_person();
-                    self.runs.insert(id, Active::new(id, hold, ready.run, ready.opened, ready.state));
-                    if poison {
-                        let why = format!("it was begun {} times at the same place without getting any further", ready.loads);
+                    let fit = ready.run.quarantined().is_none() && !ready.run.state().needs_person();
+                    let set_aside = fit && ready.state == RunState::Quarantined;
+                    let poison = fit && ready.loads > MOST_LOADS;
+                    let loads = ready.loads;
+                    self.lives += 1;
+                    self.runs.insert(id, Active::new(Life { run: id, number: self.lives }, hold, ready));
+                    if set_aside {
+                        self.feed(id, Event::Quarantine("it could not be read for a while".to_owned()));
+                    } else if poison {
+                        let why = format!("it was begun {loads} times at the same place without getting any further");
                         self.feed(id, Event::Quarantine(why));
                     } else {
                         self.feed(id, Event::Loaded);

@@ -23,12 +23,14 @@ pub(super) struct Lease {
     pub(super) renewing: bool,
     pub(super) claiming: bool,
     pub(super) entering: bool,
+    /// How often everything was let go.
+    pub(super) fenced: u64,
 }
 
 impl Lease {
     pub(super) fn new(length: Duration, asked_at: Instant) -> Self {
         let deadline = asked_at + trust(length);
-        Self { holds: BTreeMap::new(), deadline, share: 0, length, renewing: false, claiming: false, entering: false }
+        Self { holds: BTreeMap::new(), deadline, share: 0, length, renewing: false, claiming: false, entering: false, fenced: 0 }
     }
 
     pub(super) fn is_trusted(&self) -> bool {
@@ -72,8 +74,11 @@ impl Controller {
             Ok(Some(renewed)) => {
                 self.lease.extend(asked_at);
                 self.clock.set(renewed.now);
-                self.lease.share = fair_share(renewed.controllers);
+                let share = std::mem::replace(&mut self.lease.share, fair_share(renewed.controllers));
                 self.shed();
+                if share < self.lease.share {
+                    self.poll();
+                }
             }
             Ok(None) => self.fence("the lease ran out"),
             Err(error) => tracing::warn!(%error, "the lease cannot be renewed"),
@@ -95,6 +100,7 @@ impl Controller {
         self.runs.clear();
         self.dirty.clear();
         self.lease.holds.clear();
+        self.lease.fenced += 1;
         self.enter_again();
     }
 
@@ -145,14 +151,19 @@ impl Controller {
         }
         self.lease.claiming = true;
         let (store, id, messages) = (self.store.clone(), self.id, self.reporter.messages.clone());
+        let (held, fenced) = (self.lease.shards(), self.lease.fenced);
         tokio::spawn(async move {
-            let result = store.claim(id, most).await;
-            let _ = messages.send(Message::Claimed(result));
+            let result = store.claim(id, &held, most).await;
+            let _ = messages.send(Message::Claimed { fenced, result });
         });
     }
 
-    pub(super) fn claimed(&mut self, result: Result<Vec<Hold>, StoreError>) {
+    pub(super) fn claimed(&mut self, fenced: u64, result: Result<Vec<Hold>, StoreError>) {
         self.lease.claiming = false;
+        // Why: what was claimed before everything was let go may be another controller's by now; the next claim takes it if it is not.
+        if fenced != self.lease.fenced {
+            return;
+        }
         match result {
             Ok(holds) if holds.is_empty() => {}
             Ok(holds) => {
@@ -176,12 +187,13 @@ impl Controller {
         if shards.is_empty() {
             return;
         }
-        for shard in shards {
-            self.lease.holds.remove(shard);
+        let given: Vec<Hold> = shards.iter().filter_map(|shard| self.lease.hold(*shard)).collect();
+        for hold in &given {
+            self.lease.holds.remove(&hold.shard);
         }
-        let (store, id, shards) = (self.store.clone(), self.id, shards.to_vec());
+        let (store, id) = (self.store.clone(), self.id);
         tokio::spawn(async move {
-            if let Err(error) = store.release(id, &shards).await {
+            if let Err(error) = store.release(id, &given).await {
                 tracing::warn!(%error, "shards could not be given back");
             }
         });

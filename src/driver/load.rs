@@ -1,13 +1,16 @@
 //! Loads runs: bundle, plan and journal become a run that can be handled. One that cannot be read harms no other.
 
 use std::collections::{BTreeMap, HashMap};
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Mutex};
 
 use uuid::Uuid;
 
+use super::perform::words;
 use super::source::{Opened, Worlds, definition};
 use crate::engine::{JournalEntry, PlanDocument, Run, RunState};
 use crate::store::journal::Hold;
+use crate::store::runs::RunSource;
 use crate::store::{Store, StoreError};
 
 /// Most bundles that are kept open.
@@ -30,14 +33,15 @@ pub(super) struct Ready {
     pub(super) run: Run,
     pub(super) opened: Arc<Opened>,
     pub(super) state: RunState,
+    /// Whether the database knows that it is over.
+    pub(super) over: bool,
     pub(super) loads: i16,
 }
 
 /// Loads these runs.
 pub(super) async fn load(store: &Store, worlds: &dyn Worlds, shelf: &Shelf, wanted: Vec<(Uuid, Hold)>) -> Result<Vec<Loaded>, StoreError> {
     let ids: Vec<Uuid> = wanted.iter().map(|(id, _)| *id).collect();
-    let mut sources: HashMap<Uuid, _> =
-        store.run_sources(&ids).await?.into_iter().map(|(id, hash, plan, state)| (id, (hash, plan, state))).collect();
+    let mut sources: HashMap<Uuid, RunSource> = store.run_sources(&ids).await?.into_iter().map(|source| (source.id, source)).collect();
     let mut journals: BTreeMap<Uuid, Result<Vec<JournalEntry>, String>> = BTreeMap::new();
     for (run, entry) in store.journals(&ids).await? {
         let journal = journals.entry(run).or_insert_with(|| Ok(Vec::new()));
@@ -49,13 +53,10 @@ pub(super) async fn load(store: &Store, worlds: &dyn Worlds, shelf: &Shelf, want
     }
     let mut loaded = Vec::with_capacity(wanted.len());
     for (id, hold) in wanted {
-        let Some((hash, plan, state)) = sources.remove(&id) else { continue };
-        let result = match (open(store, worlds, shelf, &hash).await?, journals.remove(&id).unwrap_or_else(|| Ok(Vec::new()))) {
-            (Ok(opened), Ok(journal)) => {
-                let plan: Option<PlanDocument> = serde_json::from_value(plan).ok();
-                let run = Run::replay(definition(&opened.playbook, plan.as_ref()), journal);
-                Ok(Ready { run, opened, state: state.parse().unwrap_or(RunState::Pending), loads: 0 })
-            }
+        let Some(source) = sources.remove(&id) else { continue };
+        let journal = journals.remove(&id).unwrap_or_else(|| Ok(Vec::new())).and_then(whole);
+        let result = match (open(store, worlds, shelf, &source.bundle).await?, journal) {
+            (Ok(opened), Ok(journal)) => replay(source, opened, journal),
             (Err(why), _) | (_, Err(why)) => Err(why),
         };
         loaded.push(Loaded { id, hold, result });
@@ -70,12 +71,34 @@ pub(super) async fn load(store: &Store, worlds: &dyn Worlds, shelf: &Shelf, want
     Ok(loaded)
 }
 
+/// Why: a run that goes on from a journal with a hole would write its next entries over those behind the hole.
+fn whole(journal: Vec<JournalEntry>) -> Result<Vec<JournalEntry>, String> {
+    let missing = (1..).zip(&journal).find(|(seq, entry)| entry.seq != *seq).map(|(seq, _)| seq);
+    match (missing, journal.is_empty()) {
+        (Some(seq), _) => Err(format!("entry {seq} of its journal is missing")),
+        (None, true) => Err("it has no journal".to_owned()),
+        (None, false) => Ok(journal),
+    }
+}
+
+fn replay(source: RunSource, opened: Arc<Opened>, journal: Vec<JournalEntry>) -> Result<Ready, String> {
+    let plan: PlanDocument = serde_json::from_value(source.plan).map_err(|error| format!("its plan does not read back: {error}"))?;
+    let run = unharmed(|| Run::replay(definition(&opened.playbook, Some(&plan)), journal))?;
+    let state = source.state.parse().unwrap_or(RunState::Pending);
+    Ok(Ready { run, opened, state, over: source.over, loads: 0 })
+}
+
+/// A panic over one run's data must not keep all others from being loaded.
+fn unharmed<T>(work: impl FnOnce() -> T) -> Result<T, String> {
+    catch_unwind(AssertUnwindSafe(work)).map_err(|panic| format!("reading it panics: {}", words(panic.as_ref())))
+}
+
 async fn open(store: &Store, worlds: &dyn Worlds, shelf: &Shelf, hash: &str) -> Result<Result<Arc<Opened>, String>, StoreError> {
     if let Some(opened) = shelf.opened.lock().ok().and_then(|shelf| shelf.get(hash).cloned()) {
         return Ok(Ok(opened));
     }
     let Some(bundle) = store.bundle(hash).await? else { return Ok(Err(format!("the bundle {hash} is gone"))) };
-    Ok(match Opened::read(bundle, worlds) {
+    Ok(match unharmed(|| Opened::read(bundle, worlds)).and_then(|read| read.map_err(|error| error.to_string())) {
         Ok(opened) => {
             let opened = Arc::new(opened);
             if let Ok(mut shelf) = shelf.opened.lock() {
@@ -86,6 +109,6 @@ async fn open(store: &Store, worlds: &dyn Worlds, shelf: &Shelf, hash: &str) -> 
             }
             Ok(opened)
         }
-        Err(error) => Err(error.to_string()),
+        Err(why) => Err(why),
     })
 }

@@ -14,6 +14,7 @@ mod planner;
 mod source;
 mod timing;
 mod way_back;
+mod work;
 mod worlds;
 mod writer;
 
@@ -32,6 +33,7 @@ pub use look::{Seen, look};
 pub use planner::{PlanError, plan_playbook};
 pub use source::{Opened, Worlds, definition};
 pub use way_back::way_back;
+pub use work::{Doing, Work};
 pub use worlds::RealWorlds;
 
 /// What a controller needs.

@@ -1,5 +1,8 @@
 //! Puts the way back together: asks each step that may have changed something for the ordinary steps that take it back.
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+use super::perform::words;
 use super::source::Opened;
 use crate::engine::{BackAction, BackStep, Run};
 use crate::step::{Revert, StepError};
@@ -13,7 +16,9 @@ pub fn way_back(run: &Run, opened: &Opened) -> Vec<BackStep> {
         let mut actions = Vec::new();
         for (change, receipts) in record.changes() {
             let revert = match step {
-                Some(step) => step.step.revert(&change.change, receipts),
+                // Why: this runs in the loop itself, which must outlive a kind's mistake.
+                Some(step) => catch_unwind(AssertUnwindSafe(|| step.step.revert(&change.change, receipts)))
+                    .unwrap_or_else(|panic| Err(StepError::Broken(format!("panic: {}", words(panic.as_ref()))))),
                 None => Err(StepError::Broken(format!("the playbook has no step {}", definition.id))),
             };
             match revert {

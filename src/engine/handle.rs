@@ -6,6 +6,7 @@ use super::definition::OnFailure;
 use super::effect::Effect;
 use super::entry::{AskedFor, BackAction, Doing, Entry, How, JournalEntry, Scope};
 use super::event::Event;
+use super::record::StepRecord;
 use super::run::{Phase, Run};
 use super::state::{RunState, StepState};
 use crate::step::{ErasedPlan, Evidence, OnUnknown, Question, Receipt, Standing, StepError, Verdict, binding_holds};
@@ -19,7 +20,10 @@ impl Run {
         let mut effects = Vec::new();
         match event {
             // Why: whoever loaded the run has none of the answers that an earlier life waited for.
-            Event::Loaded => self.out = None,
+            Event::Loaded => {
+                self.out = None;
+                self.looked = false;
+            }
             Event::Planned(ticket, result) if self.redeem(ticket) => self.planned(now, result, &mut effects),
             Event::Stood(ticket, result) if self.redeem(ticket) => self.stood(now, result, &mut effects),
             Event::Acted(ticket, result) if self.redeem(ticket) => self.acted(now, result, &mut effects),
@@ -29,7 +33,7 @@ impl Run {
                     self.write(now, Entry::RevertBegun { scope, steps }, &mut effects);
                 }
             }
-            Event::Cursor(ticket, cursor) if self.out == Some(ticket) => {
+            Event::Cursor(ticket, cursor) if self.out == Some(ticket) && self.ended.is_none() => {
                 let step = self.step_id();
                 self.write(now, Entry::CursorSaved { step, cursor }, &mut effects);
                 effects.push(Effect::CursorSaved(ticket));
@@ -40,13 +44,13 @@ impl Run {
                     self.write(now, Entry::Quarantined { why }, &mut effects);
                 }
             }
-            Event::Planned(..)
+            Event::Woke
+            | Event::Planned(..)
             | Event::Stood(..)
             | Event::Acted(..)
             | Event::Verified(..)
             | Event::BackPlanned(..)
-            | Event::Cursor(..)
-            | Event::Woke => {}
+            | Event::Cursor(..) => {}
         }
         self.proceed(now, &mut effects);
         effects
@@ -60,7 +64,7 @@ impl Run {
                 return;
             }
             if self.revert_ordered.is_some() {
-                self.issue(Effect::PlanBack, effects);
+                self.turn_back(now, effects);
                 return;
             }
             if self.paused {
@@ -90,6 +94,16 @@ impl Run {
                 StepState::Asking | StepState::Failed => return,
                 StepState::Done | StepState::AlreadySo | StepState::Kept | StepState::Skipped => self.at += 1,
             }
+        }
+    }
+
+    /// Has the way back put together. An act that may have happened is looked at first: what it brought must be known to be taken back.
+    fn turn_back(&mut self, now: DateTime<Utc>, effects: &mut Vec<Effect>) {
+        let unsettled = |record: &&StepRecord| record.act_begun && !record.state.is_over();
+        match self.record().filter(unsettled).filter(|_| self.phase == Phase::Forward && !self.looked) {
+            None => self.issue(Effect::PlanBack, effects),
+            Some(record) if record.again_at.is_some_and(|again| again > now) => {}
+            Some(_) => self.issue(Effect::Stand, effects),
         }
     }
 
@@ -150,6 +164,10 @@ impl Run {
     }
 
     fn stood(&mut self, now: DateTime<Utc>, result: Result<Standing, StepError>, effects: &mut Vec<Effect>) {
+        if self.revert_ordered.is_some() {
+            self.stood_before_turning(now, result, effects);
+            return;
+        }
         let on_unknown = self.present().map_or(OnUnknown::Ask, |(definition, _)| definition.on_unknown);
         match result {
             Ok(Standing::Before) => self.issue(Effect::Act, effects),
@@ -161,6 +179,22 @@ impl Run {
                 self.ask(now, AskedFor::Unclear, Question { text, evidence: None }, effects);
             }
             Err(error) => self.stumble(now, Doing::Acting, error, effects),
+        }
+    }
+
+    fn stood_before_turning(&mut self, now: DateTime<Utc>, result: Result<Standing, StepError>, effects: &mut Vec<Effect>) {
+        let Some((definition, record)) = self.present() else { return };
+        let (attempt, retry, step) = (record.attempts + 1, definition.retry, definition.id.clone());
+        match result {
+            Ok(Standing::After(receipt)) => self.act_done(now, receipt, true, effects),
+            Ok(Standing::Before | Standing::Unclear(_)) => self.looked = true,
+            Err(error) => match retry.after(attempt).filter(|_| error.is_passing()) {
+                Some(delay) => {
+                    let again_at = now + Duration::from_std(delay).unwrap_or(Duration::MAX);
+                    self.write(now, Entry::Stumbled { step, doing: Doing::Acting, error, attempt, again_at }, effects);
+                }
+                None => self.looked = true,
+            },
         }
     }
 
@@ -188,15 +222,14 @@ impl Run {
                 let text = (is.clone(), goal.clone());
                 let due = self.record().is_none_or(|record| {
                     let quiet = record.waits_since.is_some_and(|since| now - since < WRITE_WAITS_EVERY);
-                    record.state != StepState::Waiting || (record.waits.as_ref() != Some(&text) && !quiet)
+                    let stumbled = record.attempts > 0 || record.error.is_some();
+                    record.state != StepState::Waiting || stumbled || (record.waits.as_ref() != Some(&text) && !quiet)
                 });
                 if due {
                     let step = self.step_id();
                     self.write(now, Entry::StepWaits { step, now: is, goal }, effects);
                 }
                 if let Some(record) = self.record_mut() {
-                    record.attempts = 0;
-                    record.error = None;
                     record.again_at = Some(now + Duration::from_std(again_in).unwrap_or(Duration::MAX));
                 }
             }
@@ -242,6 +275,10 @@ impl Run {
         let forward = self.phase == Phase::Forward;
         let frozen = forward && policy == OnFailure::Freeze;
         self.write(now, Entry::StepFailed { step, error, frozen }, effects);
+        // Why: a person has said already what happens next.
+        if self.abort_ordered || self.revert_ordered.is_some() {
+            return;
+        }
         let scope = match policy {
             OnFailure::RevertRun if forward => Scope::Run,
             OnFailure::RevertStep if forward && changed => Scope::Step,

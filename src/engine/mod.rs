@@ -17,6 +17,8 @@ mod ask;
 mod back;
 mod handle;
 mod obey;
+#[cfg(test)]
+mod tests;
 
 pub use command::{Command, Order};
 pub use definition::{Approvals, Definition, OnFailure, Retry, StepDefinition};

@@ -16,6 +16,8 @@ pub struct StepRecord {
     pub change: Option<ErasedChange>,
     /// Changes that were made before the step was tried again from the start, oldest first, with their receipts.
     pub earlier: Vec<(ErasedChange, Vec<Receipt>)>,
+    /// How often it was begun.
+    pub rounds: u32,
     /// Index of the present act.
     pub act: usize,
     /// Whether the present act was begun.

@@ -42,6 +42,7 @@ pub struct Back {
 }
 
 /// One run.
+#[expect(clippy::struct_excessive_bools, reason = "each is what one kind of journal entry says, and they are independent")]
 #[derive(Clone, Debug, PartialEq)]
 pub struct Run {
     pub(super) definition: Definition,
@@ -59,6 +60,10 @@ pub struct Run {
     pub(super) abort_ordered: bool,
     pub(super) quarantined: Option<String>,
     pub(super) ended: Option<RunState>,
+    /// How often a way back began: its steps are others each time.
+    pub(super) turns: u32,
+    /// Whether it was looked in vain whether the act under way happened, before the way back. Not journaled: a later life looks again.
+    pub(super) looked: bool,
     pub(super) last_ticket: u64,
     /// The effect whose answer is being waited for.
     pub(super) out: Option<u64>,
@@ -84,6 +89,8 @@ impl Run {
             abort_ordered: false,
             quarantined: None,
             ended: None,
+            turns: 0,
+            looked: false,
             last_ticket: 0,
             out: None,
         }
@@ -121,7 +128,8 @@ impl Run {
         if self.paused {
             return RunState::Paused;
         }
-        if record.is_some_and(|record| record.state == StepState::Asking) {
+        // Why: once the way back is ordered, an answer to an open question would change what is being taken back.
+        if record.is_some_and(|record| record.state == StepState::Asking) && self.revert_ordered.is_none() {
             return RunState::Asking;
         }
         if matches!(self.phase, Phase::Back(_)) || self.revert_ordered.is_some() {
@@ -187,6 +195,20 @@ impl Run {
         self.at
     }
 
+    /// Names what the present step does, within the run and for ever: the same after every crash, and another one when the step is begun
+    /// anew after a person's retry, for that is another change and must not be taken for the one that was made before.
+    #[must_use]
+    pub fn key(&self) -> Option<String> {
+        let (definition, record) = self.present()?;
+        let direction = match (self.phase, self.turns) {
+            (Phase::Forward, _) => String::new(),
+            (Phase::Back(_), ..=1) => "back/".to_owned(),
+            (Phase::Back(_), turns) => format!("back-{turns}/"),
+        };
+        let round = if record.rounds > 1 { format!("/{}", record.rounds) } else { String::new() };
+        Some(format!("{direction}{}{round}", definition.id))
+    }
+
     /// Why it was taken out of service.
     #[must_use]
     pub fn quarantined(&self) -> Option<&str> {
@@ -241,9 +263,11 @@ impl Run {
     }
 
     fn apply_step(&mut self, entry: &Entry, at: DateTime<Utc>) {
-        if matches!(entry, Entry::Retried { .. }) {
+        // Why: whoever says that the run goes on means it, whatever held it up before.
+        if matches!(entry, Entry::Retried { .. } | Entry::StepSkipped { .. }) {
             self.frozen = false;
             self.quarantined = None;
+            self.paused = false;
         }
         if let Entry::StepFailed { frozen, .. } = entry {
             self.frozen = *frozen;
@@ -275,6 +299,9 @@ impl Run {
                 record.state = StepState::Waiting;
                 record.waits = Some((now.clone(), goal.clone()));
                 record.waits_since = Some(at);
+                record.attempts = 0;
+                record.error = None;
+                record.again_at = None;
             }
             Entry::StepDone { how, evidence, .. } => {
                 record.over(how.state(), at);
@@ -310,6 +337,8 @@ impl Run {
         self.back = steps.iter().map(back).collect();
         self.phase = Phase::Back(scope);
         self.at = 0;
+        self.turns += 1;
+        self.looked = false;
         self.revert_ordered = None;
         self.frozen = false;
     }
@@ -321,7 +350,7 @@ impl Run {
             self.at = self.turned_at;
             if let Some(record) = self.forward.get_mut(self.at) {
                 let error = record.error.take();
-                *record = StepRecord { state: StepState::Failed, error, ..StepRecord::default() };
+                *record = StepRecord { state: StepState::Failed, error, rounds: record.rounds, ..StepRecord::default() };
             }
         }
     }
@@ -355,6 +384,7 @@ impl StepRecord {
         let acts = change.as_ref().is_some_and(|change| !change.acts.is_empty());
         self.state = if acts { StepState::Acting } else { StepState::Verifying };
         self.change = change;
+        self.rounds += 1;
         self.act = 0;
         self.act_begun = acts;
         self.receipts = Vec::new();
@@ -372,6 +402,11 @@ impl StepRecord {
         self.cursor = None;
         self.attempts = 0;
         self.again_at = None;
+        self.question = None;
+        // Why: found done when the way back began; that the step failed stays true.
+        if self.state == StepState::Failed {
+            return;
+        }
         self.error = None;
         let acts = self.change.as_ref().map_or(0, |change| change.acts.len());
         self.state = if self.act < acts { StepState::Acting } else { StepState::Verifying };

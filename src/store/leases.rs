@@ -52,11 +52,12 @@ impl Store {
         Ok(row.map(|(now, controllers)| Renewed { now, controllers: controllers.max(1) }))
     }
 
-    /// Takes up to `most` shards that nobody owns, or whose owner's lease has run out, and raises their epochs.
+    /// Takes up to `most` shards and raises their epochs: those that nobody owns, whose owner's lease has run out, or that carry this
+    /// controller's own name without being among those that it knows to hold, because the answer to an earlier claim was lost.
     ///
     /// # Errors
-    /// When the database does not answer.
-    pub async fn claim(&self, controller: Uuid, most: i16) -> Result<Vec<Hold>, StoreError> {
+    /// When the database does not answer; the outcome is unknown then, and the next claim finds it.
+    pub async fn claim(&self, controller: Uuid, held: &[i16], most: i16) -> Result<Vec<Hold>, StoreError> {
         if most <= 0 {
             return Ok(Vec::new());
         }
@@ -64,27 +65,33 @@ impl Store {
             "update shard set epoch = epoch + 1, owner = $1
              where id in (
                  select s.id from shard s left join controller c on c.id = s.owner
-                 where s.owner is null or c.id is null or (c.id <> $1 and c.lease_until < clock_timestamp())
+                 where c.id is null or (c.id <> $1 and c.lease_until < clock_timestamp()) or (c.id = $1 and s.id <> all ($3))
                  order by s.id limit $2 for update of s skip locked)
              returning id, epoch",
         )
         .bind(controller)
         .bind(i64::from(most))
+        .bind(held)
         .fetch_all(&self.pool)
         .await?;
         Ok(rows.into_iter().map(|(shard, epoch)| Hold { shard, epoch }).collect())
     }
 
-    /// Gives shards back so that another controller can take them at once.
+    /// Gives shards back so that another controller can take them at once. One that was claimed again meanwhile stays.
     ///
     /// # Errors
     /// When the database does not answer.
-    pub async fn release(&self, controller: Uuid, shards: &[i16]) -> Result<(), StoreError> {
-        sqlx::query("update shard set owner = null where owner = $1 and id = any ($2)")
-            .bind(controller)
-            .bind(shards)
-            .execute(&self.pool)
-            .await?;
+    pub async fn release(&self, controller: Uuid, holds: &[Hold]) -> Result<(), StoreError> {
+        let (shards, epochs): (Vec<_>, Vec<_>) = holds.iter().map(|hold| (hold.shard, hold.epoch)).unzip();
+        sqlx::query(
+            "update shard s set owner = null from unnest($2::smallint[], $3::bigint[]) as given (id, epoch)
+             where s.owner = $1 and s.id = given.id and s.epoch = given.epoch",
+        )
+        .bind(controller)
+        .bind(shards)
+        .bind(epochs)
+        .execute(&self.pool)
+        .await?;
         Ok(())
     }
 

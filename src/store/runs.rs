@@ -61,6 +61,21 @@ pub struct RunRow {
     pub bundle: String,
 }
 
+/// What a run is loaded from, besides its journal.
+#[derive(Clone, Debug, FromRow)]
+pub struct RunSource {
+    /// Its id.
+    pub id: Uuid,
+    /// Content hash of the bundle.
+    pub bundle: String,
+    /// The plan with which it was started.
+    pub plan: Value,
+    /// Its state, as it was written last.
+    pub state: String,
+    /// Whether it is over, and what it held is free.
+    pub over: bool,
+}
+
 const COLUMNS: &str = "id, playbook, environment, link, started_by, started_at, state, ended_at, bundle";
 
 impl Store {
@@ -185,7 +200,8 @@ impl Store {
     ///
     /// # Errors
     /// When the database does not answer.
-    pub async fn run_sources(&self, runs: &[Uuid]) -> Result<Vec<(Uuid, String, Value, String)>, StoreError> {
-        Ok(sqlx::query_as("select id, bundle, plan, state from run where id = any ($1)").bind(runs).fetch_all(&self.pool).await?)
+    pub async fn run_sources(&self, runs: &[Uuid]) -> Result<Vec<RunSource>, StoreError> {
+        let sql = "select id, bundle, plan, state, ended_at is not null as over from run where id = any ($1)";
+        Ok(sqlx::query_as(sql).bind(runs).fetch_all(&self.pool).await?)
     }
 }

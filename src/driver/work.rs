@@ -1,0 +1,99 @@
+//! One piece of work on a step: what it works on, and what it tells the run. The driver does it in tasks, the simulator by hand.
+
+use std::sync::Arc;
+
+use chrono::{DateTime, Utc};
+use serde_json::Value;
+use uuid::Uuid;
+
+use super::source::Opened;
+use crate::engine::{Event, Phase, Run};
+use crate::step::{ActContext, Checkpoint, Step, StepError};
+
+/// What is done.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Doing {
+    /// Looking and planning.
+    Plan,
+    /// Looking whether the present act has happened.
+    Stand,
+    /// Acting.
+    Act,
+    /// Looking whether the goal holds.
+    Verify,
+}
+
+/// The part of a run that is worked on.
+pub struct Work {
+    step: Arc<dyn Step>,
+    context: ActContext,
+    change: Option<Value>,
+    act: Option<Value>,
+}
+
+impl Work {
+    /// The present step of a run.
+    ///
+    /// # Errors
+    /// When the run has none, or its body does not read back.
+    pub fn of(id: Uuid, run: &Run, opened: &Opened, now: DateTime<Utc>, checkpoint: Arc<dyn Checkpoint>) -> Result<Self, StepError> {
+        let gone = || StepError::Broken("the run has no present step".to_owned());
+        let (_, record) = run.present().ok_or_else(gone)?;
+        let step = match run.phase() {
+            Phase::Forward => opened.step(run.at()).ok_or_else(gone)?,
+            Phase::Back(_) => opened.back_step(&run.back().get(run.at()).ok_or_else(gone)?.step)?,
+        };
+        let context = ActContext {
+            world: opened.world.clone(),
+            key: format!("{id}/{}", run.key().ok_or_else(gone)?),
+            began: record.began.unwrap_or(now),
+            now,
+            cursor: record.cursor.clone(),
+            receipts: record.receipts.clone(),
+            checkpoint,
+        };
+        let change = record.change.as_ref().map(|change| change.change.clone());
+        let act = record.change.as_ref().and_then(|change| change.acts.get(record.act)).map(|act| act.act.clone());
+        Ok(Self { step, context, change, act })
+    }
+
+    /// Does it.
+    pub async fn carry_out(&self, doing: Doing, ticket: u64) -> Event {
+        match doing {
+            Doing::Plan => {
+                let planned = async {
+                    let view = self.step.inspect(&self.context.world).await?;
+                    self.step.plan(&view)
+                };
+                Event::Planned(ticket, planned.await)
+            }
+            Doing::Stand => match self.act() {
+                Ok((change, act)) => Event::Stood(ticket, self.step.standing(&self.context, change, act).await),
+                Err(error) => Event::Stood(ticket, Err(error)),
+            },
+            Doing::Act => match self.act() {
+                Ok((change, act)) => Event::Acted(ticket, self.step.act(&self.context, change, act).await),
+                Err(error) => Event::Acted(ticket, Err(error)),
+            },
+            Doing::Verify => Event::Verified(ticket, self.step.verify(&self.context, self.change.as_ref()).await),
+        }
+    }
+
+    fn act(&self) -> Result<(&Value, &Value), StepError> {
+        let missing = || StepError::Broken("the journal has no act for this".to_owned());
+        Ok((self.change.as_ref().ok_or_else(missing)?, self.act.as_ref().ok_or_else(missing)?))
+    }
+}
+
+impl Doing {
+    /// What a run is told of work that could not be done.
+    #[must_use]
+    pub fn failed(self, ticket: u64, error: StepError) -> Event {
+        match self {
+            Self::Plan => Event::Planned(ticket, Err(error)),
+            Self::Stand => Event::Stood(ticket, Err(error)),
+            Self::Act => Event::Acted(ticket, Err(error)),
+            Self::Verify => Event::Verified(ticket, Err(error)),
+        }
+    }
+}

@@ -1,0 +1,191 @@
+//! The engine without any world: a person or a system says something, and the test says what the run must do then.
+
+mod paths;
+mod people;
+mod properties;
+mod turning;
+
+use chrono::{DateTime, Duration, TimeZone, Utc};
+use serde_json::{Value, json};
+
+use super::command::Answer;
+use super::*;
+use crate::ports::{PortError, SystemRef};
+use crate::step::{ErasedAct, ErasedChange, ErasedPlan, Evidence, Question, Receipt, Standing, StepError, Verdict};
+
+/// What somebody answers to the effect that is out.
+#[derive(Clone, Debug)]
+enum Say {
+    Plan(ErasedPlan),
+    PlanFails(StepError),
+    Stand(Standing),
+    StandFails(StepError),
+    Acted,
+    ActFails(StepError),
+    Cursor(Value),
+    Holds,
+    NotYet,
+    Broken,
+    VerifyFails(StepError),
+    Back(Vec<BackStep>),
+}
+
+/// A run on a bench.
+struct Bench {
+    definition: Definition,
+    run: Run,
+    now: DateTime<Utc>,
+    journal: Vec<JournalEntry>,
+    answers: Vec<Answer>,
+    inbox: i64,
+}
+
+impl Bench {
+    fn new(definition: Definition) -> Self {
+        Self::begun(definition, Approvals::Own, false)
+    }
+
+    fn begun(definition: Definition, approvals: Approvals, yes: bool) -> Self {
+        let now = Utc.with_ymd_and_hms(2026, 1, 1, 0, 0, 0).unwrap();
+        let begun = JournalEntry { seq: 1, at: now, entry: Entry::RunBegun { by: "ada".to_owned(), approvals, yes } };
+        let run = Run::replay(definition.clone(), [begun.clone()]);
+        Self { definition, run, now, journal: vec![begun], answers: Vec::new(), inbox: 0 }
+    }
+
+    /// Tells the run something; what it does, as words.
+    fn tell(&mut self, event: Event) -> String {
+        let effects = self.run.handle(self.now, event);
+        for effect in &effects {
+            match effect {
+                Effect::Record(entry) => self.journal.push(entry.clone()),
+                Effect::Answer(_, answer) => self.answers.push(answer.clone()),
+                _ => {}
+            }
+        }
+        effects.iter().map(word).collect::<Vec<_>>().join(" ")
+    }
+
+    fn say(&mut self, say: Say) -> String {
+        let ticket = self.run.out.unwrap_or_default();
+        self.tell(event(ticket, say))
+    }
+
+    fn load(&mut self) -> String {
+        self.tell(Event::Loaded)
+    }
+
+    /// The controller dies; another one goes on from the journal.
+    fn crash(&mut self) -> String {
+        self.run = Run::replay(self.definition.clone(), self.journal.clone());
+        self.load()
+    }
+
+    fn pass(&mut self, seconds: i64) -> String {
+        self.now += Duration::seconds(seconds);
+        self.tell(Event::Woke)
+    }
+
+    fn order(&mut self, command: Command) -> String {
+        self.order_by("ada", command, Some("because"), None)
+    }
+
+    fn order_by(&mut self, by: &str, command: Command, reason: Option<&str>, evidence: Option<&str>) -> String {
+        self.inbox += 1;
+        let (by, reason, evidence) = (by.to_owned(), reason.map(str::to_owned), evidence.map(str::to_owned));
+        self.tell(Event::Ordered(self.inbox, Order { command, by, reason, step: None, evidence }))
+    }
+
+    fn state(&self) -> RunState {
+        self.run.state()
+    }
+
+    fn last_answer(&self) -> &Answer {
+        self.answers.last().expect("an answer")
+    }
+}
+
+fn event(ticket: u64, say: Say) -> Event {
+    match say {
+        Say::Plan(plan) => Event::Planned(ticket, Ok(plan)),
+        Say::PlanFails(error) => Event::Planned(ticket, Err(error)),
+        Say::Stand(standing) => Event::Stood(ticket, Ok(standing)),
+        Say::StandFails(error) => Event::Stood(ticket, Err(error)),
+        Say::Acted => Event::Acted(ticket, Ok(Receipt::said("did it"))),
+        Say::ActFails(error) => Event::Acted(ticket, Err(error)),
+        Say::Cursor(cursor) => Event::Cursor(ticket, cursor),
+        Say::Holds => Event::Verified(ticket, Ok(Verdict::Holds(Evidence::said("so it is")))),
+        Say::NotYet => {
+            let again_in = std::time::Duration::from_secs(2);
+            Event::Verified(ticket, Ok(Verdict::NotYet { now: "1 of 2".to_owned(), goal: "2 of 2".to_owned(), again_in }))
+        }
+        Say::Broken => Event::Verified(ticket, Ok(Verdict::Broken("it is not so".to_owned()))),
+        Say::VerifyFails(error) => Event::Verified(ticket, Err(error)),
+        Say::Back(steps) => Event::BackPlanned(ticket, steps),
+    }
+}
+
+fn word(effect: &Effect) -> String {
+    match effect {
+        Effect::Record(entry) => {
+            let (kind, _) = entry.entry.write().expect("an entry that can be written");
+            match &entry.entry {
+                Entry::RunEnded { state, .. } => format!("{kind}:{state}"),
+                other => other.step().map_or_else(|| kind.clone(), |step| format!("{kind}:{step}")),
+            }
+        }
+        Effect::Plan(_) => "PLAN".to_owned(),
+        Effect::Stand(_) => "STAND".to_owned(),
+        Effect::Act(_) => "ACT".to_owned(),
+        Effect::CursorSaved(_) => "SAVED".to_owned(),
+        Effect::Verify(_) => "VERIFY".to_owned(),
+        Effect::PlanBack(_) => "BACK".to_owned(),
+        Effect::Answer(_, answer) => if answer.taken { "TAKEN" } else { "REFUSED" }.to_owned(),
+    }
+}
+
+fn step(id: &str) -> StepDefinition {
+    StepDefinition::plain(id, "some_kind")
+}
+
+fn steps(steps: impl IntoIterator<Item = StepDefinition>) -> Definition {
+    Definition { steps: steps.into_iter().collect() }
+}
+
+fn change(acts: usize) -> Say {
+    Say::Plan(planned(acts))
+}
+
+fn planned(acts: usize) -> ErasedPlan {
+    let act = |at| ErasedAct { line: format!("act {at}"), act: json!(at) };
+    ErasedPlan::Change(ErasedChange {
+        change: json!({}),
+        effects: Vec::new(),
+        binding: json!({ "seen": 1 }),
+        acts: (0..acts).map(act).collect(),
+    })
+}
+
+fn ask(evidence: Option<&str>) -> Say {
+    Say::Plan(ErasedPlan::Ask(Question { text: "well".to_owned(), evidence: evidence.map(str::to_owned) }))
+}
+
+fn wait() -> Say {
+    Say::Plan(ErasedPlan::Wait { now: "not yet".to_owned(), goal: "so".to_owned() })
+}
+
+fn system() -> SystemRef {
+    SystemRef { name: "kafka main".to_owned(), address: "nowhere".to_owned(), setting: "here".to_owned() }
+}
+
+fn away() -> StepError {
+    StepError::Port(PortError::Unreachable { system: system(), detail: "no".to_owned() })
+}
+
+fn refused() -> StepError {
+    StepError::Port(PortError::Refused { system: system(), detail: "no".to_owned() })
+}
+
+fn back(of: &str) -> BackStep {
+    let action = BackAction::Step { kind: "some_kind".to_owned(), body: json!({}) };
+    BackStep { id: format!("revert-{of}"), of: of.to_owned(), action }
+}
