@@ -1,9 +1,8 @@
 //! The ports' promises on the world in memory and on real servers, and what only a real server can show.
-//!
-//! The real servers' addresses come from `CUTOVER_TEST_KAFKA` (`host:port`) and `CUTOVER_TEST_REGISTRY` (base address).
 
 mod adapters;
 mod conformance;
+mod support;
 
 /// One test per promise, on memory and on the real thing.
 macro_rules! promises {

@@ -41,11 +41,13 @@ pub async fn run(session: &Session, args: &PlanArgs) -> Result<u8, CliError> {
     let plan = ask(&client, &bundle).await?;
     if session.global.output == Format::Text {
         show(session, &plan, args.all)?;
-        session.next(format!("cutover apply {}", args.playbook.playbook.display()));
     } else {
         session.json(&plan)?;
     }
     let impossible = plan.steps.iter().any(|step| matches!(step.plan, ErasedPlan::Impossible(_)));
+    if !impossible {
+        session.next(format!("cutover apply {}", args.playbook.playbook.display()));
+    }
     Ok(match () {
         () if impossible => exit::REFUSED,
         () if args.detailed_exitcode && plan.changes => exit::CHANGES,

@@ -71,8 +71,8 @@ pub enum TopicAct {
 impl fmt::Display for TopicAct {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Create(topic) => write!(f, "create topic {} with {} partitions", topic.name, topic.partitions),
-            Self::Grow(total) => write!(f, "grow the topic to {total} partitions"),
+            Self::Create(topic) => write!(f, "create topic {} with {}", topic.name, parts(topic.partitions)),
+            Self::Grow(total) => write!(f, "grow the topic to {}", parts(*total)),
             Self::Alter(set) => write!(f, "set {}", list(set)),
         }
     }
@@ -116,7 +116,7 @@ impl CreateTopic {
         let differs = |(key, value): &(&String, &String)| before.configs.get(*key) != Some(*value);
         let set: BTreeMap<_, _> = wanted.configs.iter().filter(differs).map(|(key, value)| (key.clone(), value.clone())).collect();
         if set.is_empty() && !grow {
-            return Plan::AlreadySo(format!("{} partitions{}", before.partitions, suffix(&wanted.configs)));
+            return Plan::AlreadySo(format!("{}{}", parts(before.partitions), suffix(&wanted.configs)));
         }
         let mut effects = Vec::new();
         if grow {
@@ -167,7 +167,7 @@ steps:
             Some(Some(before)) => self.plan_existing(before),
             Some(None) => {
                 let wanted = self.wanted();
-                let to = Some(format!("{} partitions{}", wanted.partitions, suffix(&wanted.configs)));
+                let to = Some(format!("{}{}", parts(wanted.partitions), suffix(&wanted.configs)));
                 let effects = vec![Effect { mark: Mark::Create, what: format!("topic {}", self.topic), from: None, to }];
                 let change = TopicChange { before: None, set: BTreeMap::new(), grow: false, wanted };
                 Plan::Change(Change { change, effects, binding: json!({ "exists": false }) })
@@ -205,11 +205,11 @@ steps:
             // Why: setting the same values again leaves the same topic, so a half-made change is simply made.
             (TopicAct::Create(_), None) | (TopicAct::Alter(_), Some(_)) => Standing::Before,
             (TopicAct::Create(wanted), Some(now)) if fits(wanted, &now) => Standing::After(created(&now)),
-            (TopicAct::Create(_), Some(now)) => Standing::Unclear(format!("{} is there with {} partitions", self.topic, now.partitions)),
+            (TopicAct::Create(_), Some(now)) => Standing::Unclear(format!("{} is there with {}", self.topic, parts(now.partitions))),
             (_, None) => Standing::Unclear(format!("{} is gone", self.topic)),
             (TopicAct::Grow(total), Some(now)) if now.partitions == *total => Standing::After(grown(*total)),
             (TopicAct::Grow(_), Some(now)) if Some(now.partitions) == change.before.as_ref().map(|before| before.partitions) => Standing::Before,
-            (TopicAct::Grow(_), Some(now)) => Standing::Unclear(format!("{} has {} partitions", self.topic, now.partitions)),
+            (TopicAct::Grow(_), Some(now)) => Standing::Unclear(format!("{} has {}", self.topic, parts(now.partitions))),
         })
     }
 
@@ -238,10 +238,10 @@ steps:
         let wanted = self.wanted();
         Ok(match context.world.kafka(&self.cluster)?.topic(&self.topic).await? {
             Some(now) if fits(&wanted, &now) => {
-                let line = format!("{} partitions{}, id {}", now.partitions, suffix(&wanted.configs), now.id.as_deref().unwrap_or("unknown"));
+                let line = format!("{}{}, id {}", parts(now.partitions), suffix(&wanted.configs), now.id.as_deref().unwrap_or("unknown"));
                 Verdict::Holds(Evidence::with(line, &now))
             }
-            Some(now) => Verdict::Broken(format!("{} has {} partitions{}", self.topic, now.partitions, suffix(&now.configs))),
+            Some(now) => Verdict::Broken(format!("{} has {}{}", self.topic, parts(now.partitions), suffix(&now.configs))),
             None => Verdict::Broken(format!("{} is not there", self.topic)),
         })
     }
@@ -277,11 +277,15 @@ fn fits(wanted: &NewTopic, now: &TopicState) -> bool {
 }
 
 fn created(now: &TopicState) -> Receipt {
-    Receipt::with(format!("created with {} partitions", now.partitions), &json!({ "id": now.id }))
+    Receipt::with(format!("created with {}", parts(now.partitions)), &json!({ "id": now.id }))
 }
 
 fn grown(total: u32) -> Receipt {
-    Receipt::said(format!("grown to {total} partitions"))
+    Receipt::said(format!("grown to {}", parts(total)))
+}
+
+fn parts(count: u32) -> String {
+    if count == 1 { "1 partition".to_owned() } else { format!("{count} partitions") }
 }
 
 fn list(configs: &BTreeMap<String, String>) -> String {

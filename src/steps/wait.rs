@@ -71,7 +71,7 @@ steps:
         Ok(match self.length.0.checked_sub(passed) {
             None | Some(Duration::ZERO) => Verdict::Holds(Evidence::said(format!("{} have passed", self.length))),
             Some(left) => Verdict::NotYet {
-                now: format!("{} left", Span(Duration::from_secs(left.as_secs() + 1))),
+                now: format!("{} left", Span(Duration::from_secs(left.as_millis().div_ceil(1000).try_into().unwrap_or(u64::MAX)))),
                 goal: format!("{} have passed", self.length),
                 again_in: left,
             },

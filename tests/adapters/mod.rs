@@ -4,7 +4,7 @@ mod faults;
 mod transactions;
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use cutover::adapters::kafka::KafkaCluster;
 use cutover::adapters::registry::ConfluentRegistry;
@@ -17,13 +17,27 @@ use rdkafka::{ClientConfig, Offset, TopicPartitionList};
 
 pub const SETTING: &str = "cutover.yaml: environments.test.main";
 
-fn address(variable: &str, example: &str) -> String {
-    std::env::var(variable)
-        .unwrap_or_else(|_| panic!("this test needs a real server: set {variable} to its address, for instance {example}"))
+/// The broker that all tests of this binary share.
+static BOOTSTRAP: OnceLock<(String, String)> = OnceLock::new();
+
+/// Why a thread of its own: the tests' runtimes come and go, and the servers outlive them.
+fn addresses() -> &'static (String, String) {
+    BOOTSTRAP.get_or_init(|| {
+        let start = || {
+            let runtime = tokio::runtime::Runtime::new().unwrap();
+            let addresses = runtime.block_on(async {
+                let servers = crate::support::servers().await;
+                (servers.stack.kafka.bootstrap.clone(), servers.stack.registry.url.clone())
+            });
+            std::mem::forget(runtime);
+            addresses
+        };
+        std::thread::spawn(start).join().unwrap()
+    })
 }
 
 pub fn bootstrap() -> String {
-    address("CUTOVER_TEST_KAFKA", "127.0.0.1:9092")
+    addresses().0.clone()
 }
 
 pub fn kafka_settings(bootstrap: &str) -> KafkaSettings {
@@ -46,7 +60,7 @@ pub fn kafka() -> Arc<KafkaCluster> {
 }
 
 pub fn registry() -> Arc<ConfluentRegistry> {
-    registry_at(&address("CUTOVER_TEST_REGISTRY", "http://127.0.0.1:8080/apis/ccompat/v7"))
+    registry_at(&addresses().1)
 }
 
 pub fn registry_at(url: &str) -> Arc<ConfluentRegistry> {

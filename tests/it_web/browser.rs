@@ -149,9 +149,7 @@ impl Browser {
     async fn until(&self, expression: &str) {
         let begun = std::time::Instant::now();
         while self.js(&format!("return !!({expression})")).await != json!(true) {
-            if begun.elapsed() > LONG {
-                panic!("not so after a minute: {expression}\n{}", self.client.source().await.unwrap());
-            }
+            assert!(begun.elapsed() <= LONG, "not so after a minute: {expression}\n{}", self.client.source().await.unwrap());
             tokio::time::sleep(Duration::from_millis(50)).await;
         }
     }

@@ -129,7 +129,7 @@ async fn a_way_back_is_shown_once_there_is_one() {
 async fn a_long_journal_shows_its_end_first() {
     let ground = Ground::new().await;
     let cookie = ground.login("ann@host", "operate").await;
-    let steps: String = (0..130).map(|step| format!("  - id: s{step}\n    note: {{text: note {step}}}\n")).collect();
+    let steps: String = (0..130).map(|step| format!("  - id: s{step}\n    note: {{text: note {step}}}\n")).collect::<Vec<_>>().concat();
     let id = ground.start(&format!("playbook: long\nsteps:\n{steps}")).await;
     let run = ground.until(id, "done").await;
     let rows = |page: &str| page.matches("<tr id=\"e-").count();

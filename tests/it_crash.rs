@@ -1,0 +1,81 @@
+//! Kills a controller at every journal write of every step kind, on each side of it, and has another controller finish the run.
+//!
+//! For each (kind, write, side) a `cutover serve` in a process of its own ends itself with SIGKILL there; then a second controller takes
+//! the run over on real Kafka, registry and Postgres. The run must end well, the world must be as after an undisturbed run, and no act
+//! may have happened twice.
+
+mod support;
+
+#[path = "it_crash/case.rs"]
+mod case;
+#[path = "it_crash/controller.rs"]
+mod controller;
+#[path = "it_crash/world.rs"]
+mod world;
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use cutover::steps::KINDS;
+use tokio::sync::Semaphore;
+
+use self::case::{Case, Outcome};
+
+/// How many cases run at once.
+const AT_ONCE: usize = 4;
+
+/// More writes than any example makes.
+const MOST_WRITES: u32 = 20;
+
+/// One kind: an undisturbed run, then a kill at each write and side until there is nothing left to kill.
+async fn kind(name: &'static str, permits: Arc<Semaphore>) -> Vec<(String, Outcome)> {
+    let permit = permits.acquire().await.unwrap();
+    let golden = Case::new(name, "golden").play(None).await;
+    drop(permit);
+    let mut rows = vec![(format!("{name:<18} undisturbed"), golden.clone())];
+    for write in 1..=MOST_WRITES {
+        let mut survived = 0;
+        let sides = ["before", "committed", "acted"].map(|side| {
+            let permits = Arc::clone(&permits);
+            let golden = golden.world.clone();
+            tokio::task::spawn_local(async move {
+                let _permit = permits.acquire_owned().await.unwrap();
+                let outcome = Case::new(name, &format!("{side}{write}")).play(Some(format!("{side}:{write}"))).await;
+                assert_eq!(outcome.world, golden, "{name}, killed {side} write {write}: the world is another one");
+                (side, outcome)
+            })
+        });
+        for side in sides {
+            let (side, outcome) = side.await.unwrap();
+            survived += u32::from(!outcome.killed);
+            rows.push((format!("{name:<18} write {write:>2} {side:<9}"), outcome));
+        }
+        if survived == 3 {
+            return rows;
+        }
+    }
+    panic!("{name} makes more than {MOST_WRITES} writes");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_controller_may_be_killed_at_every_write_of_every_kind() {
+    tokio::task::LocalSet::new().run_until(matrix()).await;
+}
+
+async fn matrix() {
+    let permits = Arc::new(Semaphore::new(AT_ONCE));
+    let kinds: Vec<_> = KINDS.iter().map(|found| tokio::task::spawn_local(kind(found.name, Arc::clone(&permits)))).collect();
+    let mut killed: BTreeMap<String, usize> = BTreeMap::new();
+    let mut total = 0;
+    for (found, rows) in KINDS.iter().zip(kinds) {
+        for (place, outcome) in rows.await.unwrap() {
+            println!("{place}  {}", outcome.line());
+            total += usize::from(outcome.killed);
+            *killed.entry(found.name.to_owned()).or_default() += usize::from(outcome.killed);
+        }
+    }
+    println!("{total} kills, {} kinds", killed.len());
+    for found in KINDS {
+        assert!(killed.get(found.name).is_some_and(|count| *count >= 2), "{} was hardly ever killed", found.name);
+    }
+}

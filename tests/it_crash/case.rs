@@ -1,0 +1,163 @@
+//! One case: a run of a kind's example with names of its own, a controller that is killed, and one that finishes.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use cutover::adapters::secret::ProcessSecrets;
+use cutover::driver::{Driver, DriverOptions, NewRunRequest, RealWorlds, Worlds, plan_bundle, start_run};
+use cutover::engine::{Command, Entry, Order, RunState};
+use cutover::playbook::environment::{Config, System};
+use cutover::playbook::{Bundle, Carried, Source};
+use cutover::store::{Store, StoreOptions};
+use serde_json::{Value, json};
+use uuid::Uuid;
+
+use super::controller::Controller;
+use super::support::{Servers, servers};
+use super::world;
+
+/// Lease of the controllers: short, so that a takeover does not take long.
+pub const LEASE: Duration = Duration::from_millis(500);
+
+/// A run that takes longer is stuck.
+const LONG: Duration = Duration::from_secs(60);
+
+const SCHEMA: &str = r#"{"$schema": "http://json-schema.org/draft-07/schema#", "type": "object", "additionalProperties": false,
+    "properties": {"event_name": {"type": "string"}, "payload": {"type": "object"}}}"#;
+
+/// What came of a case.
+#[derive(Clone, Debug)]
+pub struct Outcome {
+    /// Whether the first controller was killed.
+    pub killed: bool,
+    /// How many acts the second one found done.
+    pub found: usize,
+    /// How many acts there were.
+    pub acts: usize,
+    /// The end world, names and ids replaced.
+    pub world: Value,
+}
+
+impl Outcome {
+    pub fn line(&self) -> String {
+        let killed = if self.killed { "killed, finished by another" } else { "nothing to kill there" };
+        format!("{killed}: done, {} acts once each, {} of them found done", self.acts, self.found)
+    }
+}
+
+/// A case.
+pub struct Case {
+    kind: &'static str,
+    name: String,
+}
+
+impl Case {
+    pub fn new(kind: &'static str, place: &str) -> Self {
+        Self { kind, name: format!("{}-{place}", kind.replace('_', "-")) }
+    }
+
+    /// The example with names that no other case uses.
+    fn text(&self) -> String {
+        let example = cutover::steps::find(self.kind).unwrap().example;
+        let own = |name: &str| format!("{name}.{}", self.name);
+        let mut text = example.to_owned();
+        for name in ["datarep.exercise", "mistaken.name", "exercise-events"] {
+            text = text.replace(name, &own(name));
+        }
+        text.replace("group: probe", &format!("group: {}", own("probe")))
+    }
+
+    fn bundle(&self, servers: &Servers) -> Bundle {
+        let files = BTreeMap::from([("schemas/exercise_changed.v0.json".to_owned(), Arc::from(SCHEMA))]);
+        let source = Source::new("example.yaml", self.text().as_str());
+        let read = cutover::playbook::read(&source, &BTreeMap::new(), &Carried(files));
+        let (playbook, _) = read.unwrap_or_else(|wrong| panic!("{}", wrong.plain()));
+        let config = Config::read("cutover.yaml", "environments:\n  local:\n    approvals: self\n").unwrap();
+        let mut environment = config.environment(None).unwrap().clone();
+        let kafka = serde_json::from_value(json!({ "bootstrap": servers.stack.kafka.bootstrap })).unwrap();
+        let registry = serde_json::from_value(json!({ "url": servers.stack.registry.url })).unwrap();
+        environment.kafka.insert("main".to_owned(), System { settings: kafka, setting: "the tests".to_owned() });
+        environment.registry.insert("main".to_owned(), System { settings: registry, setting: "the tests".to_owned() });
+        Bundle::pack(&source, &BTreeMap::new(), &playbook, environment)
+    }
+
+    /// Plays the case; with a crash point a first controller is killed there.
+    pub async fn play(&self, crash: Option<String>) -> Outcome {
+        let servers = servers().await;
+        let database = format!("crash_{}", self.name.replace('-', "_"));
+        let store = database_of_its_own(servers, &database).await;
+        let worlds: Arc<dyn Worlds> = Arc::new(RealWorlds::new(store.clone(), Arc::new(ProcessSecrets::default())));
+        let bundle = self.bundle(servers);
+        let world = worlds.world(&bundle.environment);
+        let (plan, _) = plan_bundle(&store, worlds.as_ref(), &bundle).await.unwrap();
+        let request = NewRunRequest { id: Uuid::now_v7(), bundle, plan, by: "harness".to_owned(), yes: true };
+        let run = start_run(&store, request).await.unwrap();
+        let killed = match crash {
+            Some(crash) => {
+                let mut controller = Controller::start(servers, &servers.database_named(&database), &self.name, &crash);
+                let ended = self.follow(&store, run, || controller.is_dead()).await;
+                let killed = !ended;
+                controller.end();
+                killed
+            }
+            None => false,
+        };
+        let options = DriverOptions { store: store.clone(), worlds, name: "second".to_owned(), crash: None };
+        let second = Driver::start(options).await.unwrap();
+        assert!(self.follow(&store, run, || false).await, "{} does not end", self.name);
+        second.stop().await;
+        let (acts, found) = self.acts_once_each(&store, run).await;
+        let world = world::snapshot(&world, &store, &self.name).await;
+        store.close().await;
+        Outcome { killed, found, acts, world }
+    }
+
+    /// Follows the run until it is done, answering what it asks, or until the controller is dead. Says whether it is done.
+    async fn follow(&self, store: &Store, run: Uuid, mut dead: impl FnMut() -> bool) -> bool {
+        let begun = Instant::now();
+        let mut asked_at = None;
+        while begun.elapsed() < LONG {
+            let state: RunState = store.run(run).await.unwrap().unwrap().state.parse().unwrap();
+            match state {
+                RunState::Done => return true,
+                RunState::Asking if asked_at.is_none_or(|at: Instant| at.elapsed() > LEASE * 6) => {
+                    let evidence = Some("https://example.org/change/1".to_owned());
+                    let order = Order { command: Command::Approve, by: "harness".to_owned(), reason: None, step: None, evidence };
+                    store.say(run, &order).await.unwrap();
+                    asked_at = Some(Instant::now());
+                }
+                RunState::Failed | RunState::Stuck | RunState::Quarantined => panic!("{} is {state}", self.name),
+                _ => {}
+            }
+            if dead() {
+                return false;
+            }
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+        panic!("{} takes longer than {LONG:?}", self.name);
+    }
+
+    /// Checks in the journal that every act has one result and no entry is missing.
+    async fn acts_once_each(&self, store: &Store, run: Uuid) -> (usize, usize) {
+        let journal = store.journal(run, 0, i64::MAX).await.unwrap();
+        let mut done: BTreeMap<(String, usize), bool> = BTreeMap::new();
+        for (at, journaled) in journal.iter().enumerate() {
+            assert_eq!(usize::try_from(journaled.seq), Ok(at + 1), "{}: the journal has a hole", self.name);
+            if let Entry::ActDone { step, act, found, .. } = &journaled.entry {
+                let before = done.insert((step.clone(), *act), *found);
+                assert!(before.is_none(), "{}: act {act} of {step} has two results", self.name);
+            }
+        }
+        (done.len(), done.values().filter(|found| **found).count())
+    }
+}
+
+async fn database_of_its_own(servers: &Servers, name: &str) -> Store {
+    let main = Store::connect(&StoreOptions { url: servers.database.clone(), lease: LONG, connections: 1 }).unwrap();
+    sqlx::query(sqlx::AssertSqlSafe(format!("create database {name}"))).execute(main.pool()).await.unwrap();
+    main.close().await;
+    let store = Store::connect(&StoreOptions { url: servers.database_named(name), lease: LEASE, connections: 4 }).unwrap();
+    store.migrate().await.unwrap();
+    store
+}
