@@ -62,7 +62,7 @@ impl SimKafka {
         json!({ "topics": topics, "groups": groups.collect::<serde_json::Map<_, _>>() })
     }
 
-    /// Removes the records of a partition before an offset, as retention or somebody's DeleteRecords does.
+    /// Removes the records of a partition before an offset, as retention or somebody's `DeleteRecords` does.
     pub fn truncate(&self, topic: &str, at: Position) {
         let mut state = self.lock();
         let partitions = state.topics.get_mut(topic).map(|topic| topic.partitions.as_mut_slice()).unwrap_or_default();

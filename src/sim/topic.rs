@@ -91,12 +91,11 @@ impl Topic {
 
     pub fn append(&mut self, record: &NewRecord) -> Position {
         let count = self.partitions.len().max(1);
-        let index = match &record.key {
-            Some(key) => (murmur2(key) & 0x7fff_ffff) as usize % count,
-            None => {
-                self.keyless += 1;
-                (self.keyless - 1) % count
-            }
+        let index = if let Some(key) = &record.key {
+            (murmur2(key) & 0x7fff_ffff) as usize % count
+        } else {
+            self.keyless += 1;
+            (self.keyless - 1) % count
         };
         let number = i32::try_from(index).unwrap_or(i32::MAX);
         let Some(partition) = self.partitions.get_mut(index) else { return Position { partition: number, offset: 0 } };

@@ -66,7 +66,7 @@ pub(super) fn is_distrust(error: &reqwest::Error) -> bool {
             return true;
         }
         let wrapped = inner.downcast_ref::<io::Error>().and_then(io::Error::get_ref);
-        if wrapped.is_some_and(|wrapped| wrapped.is::<rustls::Error>()) {
+        if wrapped.is_some_and(<dyn Error + Send + Sync>::is::<rustls::Error>) {
             return true;
         }
         cause = inner.source();

@@ -22,6 +22,7 @@ pub(super) enum Class {
 }
 
 /// Sorts a code. One that this version of librdkafka does not know is [`Class::Wrong`]: repeating it blindly helps nobody.
+#[expect(clippy::enum_glob_use, reason = "a list of fifty names would say everything twice")]
 pub(super) fn class(code: i32) -> Class {
     use Code::*;
     let Ok(code) = Code::try_from(code) else { return Class::Wrong };

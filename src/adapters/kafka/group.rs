@@ -8,7 +8,6 @@ use rdkafka::Offset;
 use rdkafka::consumer::{BaseConsumer, CommitMode, Consumer};
 use rdkafka::error::KafkaError;
 use rdkafka::message::Message;
-use rdkafka::producer::Producer;
 use rdkafka::topic_partition_list::TopicPartitionList;
 
 use super::fault::{Class, class, flatten};
@@ -28,23 +27,22 @@ const LOOK: Duration = Duration::from_millis(500);
 impl Shared {
     pub(super) fn group(&self, group: &str) -> Result<Option<GroupState>, PortError> {
         let doing = format!("asking about group `{group}`");
-        let admin = self.admin()?;
-        match ffi::describe_group(admin.client().native_client(), group, READING) {
+        match self.try_ask(&doing, READING, |line| ffi::describe_group(line, group))? {
             // Why: coordinators answer "dead" for a group that they never heard of.
             Ok(found) => Ok(found
                 .filter(|found| found.state != "Dead")
                 .map(|found| GroupState { state: found.state, members: u32::try_from(found.members).unwrap_or(u32::MAX) })),
             Err(error) if class(error.code) == Class::Absent => Ok(None),
-            Err(error) => self.settle(&doing, Err(error)),
+            Err(error) => Err(self.fault(&doing, error)),
         }
     }
 
     pub(super) fn committed(&self, group: &str, topic: &str) -> Result<Vec<Position>, PortError> {
         let doing = format!("asking what group `{group}` committed");
-        let admin = self.admin()?;
-        let found = match ffi::list_committed(admin.client().native_client(), group, READING) {
+        let found = match self.try_ask(&doing, READING, |line| ffi::list_committed(line, group))? {
+            Ok(found) => found,
             Err(error) if class(error.code) == Class::Absent => Vec::new(),
-            other => self.settle(&doing, other)?,
+            Err(error) => return Err(self.fault(&doing, error)),
         };
         let ours = found.into_iter().filter(|(name, _, offset)| name == topic && *offset >= 0);
         let mut positions = ours.map(|(_, partition, offset)| Position { partition, offset }).collect::<Vec<_>>();

@@ -14,16 +14,15 @@ mod topics;
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
 use rdkafka::ClientConfig;
-use rdkafka::client::NativeClient;
 use rdkafka::consumer::BaseConsumer;
 use rdkafka::error::KafkaError;
 use rdkafka::producer::{FutureProducer, Producer};
 
-use self::ffi::AdminError;
+use self::ffi::{AdminError, Line};
 use self::listener::{Listener, Trouble};
 use crate::adapters::secret::Secrets;
 use crate::ports::kafka::{ClusterState, GroupState, Kafka, NewRecord, NewTopic, PartitionEnds, Position, StoredRecord, TopicState};
@@ -102,7 +101,7 @@ impl Shared {
 
     /// Asks the cluster who it is, and refuses the wrong one.
     fn describe(&self) -> Result<ClusterState, PortError> {
-        let found = self.ask("asking who the cluster is", |client| ffi::describe_cluster(client, READING))?;
+        let found = self.ask("asking who the cluster is", READING, ffi::describe_cluster)?;
         let id = found.id.unwrap_or_default();
         if let Some(expected) = self.expected.as_ref().filter(|expected| **expected != id) {
             return Err(PortError::Refused {
@@ -115,25 +114,25 @@ impl Shared {
     }
 
     /// Runs one admin call and sorts its error.
-    fn ask<T>(&self, doing: &str, call: impl FnOnce(&NativeClient) -> Result<T, AdminError>) -> Result<T, PortError> {
-        let admin = self.admin()?;
-        self.settle(doing, call(admin.client().native_client()))
+    fn ask<T>(&self, doing: &str, patience: Duration, call: impl FnOnce(Line<'_>) -> Result<T, AdminError>) -> Result<T, PortError> {
+        self.try_ask(doing, patience, call)?.map_err(|error| self.fault(doing, error))
     }
 
-    /// Sorts the outcome of a call; an answer, even a bad one, ends the trouble with the connection.
-    fn settle<T>(&self, doing: &str, outcome: Result<T, AdminError>) -> Result<T, PortError> {
-        match outcome {
-            Ok(value) => {
-                self.trouble.clear();
-                Ok(value)
-            }
-            Err(error) => {
-                if error.code > 0 {
-                    self.trouble.clear();
-                }
-                Err(self.fault(doing, error))
-            }
+    /// Runs one admin call and leaves its error to the caller; an answer, even a bad one, ends the trouble with the connection.
+    fn try_ask<T>(
+        &self,
+        doing: &str,
+        patience: Duration,
+        call: impl FnOnce(Line<'_>) -> Result<T, AdminError>,
+    ) -> Result<Result<T, AdminError>, PortError> {
+        let admin = self.admin(doing)?;
+        let begin = Instant::now();
+        let hopeless = || self.trouble.is_hopeless_since(begin);
+        let outcome = call(Line { client: admin.client().native_client(), patience, hopeless: &hopeless });
+        if outcome.as_ref().map_or_else(|error| error.code > 0, |_| true) {
+            self.trouble.clear();
         }
+        Ok(outcome)
     }
 
     fn fault(&self, doing: &str, error: AdminError) -> PortError {
@@ -160,13 +159,13 @@ impl Shared {
         Listener(Arc::clone(&self.trouble))
     }
 
-    fn admin(&self) -> Result<FutureProducer<Listener>, PortError> {
+    fn admin(&self, doing: &str) -> Result<FutureProducer<Listener>, PortError> {
         let mut slot = self.admin.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(client) = &*slot {
             return Ok(client.clone());
         }
         let made = self.config.create_with_context(self.listener());
-        let client: FutureProducer<Listener> = made.map_err(|error| self.client_fault("making a client", &error))?;
+        let client: FutureProducer<Listener> = made.map_err(|error| self.client_fault(doing, &error))?;
         *slot = Some(client.clone());
         Ok(client)
     }

@@ -10,6 +10,7 @@ use rdkafka::producer::future_producer::DeliveryFuture;
 use rdkafka::producer::{FutureProducer, FutureRecord, Producer, PurgeConfig};
 use rdkafka::types::RDKafkaErrorCode;
 
+use super::ffi::AdminError;
 use super::listener::Listener;
 use super::{KafkaCluster, Shared, retire, settings};
 use crate::ports::PortError;
@@ -74,7 +75,7 @@ impl KafkaCluster {
                     Err((KafkaError::MessageProduction(RDKafkaErrorCode::QueueFull), back)) => {
                         attempt = back;
                         match waiting.pop_front() {
-                            Some(delivery) => positions.push(delivered(shared, &doing, delivery).await?),
+                            Some(delivery) => positions.push(delivered(shared, producer, &doing, delivery).await?),
                             None => tokio::task::yield_now().await,
                         }
                     }
@@ -83,7 +84,7 @@ impl KafkaCluster {
             }
         }
         for delivery in waiting {
-            positions.push(delivered(shared, &doing, delivery).await?);
+            positions.push(delivered(shared, producer, &doing, delivery).await?);
         }
         shared.trouble.clear();
         lent.give_back();
@@ -102,12 +103,22 @@ impl Shared {
     }
 }
 
-async fn delivered(shared: &Shared, doing: &str, delivery: DeliveryFuture) -> Result<Position, PortError> {
-    match delivery.await {
-        Ok(Ok(delivery)) => Ok(Position { partition: delivery.partition, offset: delivery.offset }),
-        Ok(Err((error, _))) => Err(shared.client_fault(doing, &error)),
-        Err(_) => Err(shared.client_fault(doing, &KafkaError::Canceled)),
-    }
+async fn delivered(
+    shared: &Shared,
+    producer: &FutureProducer<Listener>,
+    doing: &str,
+    delivery: DeliveryFuture,
+) -> Result<Position, PortError> {
+    let error = match delivery.await {
+        Ok(Ok(delivery)) => return Ok(Position { partition: delivery.partition, offset: delivery.offset }),
+        Ok(Err((error, _))) => error,
+        Err(_) => KafkaError::Canceled,
+    };
+    // Why: a producer that may not be idempotent here drops its records; the record's error then says no more than "dropped".
+    Err(match producer.client().fatal_error() {
+        Some((code, text)) => shared.fault(doing, AdminError { code: code as i32, text }),
+        None => shared.client_fault(doing, &error),
+    })
 }
 
 fn outgoing<'a>(topic: &'a str, record: &'a NewRecord) -> FutureRecord<'a, [u8], [u8]> {
