@@ -53,7 +53,10 @@ type Answer<T> = Result<T, AdminError>;
 #[derive(Clone, Copy)]
 pub(super) struct Line<'a> {
     pub client: &'a NativeClient,
+    /// How long we wait.
     pub patience: Duration,
+    /// How long librdkafka waits. Longer than `patience` where its own giving up is dangerous, see [`describe_group`].
+    pub limit: Duration,
     /// Whether the connection has failed in a way that waiting does not mend, such as a wrong password.
     pub hopeless: &'a dyn Fn() -> bool,
 }
@@ -229,10 +232,10 @@ fn ask(
     let mut told = ErrorText::new();
     // SAFETY: live options, and a buffer with its true length.
     unsafe {
-        sys::rd_kafka_AdminOptions_set_request_timeout(options.raw(), milliseconds(line.patience), told.0.as_mut_ptr(), told.0.len());
+        sys::rd_kafka_AdminOptions_set_request_timeout(options.raw(), milliseconds(line.limit), told.0.as_mut_ptr(), told.0.len());
     }
     send(line.client.ptr(), &options, queue.raw())?;
-    let end = Instant::now() + line.patience + GRACE;
+    let end = Instant::now() + if line.limit > line.patience { line.patience } else { line.patience + GRACE };
     let event = loop {
         // SAFETY: a live queue that only this thread serves; the event is ours to destroy.
         let event = unsafe { sys::rd_kafka_queue_poll(queue.raw(), milliseconds(SLICE)) };
@@ -579,6 +582,10 @@ pub(super) fn list_offsets(line: Line<'_>, topic: &str, partitions: &[i32], end:
 }
 
 /// Asks the coordinator about one group.
+///
+/// librdkafka 2.12 ends the whole process when a request to a coordinator ran out of its own time while the coordinator was away and
+/// the coordinator then comes back. So the line's `limit` must be far beyond its `patience`, and after an answer that did not come the
+/// client must be ended well before the limit.
 pub(super) fn describe_group(line: Line<'_>, group: &str) -> Answer<Option<GroupDescription>> {
     let name = c_string(group)?;
     let event = ask(line, Operation::RD_KAFKA_ADMIN_OP_DESCRIBECONSUMERGROUPS, |handle, options, queue| {
@@ -601,43 +608,5 @@ pub(super) fn describe_group(line: Line<'_>, group: &str) -> Answer<Option<Group
             state: text(sys::rd_kafka_consumer_group_state_name(sys::rd_kafka_ConsumerGroupDescription_state(*group))),
             members: sys::rd_kafka_ConsumerGroupDescription_member_count(*group),
         }))
-    }
-}
-
-/// All committed offsets of a group as (topic, partition, offset), once no transaction is about to change them.
-pub(super) fn list_committed(line: Line<'_>, group: &str) -> Answer<Vec<(String, i32, i64)>> {
-    let name = c_string(group)?;
-    // SAFETY: the name lives during the call, which copies it; no list means all partitions.
-    let request = unsafe { sys::rd_kafka_ListConsumerGroupOffsets_new(name.as_ptr(), ptr::null()) };
-    let request = Owned::new(request, sys::rd_kafka_ListConsumerGroupOffsets_destroy, "request for offsets")?;
-    let event = ask(line, Operation::RD_KAFKA_ADMIN_OP_LISTCONSUMERGROUPOFFSETS, |handle, options, queue| {
-        // SAFETY: live options; the error object is ours.
-        setter(unsafe { sys::rd_kafka_AdminOptions_set_require_stable_offsets(options.raw(), 1) })?;
-        let mut requests = [request.raw()];
-        // SAFETY: live handles and an array of one; librdkafka copies the request.
-        unsafe { sys::rd_kafka_ListConsumerGroupOffsets(handle, requests.as_mut_ptr(), requests.len(), options.raw(), queue) };
-        Ok(())
-    })?;
-    // SAFETY: the result and all it points at live as long as the event.
-    unsafe {
-        let result = sys::rd_kafka_event_ListConsumerGroupOffsets_result(event.raw());
-        if result.is_null() {
-            return Err(invalid("the answer is not about committed offsets"));
-        }
-        let mut count = 0;
-        let groups = sys::rd_kafka_ListConsumerGroupOffsets_result_groups(result, &raw mut count);
-        let Some(group) = items(groups, count).first() else { return Ok(Vec::new()) };
-        error_object(sys::rd_kafka_group_result_error(*group))?;
-        let list = sys::rd_kafka_group_result_partitions(*group);
-        if list.is_null() {
-            return Ok(Vec::new());
-        }
-        let count = usize::try_from((*list).cnt).unwrap_or(0);
-        let mut committed = Vec::with_capacity(count);
-        for index in 0..count {
-            let (topic, partition, offset) = partition_offset((*list).elems.add(index));
-            committed.push((topic, partition, offset?));
-        }
-        Ok(committed)
     }
 }

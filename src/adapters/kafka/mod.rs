@@ -5,6 +5,7 @@ mod fault;
 mod ffi;
 mod group;
 mod listener;
+mod pool;
 mod produce;
 mod progress;
 mod scan;
@@ -24,6 +25,7 @@ use rdkafka::producer::{FutureProducer, Producer};
 
 use self::ffi::{AdminError, Line};
 use self::listener::{Listener, Trouble};
+use self::pool::{Pool, retire};
 use crate::adapters::secret::Secrets;
 use crate::ports::kafka::{ClusterState, GroupState, Kafka, NewRecord, NewTopic, PartitionEnds, Position, StoredRecord, TopicState};
 use crate::ports::settings::KafkaSettings;
@@ -52,7 +54,11 @@ struct Shared {
     /// The client for questions and topic changes. It never produces, so it needs no right to.
     admin: Mutex<Option<FutureProducer<Listener>>>,
     /// Idempotent producers that nobody uses at the moment.
-    producers: Mutex<Vec<FutureProducer<Listener>>>,
+    producers: Pool<(), FutureProducer<Listener>>,
+    /// Clients for questions to coordinators that nobody uses at the moment.
+    coordination: Pool<(), FutureProducer<Listener>>,
+    /// Readers of a group's commits, by group, that nobody uses at the moment.
+    readers: Pool<String, BaseConsumer<Listener>>,
 }
 
 impl KafkaCluster {
@@ -71,7 +77,9 @@ impl KafkaCluster {
             introduced: AtomicBool::new(false),
             trouble: Arc::default(),
             admin: Mutex::default(),
-            producers: Mutex::default(),
+            producers: Pool::default(),
+            coordination: Pool::default(),
+            readers: Pool::default(),
         };
         Ok(Arc::new(Self { shared: Arc::new(shared) }))
     }
@@ -118,7 +126,7 @@ impl Shared {
         self.try_ask(doing, patience, call)?.map_err(|error| self.fault(doing, error))
     }
 
-    /// Runs one admin call and leaves its error to the caller; an answer, even a bad one, ends the trouble with the connection.
+    /// Runs one admin call and leaves its error to the caller.
     fn try_ask<T>(
         &self,
         doing: &str,
@@ -128,11 +136,18 @@ impl Shared {
         let admin = self.admin(doing)?;
         let begin = Instant::now();
         let hopeless = || self.trouble.is_hopeless_since(begin);
-        let outcome = call(Line { client: admin.client().native_client(), patience, hopeless: &hopeless });
-        if outcome.as_ref().map_or_else(|error| error.code > 0, |_| true) {
+        let outcome = call(Line { client: admin.client().native_client(), patience, limit: patience, hopeless: &hopeless });
+        self.note(&outcome);
+        Ok(outcome)
+    }
+
+    /// An answer, even a bad one, ends the trouble with the connection. Says whether there was one.
+    fn note<T>(&self, outcome: &Result<T, AdminError>) -> bool {
+        let answered = outcome.as_ref().map_or_else(|error| error.code > 0, |_| true);
+        if answered {
             self.trouble.clear();
         }
-        Ok(outcome)
+        answered
     }
 
     fn fault(&self, doing: &str, error: AdminError) -> PortError {
@@ -164,29 +179,25 @@ impl Shared {
         if let Some(client) = &*slot {
             return Ok(client.clone());
         }
-        let made = self.config.create_with_context(self.listener());
-        let client: FutureProducer<Listener> = made.map_err(|error| self.client_fault(doing, &error))?;
+        let client = self.client(doing, &self.config)?;
         *slot = Some(client.clone());
         Ok(client)
     }
 
-    fn consumer(&self, config: &ClientConfig) -> Result<BaseConsumer<Listener>, PortError> {
-        config.create_with_context(self.listener()).map_err(|error| self.client_fault("making a consumer", &error))
+    fn client(&self, doing: &str, config: &ClientConfig) -> Result<FutureProducer<Listener>, PortError> {
+        config.create_with_context(self.listener()).map_err(|error| self.client_fault(doing, &error))
+    }
+
+    fn consumer(&self, doing: &str, config: &ClientConfig) -> Result<BaseConsumer<Listener>, PortError> {
+        config.create_with_context(self.listener()).map_err(|error| self.client_fault(doing, &error))
     }
 }
 
 impl Drop for Shared {
     fn drop(&mut self) {
         let admin = self.admin.get_mut().unwrap_or_else(PoisonError::into_inner).take();
-        let producers = std::mem::take(self.producers.get_mut().unwrap_or_else(PoisonError::into_inner));
-        retire((admin, producers));
+        retire((admin, self.producers.empty(), self.coordination.empty(), self.readers.empty()));
     }
-}
-
-/// Ends clients on a thread of their own: librdkafka waits for its threads, and an async worker must not.
-fn retire<T: Send + 'static>(clients: T) {
-    // Why: without another thread there is nothing better than to wait here, which dropping the closure does.
-    let _ = std::thread::Builder::new().name("kafka-retire".to_owned()).spawn(move || drop(clients));
 }
 
 /// Tells a blocking loop that nobody waits for it any more.

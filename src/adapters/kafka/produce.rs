@@ -2,7 +2,7 @@
 //! unsent without touching anybody else's records.
 
 use std::collections::VecDeque;
-use std::sync::{Arc, PoisonError};
+use std::sync::Arc;
 
 use rdkafka::error::KafkaError;
 use rdkafka::message::{Header, OwnedHeaders};
@@ -12,12 +12,13 @@ use rdkafka::types::RDKafkaErrorCode;
 
 use super::ffi::AdminError;
 use super::listener::Listener;
-use super::{KafkaCluster, Shared, retire, settings};
+use super::pool::retire;
+use super::{KafkaCluster, Shared, settings};
 use crate::ports::PortError;
 use crate::ports::kafka::{NewRecord, Position};
 
-/// Producers that are kept for the next call.
-const KEPT: usize = 4;
+/// After how many records other tasks get their turn, and a caller that gave up is heard.
+const BREATH: usize = 1_000;
 
 /// A producer on loan. Given back when all went well; else what it has not sent is thrown away and it ends.
 struct Lent {
@@ -27,12 +28,8 @@ struct Lent {
 
 impl Lent {
     fn give_back(mut self) {
-        let Some(producer) = self.producer.take() else { return };
-        let mut kept = self.shared.producers.lock().unwrap_or_else(PoisonError::into_inner);
-        if kept.len() < KEPT {
-            kept.push(producer);
-        } else {
-            retire(producer);
+        if let Some(producer) = self.producer.take() {
+            self.shared.producers.keep((), producer);
         }
     }
 }
@@ -59,12 +56,19 @@ impl KafkaCluster {
             return Ok(Vec::new());
         }
         let doing = format!("producing to topic `{topic}`");
-        let lent = Lent { producer: Some(shared.producer()?), shared: Arc::clone(shared) };
+        let producer = match shared.producers.take(&()) {
+            Some(producer) => producer,
+            None => shared.client(&doing, &settings::producer(&shared.config))?,
+        };
+        let lent = Lent { producer: Some(producer), shared: Arc::clone(shared) };
         let Some(producer) = &lent.producer else { return Ok(Vec::new()) };
 
         let mut waiting = VecDeque::with_capacity(records.len());
         let mut positions = Vec::with_capacity(records.len());
-        for record in records {
+        for (number, record) in records.iter().enumerate() {
+            if number % BREATH == 0 {
+                tokio::task::yield_now().await;
+            }
             let mut attempt = outgoing(topic, record);
             loop {
                 match producer.send_result(attempt) {
@@ -89,17 +93,6 @@ impl KafkaCluster {
         shared.trouble.clear();
         lent.give_back();
         Ok(positions)
-    }
-}
-
-impl Shared {
-    fn producer(&self) -> Result<FutureProducer<Listener>, PortError> {
-        let kept = self.producers.lock().unwrap_or_else(PoisonError::into_inner).pop();
-        if let Some(producer) = kept {
-            return Ok(producer);
-        }
-        let made = settings::producer(&self.config).create_with_context(self.listener());
-        made.map_err(|error| self.client_fault("making a producer", &error))
     }
 }
 
