@@ -54,7 +54,7 @@ pub fn registry_at(url: &str) -> Arc<ConfluentRegistry> {
     ConfluentRegistry::connect("main", &settings, SETTING, &ProcessSecrets::default()).unwrap()
 }
 
-/// Somebody else's DeleteRecords.
+/// Somebody else's `DeleteRecords`.
 pub async fn truncate(topic: &str, at: Position) {
     let admin: AdminClient<DefaultClientContext> = ClientConfig::new().set("bootstrap.servers", bootstrap()).create().unwrap();
     let mut list = TopicPartitionList::new();

@@ -9,7 +9,7 @@ use cutover::ports::kafka::{Kafka, NewRecord, NewTopic, PartitionEnds, Position,
 use super::fresh;
 
 /// Longer than any answer that comes at all.
-pub const PATIENCE: Duration = Duration::from_secs(60);
+pub const PATIENCE: Duration = Duration::from_mins(1);
 
 /// For waits that are meant to end in vain.
 const IN_VAIN: Duration = Duration::from_secs(2);
@@ -45,10 +45,12 @@ pub fn values(records: &[StoredRecord]) -> Vec<String> {
     records.iter().map(|record| String::from_utf8(record.value.clone().unwrap_or_default()).unwrap()).collect()
 }
 
+#[expect(clippy::needless_pass_by_value, reason = "an outcome is judged where it comes about")]
 fn is_invalid<T: std::fmt::Debug>(outcome: Result<T, PortError>) {
     assert!(matches!(outcome, Err(PortError::Invalid { .. })), "{outcome:?}");
 }
 
+#[expect(clippy::needless_pass_by_value, reason = "an outcome is judged where it comes about")]
 fn is_conflict<T: std::fmt::Debug>(outcome: Result<T, PortError>) {
     assert!(matches!(outcome, Err(PortError::Conflict { .. })), "{outcome:?}");
 }

@@ -24,7 +24,7 @@ use crate::ports::kafka::{GroupState, Position, StoredRecord};
 const POLL: Duration = Duration::from_millis(100);
 
 /// How long librdkafka itself waits for a coordinator: for ever, as far as we are concerned.
-const FAR_AWAY: Duration = Duration::from_secs(3_600);
+const FAR_AWAY: Duration = Duration::from_hours(1);
 
 /// How often the commits of other members are looked at.
 const LOOK: Duration = Duration::from_millis(500);

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 const KEPT: usize = 4;
 
 /// How long a client is kept without being used.
-const IDLE: Duration = Duration::from_secs(60);
+const IDLE: Duration = Duration::from_mins(1);
 
 /// Clients of one kind that nobody uses at the moment, each with what it is good for.
 pub(super) struct Pool<K, C: Send + 'static>(Mutex<Vec<Kept<K, C>>>);
