@@ -45,13 +45,11 @@ pub fn values(records: &[StoredRecord]) -> Vec<String> {
     records.iter().map(|record| String::from_utf8(record.value.clone().unwrap_or_default()).unwrap()).collect()
 }
 
-#[expect(clippy::needless_pass_by_value, reason = "an outcome is judged where it comes about")]
-fn is_invalid<T: std::fmt::Debug>(outcome: Result<T, PortError>) {
+fn is_invalid<T: std::fmt::Debug>(outcome: &Result<T, PortError>) {
     assert!(matches!(outcome, Err(PortError::Invalid { .. })), "{outcome:?}");
 }
 
-#[expect(clippy::needless_pass_by_value, reason = "an outcome is judged where it comes about")]
-fn is_conflict<T: std::fmt::Debug>(outcome: Result<T, PortError>) {
+fn is_conflict<T: std::fmt::Debug>(outcome: &Result<T, PortError>) {
     assert!(matches!(outcome, Err(PortError::Conflict { .. })), "{outcome:?}");
 }
 
@@ -70,10 +68,10 @@ pub async fn a_topic_is_made_shown_and_deleted(kafka: &dyn Kafka) {
     assert_eq!((made.partitions, made.replication, &made.configs), (3, 1, &wanted.configs), "and no default of the broker");
     let id = made.id.clone().expect("a topic id");
     assert!(kafka.topics().await.unwrap().contains(&name));
-    is_conflict(kafka.create_topic(&wanted).await);
+    is_conflict(&kafka.create_topic(&wanted).await);
     assert_eq!(kafka.topic(&name).await.unwrap(), Some(made));
 
-    is_conflict(kafka.delete_topic(&name, Some("AAAAAAAAAAAAAAAAAAAAAA")).await);
+    is_conflict(&kafka.delete_topic(&name, Some("AAAAAAAAAAAAAAAAAAAAAA")).await);
     assert!(kafka.topic(&name).await.unwrap().is_some());
     kafka.delete_topic(&name, Some(&id)).await.unwrap();
     assert_eq!(kafka.topic(&name).await.unwrap(), None);
@@ -95,7 +93,7 @@ pub async fn a_topic_that_is_made_again_is_another_one(kafka: &dyn Kafka) {
     assert_eq!(kafka.ends(&name).await.unwrap(), [PartitionEnds { partition: 0, start: 0, end: 0 }]);
     assert_eq!(kafka.produce(&name, &[record("a", "new")]).await.unwrap(), [at(0, 0)]);
     assert_eq!(values(&kafka.read(&name, &[(at(0, 0), 1)], PATIENCE).await.unwrap()), ["new"]);
-    is_conflict(kafka.delete_topic(&name, Some(&first)).await);
+    is_conflict(&kafka.delete_topic(&name, Some(&first)).await);
     let mut left = kafka.committed(&name, &name).await.unwrap();
     for _ in 0..100 {
         if left.is_empty() {
@@ -108,14 +106,14 @@ pub async fn a_topic_that_is_made_again_is_another_one(kafka: &dyn Kafka) {
 }
 
 pub async fn what_a_broker_refuses_is_invalid(kafka: &dyn Kafka) {
-    is_invalid(kafka.create_topic(&new(&fresh("conformance"), 0, &[])).await);
-    is_invalid(kafka.create_topic(&new("not a name", 1, &[])).await);
-    is_invalid(kafka.create_topic(&new("", 1, &[])).await);
-    is_invalid(kafka.topic("not a name").await);
-    is_invalid(kafka.create_topic(&NewTopic { replication: Some(7), ..new(&fresh("conformance"), 1, &[]) }).await);
+    is_invalid(&kafka.create_topic(&new(&fresh("conformance"), 0, &[])).await);
+    is_invalid(&kafka.create_topic(&new("not a name", 1, &[])).await);
+    is_invalid(&kafka.create_topic(&new("", 1, &[])).await);
+    is_invalid(&kafka.topic("not a name").await);
+    is_invalid(&kafka.create_topic(&NewTopic { replication: Some(7), ..new(&fresh("conformance"), 1, &[]) }).await);
     for config in [("retention.ms", "a day"), ("cleanup.policy", "burn"), ("no.such.setting", "1")] {
         let name = fresh("conformance");
-        is_invalid(kafka.create_topic(&new(&name, 1, &[config])).await);
+        is_invalid(&kafka.create_topic(&new(&name, 1, &[config])).await);
         assert_eq!(kafka.topic(&name).await.unwrap(), None, "{config:?}");
     }
 }
@@ -133,11 +131,11 @@ pub async fn one_setting_changes_and_the_others_stay(kafka: &dyn Kafka) {
     kafka.alter_topic(&name, &BTreeMap::new(), &[]).await.unwrap();
 
     for wrong in [("retention.ms", "a day"), ("no.such.setting", "1")] {
-        is_invalid(kafka.alter_topic(&name, &map(&[("segment.ms", "60000"), wrong]), &[]).await);
+        is_invalid(&kafka.alter_topic(&name, &map(&[("segment.ms", "60000"), wrong]), &[]).await);
         assert_eq!(configs(kafka, &name).await, left, "all or nothing: {wrong:?}");
     }
-    is_invalid(kafka.alter_topic(&fresh("conformance"), &map(&[("retention.ms", "1000")]), &[]).await);
-    is_invalid(kafka.alter_topic(&fresh("conformance"), &BTreeMap::new(), &[]).await);
+    is_invalid(&kafka.alter_topic(&fresh("conformance"), &map(&[("retention.ms", "1000")]), &[]).await);
+    is_invalid(&kafka.alter_topic(&fresh("conformance"), &BTreeMap::new(), &[]).await);
 }
 
 pub async fn partitions_grow_and_never_shrink(kafka: &dyn Kafka) {
@@ -146,8 +144,8 @@ pub async fn partitions_grow_and_never_shrink(kafka: &dyn Kafka) {
     kafka.grow_topic(&name, 3).await.unwrap();
     assert_eq!(kafka.topic(&name).await.unwrap().unwrap().partitions, 3);
     kafka.grow_topic(&name, 3).await.unwrap();
-    is_invalid(kafka.grow_topic(&name, 2).await);
-    is_invalid(kafka.grow_topic(&fresh("conformance"), 2).await);
+    is_invalid(&kafka.grow_topic(&name, 2).await);
+    is_invalid(&kafka.grow_topic(&fresh("conformance"), 2).await);
     let ends = kafka.ends(&name).await.unwrap();
     assert_eq!(ends.iter().map(|ends| (ends.partition, ends.start, ends.end)).collect::<Vec<_>>(), [(0, 0, 1), (1, 0, 0), (2, 0, 0)]);
 }
@@ -173,9 +171,9 @@ pub async fn records_lie_in_the_order_in_which_they_were_sent(kafka: &dyn Kafka)
         assert!(!numbers.is_empty() && numbers.is_sorted(), "partition {partition}: {numbers:?}");
     }
     assert_eq!(kafka.produce(&name, &[]).await.unwrap(), []);
-    is_invalid(kafka.produce(&fresh("conformance"), &[record("a", "b")]).await);
-    is_invalid(kafka.produce(&fresh("conformance"), &[]).await);
-    is_invalid(kafka.ends(&fresh("conformance")).await);
+    is_invalid(&kafka.produce(&fresh("conformance"), &[record("a", "b")]).await);
+    is_invalid(&kafka.produce(&fresh("conformance"), &[]).await);
+    is_invalid(&kafka.ends(&fresh("conformance")).await);
 }
 
 pub async fn a_key_has_the_partition_that_java_clients_give_it(kafka: &dyn Kafka) {
@@ -208,7 +206,7 @@ pub async fn every_byte_comes_back(kafka: &dyn Kafka) {
 
 pub async fn a_compacted_topic_takes_no_record_without_a_key(kafka: &dyn Kafka) {
     let name = topic(kafka, 1, &[("cleanup.policy", "compact")]).await;
-    is_invalid(kafka.produce(&name, &[NewRecord { key: None, value: Some(b"x".to_vec()), headers: Vec::new() }]).await);
+    is_invalid(&kafka.produce(&name, &[NewRecord { key: None, value: Some(b"x".to_vec()), headers: Vec::new() }]).await);
     assert_eq!(kafka.produce(&name, &[record("a", "x")]).await.unwrap(), [at(0, 0)]);
 }
 
@@ -222,8 +220,8 @@ pub async fn ranges_are_read_exactly(kafka: &dyn Kafka) {
     assert_eq!(read(&[(at(0, 2), 5), (at(0, 4), 6)]).await.unwrap(), ["2", "3", "4", "5"], "ranges that overlap");
     assert_eq!(read(&[]).await.unwrap(), Vec::<String>::new());
     assert_eq!(read(&[(at(0, 5), 5), (at(0, 9), 3)]).await.unwrap(), Vec::<String>::new());
-    is_invalid(read(&[(at(4, 0), 1)]).await);
-    is_invalid(kafka.read(&fresh("conformance"), &[(at(0, 0), 1)], PATIENCE).await);
+    is_invalid(&read(&[(at(4, 0), 1)]).await);
+    is_invalid(&kafka.read(&fresh("conformance"), &[(at(0, 0), 1)], PATIENCE).await);
     let beyond = kafka.read(&name, &[(at(0, 8), 11)], IN_VAIN).await;
     assert!(matches!(&beyond, Err(PortError::Unreachable { detail, .. }) if detail.contains("10 of 11")), "{beyond:?}");
     assert_eq!(kafka.group("cutover-scan").await.unwrap(), None, "reading leaves no group");
@@ -254,8 +252,8 @@ pub async fn a_group_reads_on_from_what_it_committed(kafka: &dyn Kafka) {
     assert_eq!(kafka.committed(&group, &fresh("conformance")).await.unwrap(), [], "another topic");
     let all = kafka.consume(&name, &fresh("group"), &until, PATIENCE).await.unwrap();
     assert_eq!(all.len(), 20, "another group starts at the beginning");
-    is_invalid(kafka.consume(&fresh("conformance"), &group, &[at(0, 1)], PATIENCE).await);
-    is_invalid(kafka.consume(&name, &group, &[at(9, 1)], PATIENCE).await);
+    is_invalid(&kafka.consume(&fresh("conformance"), &group, &[at(0, 1)], PATIENCE).await);
+    is_invalid(&kafka.consume(&name, &group, &[at(9, 1)], PATIENCE).await);
 }
 
 pub async fn a_group_that_waits_in_vain_keeps_what_it_got(kafka: &dyn Kafka) {
@@ -274,7 +272,7 @@ pub async fn records_that_are_gone_are_missed(kafka: &dyn Kafka, truncate: impl 
     kafka.produce(&name, &sent).await.unwrap();
     truncate(&name, at(0, 4)).await;
     assert_eq!(kafka.ends(&name).await.unwrap(), [PartitionEnds { partition: 0, start: 4, end: 6 }]);
-    is_invalid(kafka.read(&name, &[(at(0, 0), 6)], PATIENCE).await);
+    is_invalid(&kafka.read(&name, &[(at(0, 0), 6)], PATIENCE).await);
     assert_eq!(values(&kafka.read(&name, &[(at(0, 4), 6)], PATIENCE).await.unwrap()), ["4", "5"]);
     let group = fresh("group");
     assert_eq!(values(&kafka.consume(&name, &group, &[at(0, 6)], PATIENCE).await.unwrap()), ["4", "5"]);
