@@ -128,11 +128,13 @@ pub trait Kafka: Send + Sync {
     async fn produce(&self, topic: &str, records: &[NewRecord]) -> Result<Vec<Position>, PortError>;
 
     /// Reads what is committed in the half-open ranges `[from, to)`, without a consumer group and without a trace.
-    /// Returns when every range has been read to its end, or the error when that takes longer than `patience`.
+    /// Returns them by partition and offset when every range has been read to its end; `Unreachable` when that takes longer than
+    /// `patience`, as behind an open transaction; `Invalid` when a range begins before the log does.
     async fn read(&self, topic: &str, ranges: &[(Position, i64)], patience: Duration) -> Result<Vec<StoredRecord>, PortError>;
 
     /// Joins `group` as an ordinary consumer of `topic`, reads until the group's position has passed every one of `until`
-    /// (exclusive ends), commits and leaves. Returns the records of those ranges that it was handed, or what it had when `patience` ended.
+    /// (exclusive ends), commits up to there and leaves. Returns the records before those ends that it was handed, by partition and
+    /// offset; what it had when `patience` ended.
     async fn consume(&self, topic: &str, group: &str, until: &[Position], patience: Duration) -> Result<Vec<StoredRecord>, PortError>;
 
     /// The group, or `None` when the coordinator does not know it.

@@ -2,6 +2,7 @@
 
 use std::net::TcpListener;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use axum::Router;
@@ -14,6 +15,9 @@ use cutover::ports::kafka::{Kafka, NewTopic};
 use cutover::ports::registry::{Compatibility, NewSchema, Registry, SchemaFormat};
 use cutover::ports::settings::{BasicAuth, KafkaSettings, RegistrySettings, SecretRef};
 use cutover::step::StepError;
+use rdkafka::ClientConfig;
+use rdkafka::consumer::{BaseConsumer, CommitMode, Consumer};
+use rdkafka::mocking::MockCluster;
 
 use super::{SETTING, bootstrap, connect, kafka, kafka_settings, registry, registry_at};
 use crate::conformance::fresh;
@@ -65,22 +69,83 @@ async fn another_cluster_is_refused_with_both_ids() {
     assert_eq!(right.topic(&name).await.unwrap(), None, "nothing was done on the wrong cluster");
 }
 
-#[tokio::test]
-async fn giving_up_on_a_reader_ends_it() {
+#[tokio::test(flavor = "multi_thread")]
+async fn giving_up_on_a_consumer_ends_it() {
     let kafka = kafka();
     let name = topic(kafka.as_ref(), 1, &[]).await;
     let group = fresh("group");
-    let until = [at(0, 5)];
-    let waiting = kafka.consume(&name, &group, &until, PATIENCE);
-    let gone = tokio::time::timeout(Duration::from_secs(3), waiting).await;
-    assert!(gone.is_err(), "there is nothing to consume");
-    for _ in 0..100 {
-        match kafka.group(&group).await.unwrap() {
-            Some(state) if state.members > 0 => tokio::time::sleep(Duration::from_millis(200)).await,
-            _ => return,
+    let (consumer, of, within) = (Arc::clone(&kafka), name.clone(), group.clone());
+    let waiting = tokio::spawn(async move { consumer.consume(&of, &within, &[at(0, 5)], PATIENCE).await });
+    let joined = wait_for_members(kafka.as_ref(), &group, 1).await;
+    assert_eq!(joined.as_deref(), Some("Stable"));
+    waiting.abort();
+    wait_for_members(kafka.as_ref(), &group, 0).await;
+}
+
+/// Waits until the group has this many members and is at rest, and returns the word for its state.
+async fn wait_for_members(kafka: &dyn Kafka, group: &str, members: u32) -> Option<String> {
+    for _ in 0..300 {
+        match kafka.group(group).await.unwrap() {
+            None if members == 0 => return None,
+            Some(state) if state.members == members && (members == 0 || state.state == "Stable") => return Some(state.state),
+            _ => tokio::time::sleep(Duration::from_millis(100)).await,
         }
     }
-    panic!("the consumer is still a member");
+    panic!("group {group} never came to have {members} members: {:?}", kafka.group(group).await);
+}
+
+/// Groups of Kafka's newer protocol are no classic groups, and are seen all the same.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_group_of_the_newer_protocol_is_seen() {
+    let kafka = kafka();
+    let name = topic(kafka.as_ref(), 1, &[]).await;
+    let group = fresh("group");
+    let consumer: BaseConsumer = ClientConfig::new()
+        .set("bootstrap.servers", bootstrap())
+        .set("group.id", &group)
+        .set("group.protocol", "consumer")
+        .set("auto.offset.reset", "earliest")
+        .set("enable.auto.commit", "false")
+        .create()
+        .unwrap();
+    kafka.produce(&name, &[record("k", "v")]).await.unwrap();
+    let stop = Arc::new(AtomicBool::new(false));
+    let (stopped, of) = (Arc::clone(&stop), name.clone());
+    let running = tokio::task::spawn_blocking(move || {
+        consumer.subscribe(&[&of]).unwrap();
+        while !stopped.load(Ordering::Acquire) {
+            if let Some(Ok(message)) = consumer.poll(Duration::from_millis(100)) {
+                consumer.commit_message(&message, CommitMode::Sync).unwrap();
+            }
+        }
+    });
+    assert_eq!(wait_for_members(kafka.as_ref(), &group, 1).await.as_deref(), Some("Stable"));
+    for _ in 0..300 {
+        if kafka.committed(&group, &name).await.unwrap() == [at(0, 1)] {
+            break;
+        }
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+    assert_eq!(kafka.committed(&group, &name).await.unwrap(), [at(0, 1)]);
+    stop.store(true, Ordering::Release);
+    running.await.unwrap();
+    assert_eq!(wait_for_members(kafka.as_ref(), &group, 0).await.as_deref(), Some("Empty"));
+}
+
+/// A coordinator that goes away and comes back must cost an error, never the process.
+#[tokio::test]
+async fn a_coordinator_that_comes_back_does_no_harm() {
+    let servers = MockCluster::new(1).unwrap();
+    let kafka = connect(&kafka_settings(&servers.bootstrap_servers()));
+    // Why: the client has to know the cluster before it goes away. What the answer is does not matter here.
+    let _ = kafka.group("g").await;
+    servers.broker_down(1).unwrap();
+    let error = kafka.group("g").await.unwrap_err();
+    assert!(matches!(error, PortError::Unreachable { .. }), "{error:?}");
+    servers.broker_up(1).unwrap();
+    tokio::time::sleep(Duration::from_secs(3)).await;
+    let back = kafka.group("g").await;
+    assert!(!matches!(back, Err(PortError::Unreachable { .. })), "{back:?}");
 }
 
 /// A server that gives every request the same answer.

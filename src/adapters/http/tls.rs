@@ -62,16 +62,33 @@ fn read(field: &str, path: &str, invalid: &dyn Fn(String) -> StepError) -> Resul
 pub(super) fn is_distrust(error: &reqwest::Error) -> bool {
     let mut cause = error.source();
     while let Some(inner) = cause {
-        if inner.is::<rustls::Error>() {
-            return true;
-        }
-        let wrapped = inner.downcast_ref::<io::Error>().and_then(io::Error::get_ref);
-        if let Some(wrapped) = wrapped
-            && wrapped.is::<rustls::Error>()
-        {
+        if holds_tls_error(inner) {
             return true;
         }
         cause = inner.source();
     }
     false
+}
+
+/// Whether an error is one of TLS, or an I/O error around one; I/O errors do not show what they wrap as their source.
+fn holds_tls_error(error: &(dyn Error + 'static)) -> bool {
+    if error.is::<rustls::Error>() {
+        return true;
+    }
+    let wrapped = error.downcast_ref::<io::Error>().and_then(io::Error::get_ref);
+    wrapped.is_some_and(|wrapped| holds_tls_error(wrapped))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn distrust_is_found_however_deep_it_is_wrapped() {
+        let tls = || rustls::Error::General("no".to_owned());
+        assert!(holds_tls_error(&tls()));
+        assert!(holds_tls_error(&io::Error::other(tls())));
+        assert!(holds_tls_error(&io::Error::other(io::Error::other(tls()))));
+        assert!(!holds_tls_error(&io::Error::other("reset")));
+    }
 }

@@ -9,7 +9,7 @@
 use std::collections::BTreeMap;
 use std::ffi::{CStr, CString, c_char, c_int};
 use std::ptr::{self, NonNull};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use rdkafka::bindings as sys;
 use rdkafka::client::NativeClient;
@@ -30,6 +30,9 @@ mod number {
 /// How much longer than the request itself we wait for its event, so that librdkafka's own, better worded timeout comes first.
 const GRACE: Duration = Duration::from_secs(2);
 
+/// How often we look whether waiting still makes sense.
+const SLICE: Duration = Duration::from_millis(100);
+
 /// librdkafka's own code for "timed out".
 pub(super) const TIMED_OUT: i32 = -185;
 /// librdkafka's own code for "invalid argument".
@@ -45,6 +48,18 @@ pub(super) struct AdminError {
 }
 
 type Answer<T> = Result<T, AdminError>;
+
+/// A client together with how long, and how hopefully, to wait for its answers.
+#[derive(Clone, Copy)]
+pub(super) struct Line<'a> {
+    pub client: &'a NativeClient,
+    /// How long we wait.
+    pub patience: Duration,
+    /// How long librdkafka waits. Longer than `patience` where its own giving up is dangerous, see [`describe_group`].
+    pub limit: Duration,
+    /// Whether the connection has failed in a way that waiting does not mend, such as a wrong password.
+    pub hopeless: &'a dyn Fn() -> bool,
+}
 
 /// A topic as `DescribeTopics` shows it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -205,36 +220,40 @@ fn setter(error: *mut sys::rd_kafka_error_t) -> Answer<()> {
 
 /// Sends one admin request and waits for its event.
 fn ask(
-    client: &NativeClient,
+    line: Line<'_>,
     operation: Operation,
-    patience: Duration,
     send: impl FnOnce(*mut sys::rd_kafka_t, &Options, *mut sys::rd_kafka_queue_t) -> Answer<()>,
 ) -> Answer<Event> {
     // SAFETY: the client is alive for as long as its reference.
-    let queue = Owned::new(unsafe { sys::rd_kafka_queue_new(client.ptr()) }, sys::rd_kafka_queue_destroy, "queue")?;
+    let queue = Owned::new(unsafe { sys::rd_kafka_queue_new(line.client.ptr()) }, sys::rd_kafka_queue_destroy, "queue")?;
     // SAFETY: as above.
-    let options = unsafe { sys::rd_kafka_AdminOptions_new(client.ptr(), operation) };
+    let options = unsafe { sys::rd_kafka_AdminOptions_new(line.client.ptr(), operation) };
     let options = Owned::new(options, sys::rd_kafka_AdminOptions_destroy, "options")?;
     let mut told = ErrorText::new();
     // SAFETY: live options, and a buffer with its true length.
     unsafe {
-        sys::rd_kafka_AdminOptions_set_request_timeout(options.raw(), milliseconds(patience), told.0.as_mut_ptr(), told.0.len());
+        sys::rd_kafka_AdminOptions_set_request_timeout(options.raw(), milliseconds(line.limit), told.0.as_mut_ptr(), told.0.len());
     }
-    send(client.ptr(), &options, queue.raw())?;
-    // SAFETY: a live queue that only this thread serves; the event is ours to destroy.
-    let event = unsafe { sys::rd_kafka_queue_poll(queue.raw(), milliseconds(patience + GRACE)) };
-    if event.is_null() {
-        return Err(AdminError { code: TIMED_OUT, text: "no answer in time".to_owned() });
-    }
-    let event = Owned::new(event, sys::rd_kafka_event_destroy, "event")?;
+    send(line.client.ptr(), &options, queue.raw())?;
+    let end = Instant::now() + if line.limit > line.patience { line.patience } else { line.patience + GRACE };
+    let event = loop {
+        // SAFETY: a live queue that only this thread serves; the event is ours to destroy.
+        let event = unsafe { sys::rd_kafka_queue_poll(queue.raw(), milliseconds(SLICE)) };
+        if !event.is_null() {
+            break Owned::new(event, sys::rd_kafka_event_destroy, "event")?;
+        }
+        if Instant::now() >= end || (line.hopeless)() {
+            return Err(AdminError { code: TIMED_OUT, text: "no answer in time".to_owned() });
+        }
+    };
     // SAFETY: a live event.
     let (code, text) = unsafe { (number::rd_kafka_event_error(event.raw()), text(sys::rd_kafka_event_error_string(event.raw()))) };
     if code == 0 { Ok(event) } else { Err(AdminError { code, text }) }
 }
 
 /// Asks who the cluster is.
-pub(super) fn describe_cluster(client: &NativeClient, patience: Duration) -> Answer<ClusterDescription> {
-    let event = ask(client, Operation::RD_KAFKA_ADMIN_OP_DESCRIBECLUSTER, patience, |handle, options, queue| {
+pub(super) fn describe_cluster(line: Line<'_>) -> Answer<ClusterDescription> {
+    let event = ask(line, Operation::RD_KAFKA_ADMIN_OP_DESCRIBECLUSTER, |handle, options, queue| {
         // SAFETY: three live handles.
         unsafe { sys::rd_kafka_DescribeCluster(handle, options.raw(), queue) };
         Ok(())
@@ -257,17 +276,13 @@ pub(super) fn describe_cluster(client: &NativeClient, patience: Duration) -> Ans
 }
 
 /// Describes topics, in the order of the names that the broker answers in. Never creates one.
-pub(super) fn describe_topics(
-    client: &NativeClient,
-    names: &[&str],
-    patience: Duration,
-) -> Answer<Vec<(String, Answer<TopicDescription>)>> {
+pub(super) fn describe_topics(line: Line<'_>, names: &[&str]) -> Answer<Vec<(String, Answer<TopicDescription>)>> {
     let names = names.iter().map(|name| c_string(name)).collect::<Answer<Vec<_>>>()?;
     let mut pointers = names.iter().map(|name| name.as_ptr()).collect::<Vec<_>>();
     // SAFETY: the array and its strings live during the call, which copies them.
     let collection = unsafe { sys::rd_kafka_TopicCollection_of_topic_names(pointers.as_mut_ptr(), pointers.len()) };
     let collection = Owned::new(collection, sys::rd_kafka_TopicCollection_destroy, "list of topics")?;
-    let event = ask(client, Operation::RD_KAFKA_ADMIN_OP_DESCRIBETOPICS, patience, |handle, options, queue| {
+    let event = ask(line, Operation::RD_KAFKA_ADMIN_OP_DESCRIBETOPICS, |handle, options, queue| {
         // SAFETY: four live handles; librdkafka copies the collection.
         unsafe { sys::rd_kafka_DescribeTopics(handle, collection.raw(), options.raw(), queue) };
         Ok(())
@@ -344,10 +359,10 @@ unsafe fn resource_error(resource: *const sys::rd_kafka_ConfigResource_t) -> Ans
 }
 
 /// All settings of a topic, those of the broker among them.
-pub(super) fn describe_topic_config(client: &NativeClient, topic: &str, patience: Duration) -> Answer<Vec<ConfigEntry>> {
+pub(super) fn describe_topic_config(line: Line<'_>, topic: &str) -> Answer<Vec<ConfigEntry>> {
     let name = c_string(topic)?;
     let resource = topic_resource(&name)?;
-    let event = ask(client, Operation::RD_KAFKA_ADMIN_OP_DESCRIBECONFIGS, patience, |handle, options, queue| {
+    let event = ask(line, Operation::RD_KAFKA_ADMIN_OP_DESCRIBECONFIGS, |handle, options, queue| {
         let mut resources = [resource.raw()];
         // SAFETY: live handles and an array of one; librdkafka copies the resource.
         unsafe { sys::rd_kafka_DescribeConfigs(handle, resources.as_mut_ptr(), resources.len(), options.raw(), queue) };
@@ -381,13 +396,7 @@ pub(super) fn describe_topic_config(client: &NativeClient, topic: &str, patience
 }
 
 /// Sets and unsets single settings of a topic and leaves the others alone.
-pub(super) fn alter_topic_config(
-    client: &NativeClient,
-    topic: &str,
-    set: &BTreeMap<String, String>,
-    unset: &[String],
-    patience: Duration,
-) -> Answer<()> {
+pub(super) fn alter_topic_config(line: Line<'_>, topic: &str, set: &BTreeMap<String, String>, unset: &[String]) -> Answer<()> {
     use sys::rd_kafka_AlterConfigOpType_t::{RD_KAFKA_ALTER_CONFIG_OP_TYPE_DELETE as DELETE, RD_KAFKA_ALTER_CONFIG_OP_TYPE_SET as SET};
     let name = c_string(topic)?;
     let resource = topic_resource(&name)?;
@@ -401,7 +410,7 @@ pub(super) fn alter_topic_config(
         // SAFETY: as above; a deletion has no value.
         setter(unsafe { sys::rd_kafka_ConfigResource_add_incremental_config(resource.raw(), key.as_ptr(), DELETE, ptr::null()) })?;
     }
-    let event = ask(client, Operation::RD_KAFKA_ADMIN_OP_INCREMENTALALTERCONFIGS, patience, |handle, options, queue| {
+    let event = ask(line, Operation::RD_KAFKA_ADMIN_OP_INCREMENTALALTERCONFIGS, |handle, options, queue| {
         let mut resources = [resource.raw()];
         // SAFETY: live handles and an array of one; librdkafka copies the resource.
         unsafe { sys::rd_kafka_IncrementalAlterConfigs(handle, resources.as_mut_ptr(), resources.len(), options.raw(), queue) };
@@ -435,12 +444,11 @@ unsafe fn topic_results(results: *mut *const sys::rd_kafka_topic_result_t, count
 
 /// Asks for a new topic. `replication` -1 leaves it to the broker.
 pub(super) fn create_topic(
-    client: &NativeClient,
+    line: Line<'_>,
     topic: &str,
     partitions: i32,
     replication: i32,
     configs: &BTreeMap<String, String>,
-    patience: Duration,
 ) -> Answer<()> {
     let name = c_string(topic)?;
     let mut told = ErrorText::new();
@@ -452,7 +460,7 @@ pub(super) fn create_topic(
         // SAFETY: a live new topic and strings that live during the call, which copies them.
         unsafe { sys::rd_kafka_NewTopic_set_config(new.raw(), key.as_ptr(), value.as_ptr()) };
     }
-    let event = ask(client, Operation::RD_KAFKA_ADMIN_OP_CREATETOPICS, patience, |handle, options, queue| {
+    let event = ask(line, Operation::RD_KAFKA_ADMIN_OP_CREATETOPICS, |handle, options, queue| {
         let mut topics = [new.raw()];
         // SAFETY: live handles and an array of one; librdkafka copies the new topic.
         unsafe { sys::rd_kafka_CreateTopics(handle, topics.as_mut_ptr(), topics.len(), options.raw(), queue) };
@@ -471,14 +479,14 @@ pub(super) fn create_topic(
 }
 
 /// Asks for `total` partitions.
-pub(super) fn grow_topic(client: &NativeClient, topic: &str, total: u32, patience: Duration) -> Answer<()> {
+pub(super) fn grow_topic(line: Line<'_>, topic: &str, total: u32) -> Answer<()> {
     let name = c_string(topic)?;
     let total = usize::try_from(total).unwrap_or(usize::MAX);
     let mut told = ErrorText::new();
     // SAFETY: the name lives during the call, which copies it; the buffer comes with its true length.
     let more = unsafe { sys::rd_kafka_NewPartitions_new(name.as_ptr(), total, told.0.as_mut_ptr(), told.0.len()) };
     let more = Owned::new(more, sys::rd_kafka_NewPartitions_destroy, "new partitions").map_err(|_| invalid(told.read()))?;
-    let event = ask(client, Operation::RD_KAFKA_ADMIN_OP_CREATEPARTITIONS, patience, |handle, options, queue| {
+    let event = ask(line, Operation::RD_KAFKA_ADMIN_OP_CREATEPARTITIONS, |handle, options, queue| {
         let mut topics = [more.raw()];
         // SAFETY: live handles and an array of one; librdkafka copies the request.
         unsafe { sys::rd_kafka_CreatePartitions(handle, topics.as_mut_ptr(), topics.len(), options.raw(), queue) };
@@ -497,11 +505,11 @@ pub(super) fn grow_topic(client: &NativeClient, topic: &str, total: u32, patienc
 }
 
 /// Asks for the end of a topic.
-pub(super) fn delete_topic(client: &NativeClient, topic: &str, patience: Duration) -> Answer<()> {
+pub(super) fn delete_topic(line: Line<'_>, topic: &str) -> Answer<()> {
     let name = c_string(topic)?;
     // SAFETY: the name lives during the call, which copies it.
     let gone = Owned::new(unsafe { sys::rd_kafka_DeleteTopic_new(name.as_ptr()) }, sys::rd_kafka_DeleteTopic_destroy, "deletion")?;
-    let event = ask(client, Operation::RD_KAFKA_ADMIN_OP_DELETETOPICS, patience, |handle, options, queue| {
+    let event = ask(line, Operation::RD_KAFKA_ADMIN_OP_DELETETOPICS, |handle, options, queue| {
         let mut topics = [gone.raw()];
         // SAFETY: live handles and an array of one; librdkafka copies the request.
         unsafe { sys::rd_kafka_DeleteTopics(handle, topics.as_mut_ptr(), topics.len(), options.raw(), queue) };
@@ -531,13 +539,7 @@ unsafe fn partition_offset(partition: *const sys::rd_kafka_topic_partition_t) ->
 }
 
 /// One end of each of these partitions.
-pub(super) fn list_offsets(
-    client: &NativeClient,
-    topic: &str,
-    partitions: &[i32],
-    end: End,
-    patience: Duration,
-) -> Answer<Vec<(i32, i64)>> {
+pub(super) fn list_offsets(line: Line<'_>, topic: &str, partitions: &[i32], end: End) -> Answer<Vec<(i32, i64)>> {
     use sys::rd_kafka_IsolationLevel_t as Isolation;
     use sys::rd_kafka_OffsetSpec_t as Spec;
     let name = c_string(topic)?;
@@ -554,7 +556,7 @@ pub(super) fn list_offsets(
         // SAFETY: a live list and a name that the call copies; the element lives until the list grows, and we write before that.
         unsafe { (*sys::rd_kafka_topic_partition_list_add(list.raw(), name.as_ptr(), *partition)).offset = spec as i64 };
     }
-    let event = ask(client, Operation::RD_KAFKA_ADMIN_OP_LISTOFFSETS, patience, |handle, options, queue| {
+    let event = ask(line, Operation::RD_KAFKA_ADMIN_OP_LISTOFFSETS, |handle, options, queue| {
         // SAFETY: live options; the error object is ours.
         setter(unsafe { sys::rd_kafka_AdminOptions_set_isolation_level(options.raw(), isolation) })?;
         // SAFETY: live handles; librdkafka copies the list.
@@ -580,9 +582,13 @@ pub(super) fn list_offsets(
 }
 
 /// Asks the coordinator about one group.
-pub(super) fn describe_group(client: &NativeClient, group: &str, patience: Duration) -> Answer<Option<GroupDescription>> {
+///
+/// librdkafka 2.12 ends the whole process when a request to a coordinator ran out of its own time while the coordinator was away and
+/// the coordinator then comes back. So the line's `limit` must be far beyond its `patience`, and after an answer that did not come the
+/// client must be ended well before the limit.
+pub(super) fn describe_group(line: Line<'_>, group: &str) -> Answer<Option<GroupDescription>> {
     let name = c_string(group)?;
-    let event = ask(client, Operation::RD_KAFKA_ADMIN_OP_DESCRIBECONSUMERGROUPS, patience, |handle, options, queue| {
+    let event = ask(line, Operation::RD_KAFKA_ADMIN_OP_DESCRIBECONSUMERGROUPS, |handle, options, queue| {
         let mut groups = [name.as_ptr()];
         // SAFETY: live handles and an array of one string that librdkafka copies.
         unsafe { sys::rd_kafka_DescribeConsumerGroups(handle, groups.as_mut_ptr(), groups.len(), options.raw(), queue) };
@@ -602,43 +608,5 @@ pub(super) fn describe_group(client: &NativeClient, group: &str, patience: Durat
             state: text(sys::rd_kafka_consumer_group_state_name(sys::rd_kafka_ConsumerGroupDescription_state(*group))),
             members: sys::rd_kafka_ConsumerGroupDescription_member_count(*group),
         }))
-    }
-}
-
-/// All committed offsets of a group as (topic, partition, offset), once no transaction is about to change them.
-pub(super) fn list_committed(client: &NativeClient, group: &str, patience: Duration) -> Answer<Vec<(String, i32, i64)>> {
-    let name = c_string(group)?;
-    // SAFETY: the name lives during the call, which copies it; no list means all partitions.
-    let request = unsafe { sys::rd_kafka_ListConsumerGroupOffsets_new(name.as_ptr(), ptr::null()) };
-    let request = Owned::new(request, sys::rd_kafka_ListConsumerGroupOffsets_destroy, "request for offsets")?;
-    let event = ask(client, Operation::RD_KAFKA_ADMIN_OP_LISTCONSUMERGROUPOFFSETS, patience, |handle, options, queue| {
-        // SAFETY: live options; the error object is ours.
-        setter(unsafe { sys::rd_kafka_AdminOptions_set_require_stable_offsets(options.raw(), 1) })?;
-        let mut requests = [request.raw()];
-        // SAFETY: live handles and an array of one; librdkafka copies the request.
-        unsafe { sys::rd_kafka_ListConsumerGroupOffsets(handle, requests.as_mut_ptr(), requests.len(), options.raw(), queue) };
-        Ok(())
-    })?;
-    // SAFETY: the result and all it points at live as long as the event.
-    unsafe {
-        let result = sys::rd_kafka_event_ListConsumerGroupOffsets_result(event.raw());
-        if result.is_null() {
-            return Err(invalid("the answer is not about committed offsets"));
-        }
-        let mut count = 0;
-        let groups = sys::rd_kafka_ListConsumerGroupOffsets_result_groups(result, &raw mut count);
-        let Some(group) = items(groups, count).first() else { return Ok(Vec::new()) };
-        error_object(sys::rd_kafka_group_result_error(*group))?;
-        let list = sys::rd_kafka_group_result_partitions(*group);
-        if list.is_null() {
-            return Ok(Vec::new());
-        }
-        let count = usize::try_from((*list).cnt).unwrap_or(0);
-        let mut committed = Vec::with_capacity(count);
-        for index in 0..count {
-            let (topic, partition, offset) = partition_offset((*list).elems.add(index));
-            committed.push((topic, partition, offset?));
-        }
-        Ok(committed)
     }
 }

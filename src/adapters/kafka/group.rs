@@ -12,8 +12,9 @@ use rdkafka::producer::Producer;
 use rdkafka::topic_partition_list::TopicPartitionList;
 
 use super::fault::{Class, class, flatten};
-use super::ffi;
+use super::ffi::{self, Line};
 use super::listener::Listener;
+use super::pool::retire;
 use super::progress::{Progress, stored};
 use super::{READING, Shared, settings};
 use crate::ports::PortError;
@@ -22,32 +23,68 @@ use crate::ports::kafka::{GroupState, Position, StoredRecord};
 /// How long one poll waits.
 const POLL: Duration = Duration::from_millis(100);
 
+/// How long librdkafka itself waits for a coordinator: for ever, as far as we are concerned.
+const FAR_AWAY: Duration = Duration::from_hours(1);
+
 /// How often the commits of other members are looked at.
 const LOOK: Duration = Duration::from_millis(500);
 
 impl Shared {
     pub(super) fn group(&self, group: &str) -> Result<Option<GroupState>, PortError> {
         let doing = format!("asking about group `{group}`");
-        let admin = self.admin()?;
-        match ffi::describe_group(admin.client().native_client(), group, READING) {
+        let client = match self.coordination.take(&()) {
+            Some(client) => client,
+            None => self.client(&doing, &self.config)?,
+        };
+        let begin = Instant::now();
+        let hopeless = || self.trouble.is_hopeless_since(begin);
+        let line = Line { client: client.client().native_client(), patience: READING, limit: FAR_AWAY, hopeless: &hopeless };
+        let outcome = ffi::describe_group(line, group);
+        if self.note(&outcome) {
+            self.coordination.keep((), client);
+        } else {
+            retire(client);
+        }
+        match outcome {
             // Why: coordinators answer "dead" for a group that they never heard of.
             Ok(found) => Ok(found
                 .filter(|found| found.state != "Dead")
                 .map(|found| GroupState { state: found.state, members: u32::try_from(found.members).unwrap_or(u32::MAX) })),
             Err(error) if class(error.code) == Class::Absent => Ok(None),
-            Err(error) => self.settle(&doing, Err(error)),
+            Err(error) => Err(self.fault(&doing, error)),
         }
     }
 
     pub(super) fn committed(&self, group: &str, topic: &str) -> Result<Vec<Position>, PortError> {
         let doing = format!("asking what group `{group}` committed");
-        let admin = self.admin()?;
-        let found = match ffi::list_committed(admin.client().native_client(), group, READING) {
-            Err(error) if class(error.code) == Class::Absent => Vec::new(),
-            other => self.settle(&doing, other)?,
+        let Some(described) = self.describe_topic(topic)? else { return Ok(Vec::new()) };
+        let mut asked = TopicPartitionList::new();
+        for partition in &described.partitions {
+            asked.add_partition(topic, partition.number);
+        }
+        let reader = match self.readers.take(&group.to_owned()) {
+            Some(reader) => reader,
+            None => self.consumer(&doing, &settings::member(&self.config, group))?,
         };
-        let ours = found.into_iter().filter(|(name, _, offset)| name == topic && *offset >= 0);
-        let mut positions = ours.map(|(_, partition, offset)| Position { partition, offset }).collect::<Vec<_>>();
+        let outcome = reader.committed_offsets(asked, READING);
+        // Why: nobody else serves this client's events, and its complaints explain a failure.
+        while reader.poll(Duration::ZERO).is_some() {}
+        let found = match outcome {
+            Ok(found) => found,
+            Err(error) => {
+                retire(reader);
+                return Err(self.client_fault(&doing, &error));
+            }
+        };
+        self.trouble.clear();
+        self.readers.keep(group.to_owned(), reader);
+        let mut positions = Vec::new();
+        for element in found.elements() {
+            element.error().map_err(|error| self.client_fault(&doing, &error))?;
+            if let Offset::Offset(offset) = element.offset() {
+                positions.push(Position { partition: element.partition(), offset });
+            }
+        }
         positions.sort();
         Ok(positions)
     }
@@ -77,8 +114,9 @@ impl Shared {
             return Ok(Vec::new());
         }
 
-        let consumer = self.consumer(&settings::member(&self.config, group))?;
-        consumer.subscribe(&[topic]).map_err(|error| self.client_fault(&format!("joining group `{group}`"), &error))?;
+        let doing = format!("consuming in group `{group}`");
+        let consumer = self.consumer(&doing, &settings::member(&self.config, group))?;
+        consumer.subscribe(&[topic]).map_err(|error| self.client_fault(&doing, &error))?;
         let mut records = Vec::new();
         let mut looked = Instant::now();
         // Partitions that others have are passed by their commits, and theirs are not ours to commit.
@@ -101,7 +139,7 @@ impl Shared {
                     progress.rest(&consumer, partition);
                 }
                 Some(Err(error)) if class(flatten(&error).code) == Class::Passing => {}
-                Some(Err(error)) => return Err(self.client_fault(&format!("consuming in group `{group}`"), &error)),
+                Some(Err(error)) => return Err(self.client_fault(&doing, &error)),
             }
             if looked.elapsed() >= LOOK {
                 looked = Instant::now();

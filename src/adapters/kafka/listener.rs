@@ -2,6 +2,7 @@
 //! next timeout.
 
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Instant;
 
 use rdkafka::ClientContext;
 use rdkafka::config::RDKafkaLogLevel;
@@ -9,16 +10,23 @@ use rdkafka::consumer::ConsumerContext;
 use rdkafka::error::KafkaError;
 use rdkafka::types::RDKafkaErrorCode;
 
+use super::fault::{Class, class};
 use super::ffi::AdminError;
 
 /// The last complaint of any client of one cluster.
 #[derive(Debug, Default)]
-pub(super) struct Trouble(Mutex<Option<AdminError>>);
+pub(super) struct Trouble(Mutex<Option<(AdminError, Instant)>>);
 
 impl Trouble {
     /// The last complaint since the cluster last answered.
     pub fn last(&self) -> Option<AdminError> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).as_ref().map(|(error, _)| error.clone())
+    }
+
+    /// Whether the connection has been refused since then, so that waiting for an answer is in vain.
+    pub fn is_hopeless_since(&self, begin: Instant) -> bool {
+        let last = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        last.as_ref().is_some_and(|(error, heard)| *heard >= begin && class(error.code) == Class::Refused)
     }
 
     /// Forgets the complaint: the cluster answered.
@@ -45,7 +53,7 @@ impl Trouble {
             _ => false,
         };
         if says_more {
-            *last = Some(AdminError { code: code as i32, text: reason.to_owned() });
+            *last = Some((AdminError { code: code as i32, text: reason.to_owned() }, Instant::now()));
         }
     }
 }

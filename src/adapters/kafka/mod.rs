@@ -5,6 +5,7 @@ mod fault;
 mod ffi;
 mod group;
 mod listener;
+mod pool;
 mod produce;
 mod progress;
 mod scan;
@@ -14,17 +15,17 @@ mod topics;
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
 use rdkafka::ClientConfig;
-use rdkafka::client::NativeClient;
 use rdkafka::consumer::BaseConsumer;
 use rdkafka::error::KafkaError;
 use rdkafka::producer::{FutureProducer, Producer};
 
-use self::ffi::AdminError;
+use self::ffi::{AdminError, Line};
 use self::listener::{Listener, Trouble};
+use self::pool::{Pool, retire};
 use crate::adapters::secret::Secrets;
 use crate::ports::kafka::{ClusterState, GroupState, Kafka, NewRecord, NewTopic, PartitionEnds, Position, StoredRecord, TopicState};
 use crate::ports::settings::KafkaSettings;
@@ -53,7 +54,11 @@ struct Shared {
     /// The client for questions and topic changes. It never produces, so it needs no right to.
     admin: Mutex<Option<FutureProducer<Listener>>>,
     /// Idempotent producers that nobody uses at the moment.
-    producers: Mutex<Vec<FutureProducer<Listener>>>,
+    producers: Pool<(), FutureProducer<Listener>>,
+    /// Clients for questions to coordinators that nobody uses at the moment.
+    coordination: Pool<(), FutureProducer<Listener>>,
+    /// Readers of a group's commits, by group, that nobody uses at the moment.
+    readers: Pool<String, BaseConsumer<Listener>>,
 }
 
 impl KafkaCluster {
@@ -72,7 +77,9 @@ impl KafkaCluster {
             introduced: AtomicBool::new(false),
             trouble: Arc::default(),
             admin: Mutex::default(),
-            producers: Mutex::default(),
+            producers: Pool::default(),
+            coordination: Pool::default(),
+            readers: Pool::default(),
         };
         Ok(Arc::new(Self { shared: Arc::new(shared) }))
     }
@@ -102,7 +109,7 @@ impl Shared {
 
     /// Asks the cluster who it is, and refuses the wrong one.
     fn describe(&self) -> Result<ClusterState, PortError> {
-        let found = self.ask("asking who the cluster is", |client| ffi::describe_cluster(client, READING))?;
+        let found = self.ask("asking who the cluster is", READING, ffi::describe_cluster)?;
         let id = found.id.unwrap_or_default();
         if let Some(expected) = self.expected.as_ref().filter(|expected| **expected != id) {
             return Err(PortError::Refused {
@@ -115,25 +122,32 @@ impl Shared {
     }
 
     /// Runs one admin call and sorts its error.
-    fn ask<T>(&self, doing: &str, call: impl FnOnce(&NativeClient) -> Result<T, AdminError>) -> Result<T, PortError> {
-        let admin = self.admin()?;
-        self.settle(doing, call(admin.client().native_client()))
+    fn ask<T>(&self, doing: &str, patience: Duration, call: impl FnOnce(Line<'_>) -> Result<T, AdminError>) -> Result<T, PortError> {
+        self.try_ask(doing, patience, call)?.map_err(|error| self.fault(doing, error))
     }
 
-    /// Sorts the outcome of a call; an answer, even a bad one, ends the trouble with the connection.
-    fn settle<T>(&self, doing: &str, outcome: Result<T, AdminError>) -> Result<T, PortError> {
-        match outcome {
-            Ok(value) => {
-                self.trouble.clear();
-                Ok(value)
-            }
-            Err(error) => {
-                if error.code > 0 {
-                    self.trouble.clear();
-                }
-                Err(self.fault(doing, error))
-            }
+    /// Runs one admin call and leaves its error to the caller.
+    fn try_ask<T>(
+        &self,
+        doing: &str,
+        patience: Duration,
+        call: impl FnOnce(Line<'_>) -> Result<T, AdminError>,
+    ) -> Result<Result<T, AdminError>, PortError> {
+        let admin = self.admin(doing)?;
+        let begin = Instant::now();
+        let hopeless = || self.trouble.is_hopeless_since(begin);
+        let outcome = call(Line { client: admin.client().native_client(), patience, limit: patience, hopeless: &hopeless });
+        self.note(&outcome);
+        Ok(outcome)
+    }
+
+    /// An answer, even a bad one, ends the trouble with the connection. Says whether there was one.
+    fn note<T>(&self, outcome: &Result<T, AdminError>) -> bool {
+        let answered = outcome.as_ref().map_or_else(|error| error.code > 0, |_| true);
+        if answered {
+            self.trouble.clear();
         }
+        answered
     }
 
     fn fault(&self, doing: &str, error: AdminError) -> PortError {
@@ -160,34 +174,30 @@ impl Shared {
         Listener(Arc::clone(&self.trouble))
     }
 
-    fn admin(&self) -> Result<FutureProducer<Listener>, PortError> {
+    fn admin(&self, doing: &str) -> Result<FutureProducer<Listener>, PortError> {
         let mut slot = self.admin.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(client) = &*slot {
             return Ok(client.clone());
         }
-        let made = self.config.create_with_context(self.listener());
-        let client: FutureProducer<Listener> = made.map_err(|error| self.client_fault("making a client", &error))?;
+        let client = self.client(doing, &self.config)?;
         *slot = Some(client.clone());
         Ok(client)
     }
 
-    fn consumer(&self, config: &ClientConfig) -> Result<BaseConsumer<Listener>, PortError> {
-        config.create_with_context(self.listener()).map_err(|error| self.client_fault("making a consumer", &error))
+    fn client(&self, doing: &str, config: &ClientConfig) -> Result<FutureProducer<Listener>, PortError> {
+        config.create_with_context(self.listener()).map_err(|error| self.client_fault(doing, &error))
+    }
+
+    fn consumer(&self, doing: &str, config: &ClientConfig) -> Result<BaseConsumer<Listener>, PortError> {
+        config.create_with_context(self.listener()).map_err(|error| self.client_fault(doing, &error))
     }
 }
 
 impl Drop for Shared {
     fn drop(&mut self) {
         let admin = self.admin.get_mut().unwrap_or_else(PoisonError::into_inner).take();
-        let producers = std::mem::take(self.producers.get_mut().unwrap_or_else(PoisonError::into_inner));
-        retire((admin, producers));
+        retire((admin, self.producers.empty(), self.coordination.empty(), self.readers.empty()));
     }
-}
-
-/// Ends clients on a thread of their own: librdkafka waits for its threads, and an async worker must not.
-fn retire<T: Send + 'static>(clients: T) {
-    // Why: without another thread there is nothing better than to wait here, which dropping the closure does.
-    let _ = std::thread::Builder::new().name("kafka-retire".to_owned()).spawn(move || drop(clients));
 }
 
 /// Tells a blocking loop that nobody waits for it any more.

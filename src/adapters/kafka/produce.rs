@@ -2,7 +2,7 @@
 //! unsent without touching anybody else's records.
 
 use std::collections::VecDeque;
-use std::sync::{Arc, PoisonError};
+use std::sync::Arc;
 
 use rdkafka::error::KafkaError;
 use rdkafka::message::{Header, OwnedHeaders};
@@ -10,13 +10,15 @@ use rdkafka::producer::future_producer::DeliveryFuture;
 use rdkafka::producer::{FutureProducer, FutureRecord, Producer, PurgeConfig};
 use rdkafka::types::RDKafkaErrorCode;
 
+use super::ffi::AdminError;
 use super::listener::Listener;
-use super::{KafkaCluster, Shared, retire, settings};
+use super::pool::retire;
+use super::{KafkaCluster, Shared, settings};
 use crate::ports::PortError;
 use crate::ports::kafka::{NewRecord, Position};
 
-/// Producers that are kept for the next call.
-const KEPT: usize = 4;
+/// After how many records other tasks get their turn, and a caller that gave up is heard.
+const BREATH: usize = 1_000;
 
 /// A producer on loan. Given back when all went well; else what it has not sent is thrown away and it ends.
 struct Lent {
@@ -26,12 +28,8 @@ struct Lent {
 
 impl Lent {
     fn give_back(mut self) {
-        let Some(producer) = self.producer.take() else { return };
-        let mut kept = self.shared.producers.lock().unwrap_or_else(PoisonError::into_inner);
-        if kept.len() < KEPT {
-            kept.push(producer);
-        } else {
-            retire(producer);
+        if let Some(producer) = self.producer.take() {
+            self.shared.producers.keep((), producer);
         }
     }
 }
@@ -58,12 +56,19 @@ impl KafkaCluster {
             return Ok(Vec::new());
         }
         let doing = format!("producing to topic `{topic}`");
-        let lent = Lent { producer: Some(shared.producer()?), shared: Arc::clone(shared) };
+        let producer = match shared.producers.take(&()) {
+            Some(producer) => producer,
+            None => shared.client(&doing, &settings::producer(&shared.config))?,
+        };
+        let lent = Lent { producer: Some(producer), shared: Arc::clone(shared) };
         let Some(producer) = &lent.producer else { return Ok(Vec::new()) };
 
         let mut waiting = VecDeque::with_capacity(records.len());
         let mut positions = Vec::with_capacity(records.len());
-        for record in records {
+        for (number, record) in records.iter().enumerate() {
+            if number % BREATH == 0 {
+                tokio::task::yield_now().await;
+            }
             let mut attempt = outgoing(topic, record);
             loop {
                 match producer.send_result(attempt) {
@@ -74,7 +79,7 @@ impl KafkaCluster {
                     Err((KafkaError::MessageProduction(RDKafkaErrorCode::QueueFull), back)) => {
                         attempt = back;
                         match waiting.pop_front() {
-                            Some(delivery) => positions.push(delivered(shared, &doing, delivery).await?),
+                            Some(delivery) => positions.push(delivered(shared, producer, &doing, delivery).await?),
                             None => tokio::task::yield_now().await,
                         }
                     }
@@ -83,7 +88,7 @@ impl KafkaCluster {
             }
         }
         for delivery in waiting {
-            positions.push(delivered(shared, &doing, delivery).await?);
+            positions.push(delivered(shared, producer, &doing, delivery).await?);
         }
         shared.trouble.clear();
         lent.give_back();
@@ -91,23 +96,22 @@ impl KafkaCluster {
     }
 }
 
-impl Shared {
-    fn producer(&self) -> Result<FutureProducer<Listener>, PortError> {
-        let kept = self.producers.lock().unwrap_or_else(PoisonError::into_inner).pop();
-        if let Some(producer) = kept {
-            return Ok(producer);
-        }
-        let made = settings::producer(&self.config).create_with_context(self.listener());
-        made.map_err(|error| self.client_fault("making a producer", &error))
-    }
-}
-
-async fn delivered(shared: &Shared, doing: &str, delivery: DeliveryFuture) -> Result<Position, PortError> {
-    match delivery.await {
-        Ok(Ok(delivery)) => Ok(Position { partition: delivery.partition, offset: delivery.offset }),
-        Ok(Err((error, _))) => Err(shared.client_fault(doing, &error)),
-        Err(_) => Err(shared.client_fault(doing, &KafkaError::Canceled)),
-    }
+async fn delivered(
+    shared: &Shared,
+    producer: &FutureProducer<Listener>,
+    doing: &str,
+    delivery: DeliveryFuture,
+) -> Result<Position, PortError> {
+    let error = match delivery.await {
+        Ok(Ok(delivery)) => return Ok(Position { partition: delivery.partition, offset: delivery.offset }),
+        Ok(Err((error, _))) => error,
+        Err(_) => KafkaError::Canceled,
+    };
+    // Why: a producer that may not be idempotent here drops its records; the record's error then says no more than "dropped".
+    Err(match producer.client().fatal_error() {
+        Some((code, text)) => shared.fault(doing, AdminError { code: code as i32, text }),
+        None => shared.client_fault(doing, &error),
+    })
 }
 
 fn outgoing<'a>(topic: &'a str, record: &'a NewRecord) -> FutureRecord<'a, [u8], [u8]> {

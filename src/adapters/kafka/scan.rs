@@ -13,6 +13,7 @@ use rdkafka::types::RDKafkaErrorCode;
 
 use super::fault::{Class, class, flatten};
 use super::listener::Listener;
+use super::pool::retire;
 use super::progress::{Progress, stored};
 use super::{Shared, settings};
 use crate::ports::PortError;
@@ -51,7 +52,7 @@ impl Shared {
             return Ok(Vec::new());
         }
 
-        let consumer = self.consumer(&settings::scanner(&self.config))?;
+        let consumer = self.consumer(&format!("reading topic `{topic}`"), &settings::scanner(&self.config))?;
         self.assign(topic, &consumer, &progress)?;
         let wanted =
             |at: Position| ranges.iter().any(|(from, to)| from.partition == at.partition && (from.offset..*to).contains(&at.offset));
@@ -78,6 +79,7 @@ impl Shared {
                 Some(Err(error)) => self.survivable(topic, &error)?,
             }
         }
+        retire(consumer);
         records.sort_by_key(|record| record.at);
         Ok(records)
     }

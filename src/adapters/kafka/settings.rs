@@ -147,7 +147,7 @@ pub(super) fn scanner(base: &ClientConfig) -> ClientConfig {
     config
 }
 
-/// The configuration of an ordinary member of `group`.
+/// The configuration of a member of `group`, or of somebody who only looks at its commits.
 pub(super) fn member(base: &ClientConfig, group: &str) -> ClientConfig {
     let mut config = base.clone();
     config.set("group.id", group);
@@ -164,8 +164,11 @@ fn reader(config: &mut ClientConfig) {
     config.set("enable.auto.offset.store", "false");
     config.set("enable.partition.eof", "true");
     config.set("isolation.level", "read_committed");
-    if config.get("fetch.wait.max.ms").is_none() {
-        config.set("fetch.wait.max.ms", "100");
+    // Why: a reader that copies records is now and then slower than the broker; librdkafka then rests a whole second by default.
+    for (key, value) in [("fetch.wait.max.ms", "100"), ("fetch.queue.backoff.ms", "5")] {
+        if config.get(key).is_none() {
+            config.set(key, value);
+        }
     }
 }
 

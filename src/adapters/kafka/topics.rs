@@ -23,13 +23,13 @@ const PAUSE: Duration = Duration::from_millis(30);
 
 impl Shared {
     pub(super) fn topics(&self) -> Result<Vec<String>, PortError> {
-        let admin = self.admin()?;
+        let admin = self.admin("listing topics")?;
         let metadata = admin.client().fetch_metadata(None, READING);
         let metadata = metadata.map_err(|error| self.client_fault("listing topics", &error))?;
         let mut names = metadata.topics().iter().map(|topic| topic.name().to_owned()).collect::<Vec<_>>();
         let suspects = names.iter().filter(|name| name.starts_with("__")).map(String::as_str).collect::<Vec<_>>();
         if !suspects.is_empty() {
-            let described = self.ask("listing topics", |client| ffi::describe_topics(client, &suspects, READING))?;
+            let described = self.ask("listing topics", READING, |line| ffi::describe_topics(line, &suspects))?;
             let internal = described.into_iter().filter(|(_, topic)| topic.as_ref().is_ok_and(|topic| topic.internal));
             let internal = internal.map(|(name, _)| name).collect::<Vec<_>>();
             names.retain(|name| !internal.contains(name));
@@ -41,7 +41,7 @@ impl Shared {
     /// The topic as metadata shows it, or `None`.
     pub(super) fn describe_topic(&self, name: &str) -> Result<Option<TopicDescription>, PortError> {
         let doing = format!("looking at topic `{name}`");
-        let found = self.ask(&doing, |client| ffi::describe_topics(client, &[name], READING))?;
+        let found = self.ask(&doing, READING, |line| ffi::describe_topics(line, &[name]))?;
         match found.into_iter().next().map(|(_, topic)| topic) {
             None => Ok(None),
             Some(Ok(topic)) => Ok(Some(topic)),
@@ -56,8 +56,7 @@ impl Shared {
     pub(super) fn topic(&self, name: &str) -> Result<Option<TopicState>, PortError> {
         let Some(described) = self.describe_topic(name)? else { return Ok(None) };
         let doing = format!("reading the settings of topic `{name}`");
-        let admin = self.admin()?;
-        let entries = match ffi::describe_topic_config(admin.client().native_client(), name, READING) {
+        let entries = match self.try_ask(&doing, READING, |line| ffi::describe_topic_config(line, name))? {
             Ok(entries) => entries,
             Err(error) => return self.absent_is_none(&doing, error),
         };
@@ -76,7 +75,7 @@ impl Shared {
         let partitions = i32::try_from(topic.partitions).map_err(|_| self.invalid(format!("{doing}: too many partitions")))?;
         let replication = topic.replication.map_or(-1, i32::from);
         self.describe()?;
-        self.ask(&doing, |client| ffi::create_topic(client, name, partitions, replication, &topic.configs, CHANGING))?;
+        self.ask(&doing, CHANGING, |line| ffi::create_topic(line, name, partitions, replication, &topic.configs))?;
         self.wait_for(&doing, name, |found| {
             found.is_some_and(|found| {
                 found.partitions.len() == partitions.unsigned_abs() as usize && found.partitions.iter().all(|one| one.has_leader)
@@ -92,7 +91,7 @@ impl Shared {
             return Err(self.invalid(format!("{doing}: it has {now} already, and Kafka cannot take partitions away")));
         }
         if now < wanted {
-            self.ask(&doing, |client| ffi::grow_topic(client, name, total, CHANGING))?;
+            self.ask(&doing, CHANGING, |line| ffi::grow_topic(line, name, total))?;
         }
         self.wait_for(&doing, name, |found| {
             found.is_some_and(|found| found.partitions.len() >= wanted && found.partitions.iter().all(|one| one.has_leader))
@@ -107,7 +106,7 @@ impl Shared {
         if set.is_empty() && unset.is_empty() {
             return Ok(());
         }
-        self.ask(&doing, |client| ffi::alter_topic_config(client, name, set, unset, CHANGING))?;
+        self.ask(&doing, CHANGING, |line| ffi::alter_topic_config(line, name, set, unset))?;
         self.wait_for_settings(name, set, unset)
     }
 
@@ -133,11 +132,9 @@ impl Shared {
             let detail = format!("{doing}: its id is `{now}` and not `{id}`, so it was deleted and created again meanwhile");
             return Err(PortError::Conflict { system: self.system.clone(), detail });
         }
-        let admin = self.admin()?;
-        if let Err(error) = ffi::delete_topic(admin.client().native_client(), name, CHANGING)
-            && class(error.code) != Class::Absent
-        {
-            return Err(self.fault(&doing, error));
+        match self.try_ask(&doing, CHANGING, |line| ffi::delete_topic(line, name))? {
+            Err(error) if class(error.code) != Class::Absent => return Err(self.fault(&doing, error)),
+            _ => {}
         }
         // Why: somebody may create the name anew at once; the topic that we were asked to delete is gone all the same.
         self.wait_for(&doing, name, |now| now.is_none_or(|now| now.id.is_some() && now.id != found.id))
@@ -171,7 +168,7 @@ impl Shared {
     /// One end of each of these partitions of a topic.
     pub(super) fn offsets(&self, topic: &str, partitions: &[i32], end: End) -> Result<BTreeMap<i32, i64>, PortError> {
         let doing = format!("asking where topic `{topic}` begins and ends");
-        let found = self.ask(&doing, |client| ffi::list_offsets(client, topic, partitions, end, READING))?;
+        let found = self.ask(&doing, READING, |line| ffi::list_offsets(line, topic, partitions, end))?;
         Ok(found.into_iter().collect())
     }
 }
