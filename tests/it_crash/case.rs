@@ -41,7 +41,7 @@ pub struct Outcome {
 
 impl Outcome {
     pub fn line(&self) -> String {
-        let killed = if self.killed { "killed, finished by another" } else { "nothing to kill there" };
+        let killed = if self.killed { "killed, finished by another" } else { "nothing left to finish" };
         format!("{killed}: done, {} acts once each, {} of them found done", self.acts, self.found)
     }
 }
