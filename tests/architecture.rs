@@ -63,6 +63,10 @@ fn imports(text: &str) -> Vec<String> {
 fn rooms_import_in_one_direction_only() {
     let mut wrong = Vec::new();
     for (path, text) in sources() {
+        // Why: a room's own tests may use its neighbours.
+        if path.components().any(|part| part.as_os_str() == "tests") {
+            continue;
+        }
         let Some(from) = room(&path) else { continue };
         let Some(own) = ROOMS.iter().position(|room| *room == from) else {
             wrong.push(format!("{}: the room {from} is in no order", path.display()));
