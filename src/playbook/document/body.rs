@@ -27,14 +27,17 @@ pub(super) fn read(kind: &'static Kind, located: &Located, reading: &mut Reading
         }
     };
     let mut fine = true;
-    for (pointer, message) in step.complaints() {
-        reading.out.push(Diagnostic::new(codes::COMPLAINT, reading.file, located.value(&pointer), message));
-        fine = false;
-    }
     for named in step.files() {
         match file::read(&named.path, located, reading) {
             Some(text) => named.text = text,
             None => fine = false,
+        }
+    }
+    // Why: a kind may complain about the text of a file, so the files come first, and one that is missing was reported already.
+    if fine {
+        for (pointer, message) in step.complaints() {
+            reading.out.push(Diagnostic::new(codes::COMPLAINT, reading.file, located.value(&pointer), message));
+            fine = false;
         }
     }
     fine.then_some(step)
