@@ -324,6 +324,10 @@ impl Run {
     }
 
     fn turn(&mut self, scope: Scope, steps: &[BackStep]) {
+        // Why: nothing of the way forward is tried again from here.
+        if let Some(record) = self.record_mut() {
+            record.again_at = None;
+        }
         if self.phase == Phase::Forward {
             self.turned_at = self.at;
         }

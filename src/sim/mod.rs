@@ -1,12 +1,17 @@
 //! A world in memory that keeps the same contracts as the real one, for tests that kill and replay thousands of runs. One suite of
 //! conformance tests runs on it and on real servers, so it cannot drift. Nobody outside tests ever meets it: no command uses it.
 
+mod book;
 pub mod clock;
 mod compatibility;
 pub mod faults;
 pub mod flags;
+mod hand;
+mod judge;
 pub mod kafka;
+pub mod play;
 pub mod registry;
+mod stage;
 mod topic;
 pub mod world;
 
@@ -14,5 +19,6 @@ pub use clock::SimClock;
 pub use faults::{Call, Faults, Moment};
 pub use flags::SimFlags;
 pub use kafka::SimKafka;
+pub use play::{Accidents, Failure, Options, Outcome, Seed, check, play};
 pub use registry::SimRegistry;
 pub use world::SimWorld;
