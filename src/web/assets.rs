@@ -54,7 +54,7 @@ impl Asset {
 pub(super) async fn asset(Path(file): Path<String>, request: Request) -> Result<Response, Problem> {
     let asset = [&STYLE, &SCRIPT, &ICON].into_iter().find(|asset| asset.name == file);
     let asset = asset.ok_or_else(|| Problem::not_found("there is no such file"))?;
-    let asked = request.uri().path_and_query().map(|asked| asked.as_str());
+    let asked = request.uri().path_and_query().map(axum::http::uri::PathAndQuery::as_str);
     let keep = if asked == Some(asset.address()) { "public, max-age=31536000, immutable" } else { "no-cache" };
     Ok(([(header::CONTENT_TYPE, asset.media), (header::CACHE_CONTROL, keep)], asset.text).into_response())
 }
