@@ -20,7 +20,9 @@ use serde_json::Value;
 const SCHEMA: &str = r#"{"type": "object", "properties": {"event_name": {"type": "string"}, "payload": {"type": "object"}}}"#;
 
 fn read(name: &str, text: &str, catalogue: &Catalogue) -> Playbook {
-    let files = Carried(BTreeMap::from([("schemas/exercise_changed.v0.json".to_owned(), Arc::from(SCHEMA))]));
+    let greeting = include_str!("../playbooks/schemas/greeting.v0.json");
+    let files = [("schemas/exercise_changed.v0.json", SCHEMA), ("schemas/greeting.v0.json", greeting)];
+    let files = Carried(files.map(|(path, text)| (path.to_owned(), Arc::from(text))).into());
     match playbook::read_with(&Source::new(name, text), &BTreeMap::new(), &files, catalogue) {
         Ok((playbook, _)) => playbook,
         Err(diagnostics) => panic!("{}", diagnostics.plain()),
@@ -31,10 +33,7 @@ fn read(name: &str, text: &str, catalogue: &Catalogue) -> Playbook {
 fn playbooks() -> Vec<Playbook> {
     let mut playbooks: Vec<_> = steps::KINDS.iter().map(|kind| read(kind.name, kind.example, &Catalogue::BUILT_IN)).collect();
     playbooks.push(read("together", TOGETHER, &Catalogue::BUILT_IN));
-    let hello = concat!(env!("CARGO_MANIFEST_DIR"), "/playbooks/hello.yaml");
-    if let Ok(text) = std::fs::read_to_string(hello) {
-        playbooks.push(read("hello", &text, &Catalogue::BUILT_IN));
-    }
+    playbooks.push(read("hello", include_str!("../playbooks/hello.yaml"), &Catalogue::BUILT_IN));
     playbooks
 }
 

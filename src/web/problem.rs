@@ -20,12 +20,12 @@ pub(super) struct Problem {
     pub(super) message: String,
     pub(super) hint: Option<String>,
     /// What stands beside `error` in the JSON form.
-    beside: Map<String, Value>,
+    beside: Vec<(String, Value)>,
 }
 
 impl Problem {
     pub(super) fn new(status: StatusCode, code: &'static str, message: impl Into<String>) -> Self {
-        Self { status, code, message: message.into(), hint: None, beside: Map::new() }
+        Self { status, code, message: message.into(), hint: None, beside: Vec::new() }
     }
 
     /// The request is not one.
@@ -43,14 +43,14 @@ impl Problem {
     }
 
     pub(super) fn beside(mut self, key: &str, value: &impl Serialize) -> Self {
-        self.beside.insert(key.to_owned(), serde_json::to_value(value).unwrap_or(Value::Null));
+        self.beside.push((key.to_owned(), serde_json::to_value(value).unwrap_or(Value::Null)));
         self
     }
 }
 
 impl IntoResponse for Problem {
     fn into_response(self) -> Response {
-        let mut body = self.beside.clone();
+        let mut body: Map<String, Value> = self.beside.iter().cloned().collect();
         body.insert("error".to_owned(), json!({ "code": self.code, "message": self.message, "hint": self.hint }));
         let mut response = (self.status, Json(body)).into_response();
         if self.status == StatusCode::UNAUTHORIZED {

@@ -72,7 +72,7 @@ async fn what_is_not_there_or_not_meant_is_said_in_the_right_form() {
     let page = ground.bare(Method::GET, "/nothing").send().await.unwrap();
     assert_eq!(page.status(), StatusCode::NOT_FOUND);
     let page = page.text().await.unwrap();
-    assert!(page.contains("<h1>Not found</h1>") && page.contains("there is nothing at this address"), "{page}");
+    assert!(page.contains("<h1>Not found</h1>") && page.contains("There is nothing at this address"), "{page}");
 }
 
 #[tokio::test]

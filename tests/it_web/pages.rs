@@ -66,7 +66,7 @@ async fn a_run_is_shown_whole_and_escaped() {
 
     let (status, missing) = ground.page("/runs/zzz", &cookie).await;
     assert_eq!(status, StatusCode::NOT_FOUND);
-    assert!(missing.contains("there is no run <code>zzz</code>") && missing.contains("<code>cutover runs list</code>"), "{missing}");
+    assert!(missing.contains("There is no run <code>zzz</code>") && missing.contains("<code>cutover runs list</code>"), "{missing}");
 }
 
 #[tokio::test]
@@ -97,7 +97,7 @@ async fn the_verbs_work_without_a_script() {
 
     let unconfirmed = send(&[("command", "abort")]).await.unwrap();
     assert_eq!(unconfirmed.status(), StatusCode::UNPROCESSABLE_ENTITY);
-    assert!(unconfirmed.text().await.unwrap().contains("abort wants the box beside it ticked"));
+    assert!(unconfirmed.text().await.unwrap().contains("Abort wants the box beside it ticked"));
     let (_, preview) = ground.page(&format!("/runs/{id}/way-back"), &cookie).await;
     assert!(preview.contains("there is nothing to take back") && preview.contains("Yes, revert this run"), "{preview}");
     let confirmed = send(&[("command", "abort"), ("confirm", "yes"), ("reason", "enough")]).await.unwrap();
@@ -129,8 +129,8 @@ async fn a_way_back_is_shown_once_there_is_one() {
 async fn a_long_journal_shows_its_end_first() {
     let ground = Ground::new().await;
     let cookie = ground.login("ann@host", "operate").await;
-    let steps: String = (0..130).map(|step| format!("  - id: s{step}\n    note: {{text: note {step}}}\n")).collect::<Vec<_>>().concat();
-    let id = ground.start(&format!("playbook: long\nsteps:\n{steps}")).await;
+    let steps: Vec<_> = (0..130).map(|step| format!("  - id: s{step}\n    note: {{text: note {step}}}\n")).collect();
+    let id = ground.start(&format!("playbook: long\nsteps:\n{}", steps.concat())).await;
     let run = ground.until(id, "done").await;
     let rows = |page: &str| page.matches("<tr id=\"e-").count();
     let (_, page) = ground.page(&format!("/runs/{id}"), &cookie).await;

@@ -58,7 +58,7 @@
       if (!answer.ok) return show('stale');
       const page = new DOMParser().parseFromString(await answer.text(), 'text/html');
       after = page.body.dataset.after || after;
-      for (const part of page.querySelectorAll('title, #sentence, main section[id], #trouble, tr[id^="step-"], #journal-rows')) {
+      for (const part of page.querySelectorAll('title, #sentence, main section[id], #trouble, #empty, tr[id^="step-"], #journal-rows')) {
         put(part.id, part.outerHTML);
       }
       show(source ? 'live' : 'every 5 s');

@@ -8,7 +8,7 @@ use super::super::App;
 use super::super::problem::Problem;
 use super::frame::Frame;
 use super::part;
-use super::words::Prose;
+use super::words::{Prose, capital};
 
 #[derive(Template)]
 #[template(path = "problem.html")]
@@ -28,7 +28,7 @@ pub(in crate::web) fn problem(app: &App, problem: &Problem, path: &str, asked: O
     let page = ProblemPage {
         frame: Frame::new(app, None, &[]),
         title: title(problem.status),
-        message: Prose::new(&problem.message),
+        message: Prose::new(&capital(&problem.message)),
         hint: problem.hint.as_deref().map(Prose::new),
         // Why: a browser that comes from another site's link leaves the cookie behind; from this page it brings it.
         again: asked.filter(|_| unknown && path != "/login"),

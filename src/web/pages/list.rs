@@ -49,6 +49,12 @@ struct Sentence {
     text: String,
 }
 
+#[derive(Template)]
+#[template(path = "parts/empty.html")]
+struct Empty {
+    empty: bool,
+}
+
 struct Row {
     id: String,
     short: String,
@@ -68,8 +74,8 @@ pub(in crate::web) struct ListParts {
     needs: String,
     running: String,
     recent: String,
-    /// Whether there was never a run.
-    empty: bool,
+    /// What to do when there was never a run.
+    empty: String,
 }
 
 impl ListParts {
@@ -116,12 +122,18 @@ impl ListParts {
             _ => format!("{needing}, {moving} running"),
         };
         let empty = waiting + moving == 0 && recent.rows.is_empty();
-        Ok(Self { sentence: part(&Sentence { text })?, needs: part(&needs)?, running: part(&running)?, recent: part(&recent)?, empty })
+        Ok(Self {
+            sentence: part(&Sentence { text })?,
+            needs: part(&needs)?,
+            running: part(&running)?,
+            recent: part(&recent)?,
+            empty: part(&Empty { empty })?,
+        })
     }
 
     /// The parts with the ids of the elements that they are.
-    pub(in crate::web) fn all(&self) -> [(&'static str, &str); 4] {
-        [("sentence", &self.sentence), ("needs", &self.needs), ("running", &self.running), ("recent", &self.recent)]
+    pub(in crate::web) fn all(&self) -> [(&'static str, &str); 5] {
+        [("sentence", &self.sentence), ("empty", &self.empty), ("needs", &self.needs), ("running", &self.running), ("recent", &self.recent)]
     }
 }
 

@@ -8,7 +8,7 @@ use uuid::Uuid;
 use super::super::guard::Caller;
 use super::super::problem::Problem;
 use super::part;
-use super::words::{Clock, Lasted, Mark, When};
+use super::words::{Clock, Lasted, Mark, When, capital};
 use crate::engine::entry::AskedFor;
 use crate::engine::{Approvals, Command, JournalEntry, PlanDocument, Run, RunState, StepState};
 use crate::report::event;
@@ -179,6 +179,9 @@ fn refused(document: &RunDocument, run: &Run, viewer: &Viewer) -> Option<String>
     if !viewer.operates {
         return Some("your session may only look".to_owned());
     }
+    if document.state == RunState::Paused {
+        return Some("the run is paused; resume it first".to_owned());
+    }
     let approve = document.verbs.iter().find(|verb| verb.verb == Command::Approve).filter(|verb| !verb.taken);
     if let Some(approve) = approve {
         return Some(format!("the run is {}: {}", document.state, approve.text));
@@ -254,7 +257,14 @@ struct Verbs {
     run: Uuid,
     operates: bool,
     taken: Vec<Verb>,
-    refused: Vec<Verb>,
+    refused: Vec<Refused>,
+}
+
+/// Verbs that are refused for one and the same reason.
+struct Refused {
+    number: usize,
+    verbs: Vec<String>,
+    text: String,
 }
 
 struct Verb {
@@ -274,7 +284,7 @@ struct Verb {
 impl Verbs {
     fn new(run: &RunDocument, viewer: &Viewer) -> Self {
         let asks = run.present_step().is_some_and(|step| step.question.is_some());
-        let (mut taken, mut refused) = (Vec::new(), Vec::new());
+        let (mut taken, mut refused): (Vec<Verb>, Vec<Refused>) = (Vec::new(), Vec::new());
         // Why: the question has a form of its own.
         for verb in run.verbs.iter().filter(|verb| !(asks && verb.verb == Command::Approve)) {
             let answered_only = verb.verb == Command::Skip && asks && asks_by_itself(run);
@@ -290,7 +300,12 @@ impl Verbs {
                 twin: format!("cutover runs {word} {}{reason}", short_id(run.id)),
                 preview: verb.verb == Command::Revert,
             };
-            if verb.taken && !answered_only { taken.push(shown) } else { refused.push(shown) }
+            let known = refused.iter().position(|group| group.text == shown.text);
+            match known.and_then(|known| refused.get_mut(known)) {
+                _ if verb.taken && !answered_only => taken.push(shown),
+                Some(group) => group.verbs.push(shown.label),
+                None => refused.push(Refused { number: refused.len() + 1, verbs: vec![shown.label], text: shown.text }),
+            }
         }
         Self { run: run.id, operates: viewer.operates, taken, refused }
     }
@@ -303,11 +318,6 @@ pub(super) fn must_confirm(verb: Command) -> bool {
 
 fn asks_by_itself(run: &RunDocument) -> bool {
     matches!(run.present_step().and_then(|step| step.asked_for), Some(AskedFor::Question | AskedFor::Approval))
-}
-
-fn capital(word: &str) -> String {
-    let mut letters = word.chars();
-    letters.next().map(|first| first.to_uppercase().chain(letters).collect()).unwrap_or_default()
 }
 
 #[derive(Template)]

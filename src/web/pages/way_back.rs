@@ -38,6 +38,8 @@ struct Row {
     of: String,
     what: String,
     detail: String,
+    /// Whether the detail is a step's body.
+    code: bool,
 }
 
 /// What a revert would do.
@@ -63,10 +65,11 @@ pub(in crate::web) async fn way_back(State(app): State<App>, Found(row): Found, 
 }
 
 fn line((at, step): (usize, &BackStep)) -> Row {
+    let code = matches!(step.action, BackAction::Step { .. });
     let (what, detail) = match &step.action {
         BackAction::Step { kind, body } => (kind.clone(), body.to_string()),
         BackAction::Kept(why) => ("stays".to_owned(), why.clone()),
         BackAction::Impossible(why) => ("cannot be taken back".to_owned(), why.clone()),
     };
-    Row { number: at + 1, of: step.of.clone(), what, detail }
+    Row { number: at + 1, of: step.of.clone(), what, detail, code }
 }

@@ -126,6 +126,12 @@ fn full(at: DateTime<Utc>) -> String {
     at.format("%Y-%m-%d %H:%M:%S UTC").to_string()
 }
 
+/// A text with a capital at its beginning, as a page's sentences have.
+pub(super) fn capital(word: &str) -> String {
+    let mut letters = word.chars();
+    letters.next().map(|first| first.to_uppercase().chain(letters).collect()).unwrap_or_default()
+}
+
 /// A sentence in which backticks set off what is typed.
 #[derive(Template)]
 #[template(
