@@ -189,18 +189,15 @@ impl Stage {
         if state.is_end() && self.book.is_heard() {
             return Ok(true);
         }
-        match self.holder.run.wake_at() {
-            Some(at) => {
-                let now = self.now();
-                self.world.clock.set(at.max(now));
-                self.feed(Who::Holder, Event::Woke)?;
-                Ok(false)
-            }
-            None => {
-                let error = self.holder.run.present().and_then(|(_, record)| record.error.as_ref().map(ToString::to_string));
-                self.problems.push(format!("the run stands still as {state}: {}", error.unwrap_or_default()));
-                Ok(true)
-            }
+        if let Some(at) = self.holder.run.wake_at() {
+            let now = self.now();
+            self.world.clock.set(at.max(now));
+            self.feed(Who::Holder, Event::Woke)?;
+            Ok(false)
+        } else {
+            let error = self.holder.run.present().and_then(|(_, record)| record.error.as_ref().map(ToString::to_string));
+            self.problems.push(format!("the run stands still as {state}: {}", error.unwrap_or_default()));
+            Ok(true)
         }
     }
 
