@@ -83,6 +83,29 @@ impl Bench {
     }
 }
 
+impl Bench {
+    /// Milliseconds of one autocommit insert of three rows of a journal entry's size, the median of 200 one after the other.
+    async fn bare_insert(&self) -> f64 {
+        sqlx::query("create table if not exists bare (run uuid, seq bigint, body jsonb, primary key (run, seq))")
+            .execute(self.store.pool())
+            .await
+            .expect("a table");
+        let (run, mut times) = (Uuid::now_v7(), Vec::new());
+        for step in 0..200_i64 {
+            let begun = Instant::now();
+            sqlx::query("insert into bare select $1, $2 * 3 + n, $3 from generate_series(0, 2) n")
+                .bind(run)
+                .bind(step)
+                .bind(serde_json::json!({ "step": "s1", "change": { "text": "note number 1" }, "effects": [], "acts": [] }))
+                .execute(self.store.pool())
+                .await
+                .expect("an insert");
+            times.push(begun.elapsed().as_secs_f64() * 1000.0);
+        }
+        median(times)
+    }
+}
+
 fn median(mut values: Vec<f64>) -> f64 {
     values.sort_by(f64::total_cmp);
     values[values.len() / 2]
@@ -127,6 +150,12 @@ async fn main() {
         rates.push(2000.0 / begun.elapsed().as_secs_f64());
     }
     println!("200 runs of 10 steps: {:.0} steps/s", median(rates));
+
+    let mut inserts = Vec::new();
+    for _ in 0..ROUNDS {
+        inserts.push(bench.bare_insert().await);
+    }
+    println!("baseline, one autocommit insert of three such rows at a time: p50 {:.3} ms", median(inserts));
 
     bench.driver.stop().await;
     drop(lease);

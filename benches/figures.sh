@@ -1,0 +1,72 @@
+#!/usr/bin/env bash
+# Measures the program from outside: restart and takeover after kill -9, memory at rest, time and memory of a plan of 30 steps.
+# Needs jq and GNU time. Works in a directory of its own and ends everything that it starts.
+set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")/.."
+cargo build --release --locked --quiet
+cutover=$PWD/target/release/cutover
+work=$(mktemp -d)
+export CUTOVER_DATA=$work/data
+export CUTOVER_NO_INPUT=true
+trap '"$cutover" serve --stop -q || true; "$cutover" stack down -q 2> "$work/down.log" || true; rm -rf "$work"' EXIT
+
+cd "$work"
+printf 'environments:\n  local:\n    from: stack\n' > cutover.yaml
+{
+  printf 'playbook: ticking\nsteps:\n'
+  for step in $(seq 1 400); do printf '  - id: s%s\n    wait: {for: 50ms}\n' "$step"; done
+} > ticking.yaml
+{
+  printf 'playbook: thirty\nsteps:\n'
+  for step in $(seq 1 10); do
+    printf '  - id: t%s\n    create_topic: {topic: figures.t%s, partitions: 1}\n' "$step" "$step"
+    printf '  - id: f%s\n    set_flag: {flag: figures-%s, to: on}\n' "$step" "$step"
+    printf '  - id: n%s\n    note: {text: "number %s"}\n' "$step" "$step"
+  done
+} > thirty.yaml
+
+median() { sort -n | awk '{ value[NR] = $1 } END { print value[int((NR + 1) / 2)] }'; }
+pid() { jq .pid "$CUTOVER_DATA/server.json"; }
+
+"$cutover" stack up -q > up.log 2>&1
+"$cutover" plan thirty.yaml -q > plan.log 2>&1
+sleep 3
+printf 'idle server: %s MB resident\n' "$(awk '/VmRSS/ { print int($2 / 1024) }' "/proc/$(pid)/status")"
+
+for round in 1 2 3 4 5; do
+  /usr/bin/time -f '%e %M' -o "time.$round" "$cutover" plan thirty.yaml -q > plan.log 2>&1
+done
+printf 'plan of 30 steps: %s s, %s kB in the command\n' "$(awk '{ print $1 }' time.* | median)" "$(awk '{ print $2 }' time.* | median)"
+
+# The gap in the journal around a kill: what a person would see as standstill.
+gap() {
+  "$cutover" log "$1" --output json | jq '[.events[] | select(.kind == "step_done") | .at[0:23] + "Z" | (.[0:19] + "Z" | fromdate) + (.[19:23] | tonumber)] | [.[1:], .[:-1]] | transpose | map(.[0] - .[1]) | max'
+}
+
+for round in 1 2 3; do
+  run=$("$cutover" apply ticking.yaml --yes --detach -q | tail -1)
+  sleep 2
+  kill -9 "$(pid)"
+  "$cutover" runs -q > runs.log 2>&1
+  sleep 8
+  gap "$run" >> restart
+  "$cutover" runs abort "$run" -q > abort.log 2>&1
+done
+printf 'kill -9, restarted at once: longest gap between two steps %s s (a step is 0.05 s)\n' "$(median < restart)"
+
+for round in 1 2 3; do
+  "$cutover" serve -q > second.log 2>&1 &
+  second=$!
+  sleep 4
+  run=$("$cutover" apply ticking.yaml --yes --detach -q | tail -1)
+  sleep 2
+  first=$(pid)
+  kill -9 "$first"
+  sleep 9
+  "$cutover" runs -q > runs.log 2>&1
+  gap "$run" >> takeover
+  "$cutover" runs abort "$run" -q > abort.log 2>&1
+  kill "$second"
+  wait "$second" || true
+done
+printf 'kill -9 with a second server: longest gap between two steps %s s\n' "$(median < takeover)"
