@@ -10,6 +10,7 @@ mod dress;
 mod guard;
 mod input;
 mod live;
+mod look;
 mod orders;
 mod pages;
 mod problem;

@@ -248,7 +248,9 @@ async fn walk(ground: Ground, browser: std::sync::Arc<Browser>) {
     browser.tab_to("approve-evidence").await;
     browser.press("https://example.org/merged/12").await;
     browser.press(&char::from(Key::Enter).to_string()).await;
-    browser.until("document.querySelector('#sentence .mark.done')").await;
+    browser
+        .until("document.querySelector('#sentence .mark.done') && document.querySelector('#sentence').textContent.includes('took')")
+        .await;
     browser.until("document.querySelector('#journal-rows').textContent.includes('all steps are done')").await;
     browser.inspect("done").await;
 
@@ -257,8 +259,12 @@ async fn walk(ground: Ground, browser: std::sync::Arc<Browser>) {
     let order = browser.client.find(Locator::Css("input[type=checkbox]")).await.unwrap();
     order.click().await.unwrap();
     browser.client.find(Locator::Css("form button")).await.unwrap().click().await.unwrap();
-    browser.until("document.querySelector('#sentence .mark.reverted') && document.querySelector('#back-1 .mark.done')").await;
+    browser.until("document.querySelector('#sentence .mark.reverted') && document.querySelector('#back-1 .mark.done') && document.querySelector('#sentence').textContent.includes('took')").await;
     browser.inspect("reverted").await;
+    let failed = ground.fail().await;
+    go(&format!("/runs/{failed}")).await;
+    browser.until("document.querySelector('#trouble').checkVisibility()").await;
+    browser.inspect("failed").await;
     ground.start(PLAY).await;
     go("/").await;
     browser.until("document.querySelector('#needs tbody tr')").await;

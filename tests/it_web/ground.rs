@@ -67,6 +67,7 @@ pub struct Ground {
     pub base: String,
     pub host: String,
     client: Client,
+    store: Store,
     _driver: Option<Driver>,
 }
 
@@ -99,11 +100,12 @@ impl Ground {
         let host = listener.local_addr().unwrap().to_string();
         let tokens = Tokens { operate: Secret::new(OPERATE), flags: Secret::new(FLAGS) };
         let hosts = vec![host.clone()];
+        let kept = store.clone();
         let router =
             cutover::web::router(WebOptions { store, worlds, poke, moved, tokens, hosts, version: "9.9.9", environment_banner: None });
         tokio::spawn(async move { axum::serve(listener, router).await });
         let client = Client::builder().no_proxy().redirect(redirect::Policy::none()).build().unwrap();
-        Self { base: format!("http://{host}"), host, client, _driver: driver }
+        Self { base: format!("http://{host}"), host, client, store: kept, _driver: driver }
     }
 
     /// A request without any credential.
@@ -146,6 +148,24 @@ impl Ground {
 
     pub async fn run(&self, id: Uuid) -> RunDocument {
         self.get(&format!("/api/runs/{id}")).send().await.unwrap().json().await.unwrap()
+    }
+
+    /// A run whose step fails: the flag that it changes went away after it was planned.
+    pub async fn fail(&self) -> Uuid {
+        let flip = |to: &str, variants: &str| {
+            format!(
+                "playbook: flip\nsteps:\n  - id: first\n    note: {{text: a}}\n  - id: switch\n    set_flag: {{flag: gone, to: {to}{variants}}}\n"
+            )
+        };
+        let before = self.start(&flip("call", ", variants: {call: call, events: events}")).await;
+        self.until(before, "done").await;
+        let bundle = bundle(&flip("events", ""));
+        let (plan, id) = (self.plan(&bundle).await, Uuid::now_v7());
+        sqlx::query("delete from flag_revision where flag = 'gone'").execute(self.store.pool()).await.unwrap();
+        let (status, body) = answer(self.post("/api/runs", &json!({ "id": id, "bundle": bundle, "plan": plan }))).await;
+        assert_eq!(status, StatusCode::CREATED, "{body}");
+        self.until(id, "failed").await;
+        id
     }
 
     /// Follows a run through the API until it is in this state.

@@ -52,8 +52,8 @@ async fn a_run_is_shown_whole_and_escaped() {
         "<th scope=\"row\">sure</th>",
         "<code>approval</code>",
         "aria-current=\"step\"",
-        "a question is answered with approve, not skipped",
-        "a person is asked; use approve",
+        "A question is answered with approve, not skipped",
+        "A person is asked; use approve",
         "<tr id=\"e-1\">",
     ] {
         assert!(page.contains(part), "{part} in {page}");
@@ -106,6 +106,26 @@ async fn the_verbs_work_without_a_script() {
     assert_eq!(run.state.as_str(), "aborted");
     let (_, page) = ground.page(&format!("/runs/{id}"), &cookie).await;
     assert!(page.contains("enough") && page.contains("took "), "{page}");
+}
+
+#[tokio::test]
+async fn a_failed_step_says_why_and_what_comes_next() {
+    let ground = Ground::new().await;
+    let cookie = ground.login("ann@host", "operate").await;
+    let id = ground.fail().await;
+    let (_, page) = ground.page(&format!("/runs/{id}"), &cookie).await;
+    let (_, trouble) = page.split_once("id=\"trouble\"").unwrap();
+    let (trouble, rest) = trouble.split_once("</div>").unwrap();
+    assert!(trouble.contains("<b>Step switch failed</b>") && trouble.contains("flag gone is not there yet"), "{trouble}");
+    assert!(trouble.contains("Mend it and retry"), "{trouble}");
+    assert!(rest.contains("name=\"step\" value=\"switch\"") && rest.contains("cutover runs skip"), "{rest}");
+    let skip = rest.split("id=\"skip-reason\"").nth(1).unwrap().split('>').next().unwrap();
+    assert!(skip.contains("required"), "{skip}");
+    let (status, body) = ground.order(id, &json!({ "command": "skip", "step": "switch" })).await;
+    assert_eq!(status, StatusCode::CONFLICT, "{body}");
+    let (status, body) = ground.order(id, &json!({ "command": "skip", "step": "switch", "reason": "not needed" })).await;
+    assert_eq!(status, StatusCode::OK, "{body}");
+    ground.until(id, "done").await;
 }
 
 #[tokio::test]

@@ -8,11 +8,11 @@ use serde::Deserialize;
 use super::super::App;
 use super::super::documents::{RUNS, RunLine, RunsDocument, WayBackDocument};
 use super::super::input::{Found, Params};
+use super::super::look::look;
 use super::super::problem::Problem;
 use crate::driver;
 use crate::engine::RunState;
 use crate::report::RunDocument;
-use crate::store::runs::RunRow;
 
 /// Runs in one answer when nothing is said.
 const USUAL: i64 = 50;
@@ -52,10 +52,4 @@ pub(in crate::web) async fn show(State(app): State<App>, Found(row): Found) -> R
 pub(in crate::web) async fn way_back(State(app): State<App>, Found(row): Found) -> Result<Json<WayBackDocument>, Problem> {
     let seen = look(&app, &row).await?;
     Ok(Json(WayBackDocument { steps: driver::way_back(&seen.run, &seen.opened) }))
-}
-
-/// Looks at a run that was found a moment ago.
-pub(in crate::web) async fn look(app: &App, row: &RunRow) -> Result<driver::Seen, Problem> {
-    let seen = driver::look(&app.store, app.worlds.as_ref(), row.id).await?;
-    seen.ok_or_else(|| Problem::not_found(format!("there is no run {}", row.id)))
 }

@@ -17,12 +17,14 @@ use uuid::Uuid;
 use super::super::api::heard;
 use super::super::guard::Caller;
 use super::super::input::{Found, Params};
+use super::super::look::look;
 use super::super::pages::{RunParts, Viewer, journal_row};
 use super::super::problem::Problem;
 use super::super::{App, now};
 use super::{LIFE, Sent, fixed, fragment, hello, kept_alive, permit, resync};
-use crate::driver::{Seen, definition, look};
+use crate::driver::{Seen, definition};
 use crate::engine::{JournalEntry, Run};
+use crate::store::runs::RunRow;
 
 /// How often the journal is looked at when nothing tells of a change, since another controller may drive the run.
 const LOOK: Duration = Duration::from_secs(1);
@@ -53,7 +55,7 @@ pub(in crate::web) async fn run(
     let mut stream = Stream {
         moved: app.moved.subscribe(),
         app,
-        id: row.id,
+        row,
         viewer: Viewer::new(&caller),
         sent: Sent::default(),
         seq: last.unwrap_or(since.after).max(0),
@@ -67,7 +69,7 @@ pub(in crate::web) async fn run(
 
 struct Stream {
     app: App,
-    id: Uuid,
+    row: RunRow,
     viewer: Viewer,
     moved: broadcast::Receiver<Uuid>,
     sent: Sent,
@@ -88,12 +90,12 @@ impl Stream {
                 return None;
             }
             tokio::select! {
-                () = heard(&mut self.moved, self.id) => sleep(PAUSE).await,
+                () = heard(&mut self.moved, self.row.id) => sleep(PAUSE).await,
                 () = sleep(LOOK) => {}
             }
             if let Err(problem) = self.refresh().await {
                 // Why: the browser comes back by itself, and is then told what is wrong.
-                tracing::debug!(problem = problem.message, run = %self.id, "a live stream ends");
+                tracing::debug!(problem = problem.message, run = %self.row.id, "a live stream ends");
                 return None;
             }
         }
@@ -101,7 +103,7 @@ impl Stream {
 
     /// Works out what the page has, from the journal up to the entry that it knows, and queues what it misses.
     async fn resume(&mut self) -> Result<(), Problem> {
-        let seen = self.look().await?;
+        let seen = look(&self.app, &self.row).await?;
         let (known, now) = (self.seq, seen.run.seq());
         let missed = usize::try_from(now - known).unwrap_or(usize::MAX);
         if known > now || (known > 0 && missed > MOST_MISSED) {
@@ -110,7 +112,7 @@ impl Stream {
         } else if known == now {
             self.note(&seen, &seen.run)?;
         } else if known > 0 {
-            let before = self.app.store.journal(self.id, 0, known).await?;
+            let before = self.app.store.journal(self.row.id, 0, known).await?;
             let run = Run::replay(definition(&seen.opened.playbook, seen.plan.as_ref()), before);
             self.note(&seen, &run)?;
         }
@@ -121,16 +123,11 @@ impl Stream {
     }
 
     async fn refresh(&mut self) -> Result<(), Problem> {
-        if self.app.store.journal(self.id, self.seq, 1).await?.is_empty() {
+        if self.app.store.journal(self.row.id, self.seq, 1).await?.is_empty() {
             return Ok(());
         }
-        let seen = self.look().await?;
+        let seen = look(&self.app, &self.row).await?;
         self.send(&seen).await
-    }
-
-    async fn look(&self) -> Result<Seen, Problem> {
-        let seen = look(&self.app.store, self.app.worlds.as_ref(), self.id).await?;
-        seen.ok_or_else(|| Problem::not_found(format!("there is no run {}", self.id)))
     }
 
     /// Queues every part that changed and the journal's new rows. Only the last of them carries the number, so that a stream that
@@ -138,7 +135,7 @@ impl Stream {
     async fn send(&mut self, seen: &Seen) -> Result<(), Problem> {
         let to = seen.run.seq();
         let from = if self.seq == 0 { (to - i64::try_from(MOST_MISSED).unwrap_or(0)).max(0) } else { self.seq };
-        let entries: Vec<JournalEntry> = self.app.store.journal(self.id, from, to - from).await?;
+        let entries: Vec<JournalEntry> = self.app.store.journal(self.row.id, from, to - from).await?;
         let new = self.note(seen, &seen.run)?;
         if entries.len() > MOST_MISSED {
             self.begin_anew(to);

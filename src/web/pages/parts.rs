@@ -8,7 +8,7 @@ use uuid::Uuid;
 use super::super::guard::Caller;
 use super::super::problem::Problem;
 use super::part;
-use super::words::{Clock, Lasted, Mark, When, capital};
+use super::words::{Clock, Lasted, Mark, Prose, When, capital};
 use crate::engine::entry::AskedFor;
 use crate::engine::{Approvals, Command, JournalEntry, PlanDocument, Run, RunState, StepState};
 use crate::report::event;
@@ -112,16 +112,16 @@ impl<'a> Sentence<'a> {
 #[template(path = "parts/trouble.html")]
 struct Trouble {
     what: String,
-    why: String,
+    why: Prose,
     next: &'static str,
 }
 
 impl Trouble {
     fn new(run: &RunDocument) -> Self {
-        let none = || Self { what: String::new(), why: String::new(), next: "" };
+        let none = || Self { what: String::new(), why: Prose::new(""), next: "" };
         if let Some(why) = &run.quarantined {
             let what = "The run was taken out of service".to_owned();
-            return Self { what, why: why.clone(), next: "Retry it once, or abandon it with a reason." };
+            return Self { what, why: Prose::new(why), next: "Retry it once, or abandon it with a reason." };
         }
         let Some(step) = run.present_step().filter(|step| step.state == StepState::Failed) else { return none() };
         let next = match run.state {
@@ -130,7 +130,7 @@ impl Trouble {
             RunState::Failed => "Mend it and retry, skip the step with a reason, or revert.",
             _ => return none(),
         };
-        Self { what: format!("Step {} failed", step.id), why: step.error.clone().unwrap_or_default(), next }
+        Self { what: format!("Step {} failed", step.id), why: Prose::new(step.error.as_deref().unwrap_or_default()), next }
     }
 }
 
@@ -167,7 +167,7 @@ impl QuestionPart {
                     Some(AskedFor::Question) | None => "",
                 },
                 evidence: question.evidence.clone(),
-                refused: refused(document, run, viewer),
+                refused: refused(document, run, viewer).map(|why| capital(&why)),
                 twin: format!("cutover runs approve {}{evidence}", short_id(document.id)),
             }
         });
@@ -293,7 +293,7 @@ impl Verbs {
             let shown = Verb {
                 word,
                 label: capital(word),
-                text: if answered_only { "a question is answered with approve, not skipped".to_owned() } else { verb.text.clone() },
+                text: capital(if answered_only { "a question is answered with approve, not skipped" } else { &verb.text }),
                 needs_reason: verb.needs_reason,
                 confirm: must_confirm(verb.verb),
                 step: run.present.clone().filter(|_| matches!(verb.verb, Command::Retry | Command::Skip)),

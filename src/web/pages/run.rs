@@ -7,12 +7,12 @@ use serde::Deserialize;
 
 use super::super::guard::Caller;
 use super::super::input::{Found, Params};
+use super::super::look::look;
 use super::super::problem::Problem;
 use super::super::{App, now};
 use super::frame::{Frame, Live};
 use super::page;
 use super::parts::{RunParts, Viewer, journal_row};
-use crate::driver::look;
 use crate::report::words::{counted, grouped, short_id};
 
 /// Journal entries that are shown at first.
@@ -56,8 +56,7 @@ pub(in crate::web) async fn run(
     caller: Caller,
     Params(shown): Params<Shown>,
 ) -> Result<Html<String>, Problem> {
-    let seen = look(&app.store, app.worlds.as_ref(), row.id).await?;
-    let seen = seen.ok_or_else(|| Problem::not_found(format!("there is no run {}", row.id)))?;
+    let seen = look(&app, &row).await?;
     let parts = RunParts::new(&seen.row, &seen.run, seen.plan.as_ref(), &Viewer::new(&caller), now())?;
     let seq = seen.run.seq();
     let after = if shown.journal.as_deref() == Some("all") { seq - MOST } else { seq - USUAL }.max(0);

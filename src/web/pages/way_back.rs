@@ -7,11 +7,12 @@ use axum::response::Html;
 use super::super::App;
 use super::super::guard::Caller;
 use super::super::input::Found;
+use super::super::look::look;
 use super::super::problem::Problem;
 use super::frame::Frame;
 use super::page;
 use super::words::Mark;
-use crate::driver::{self, look};
+use crate::driver;
 use crate::engine::table::{Rule, rule};
 use crate::engine::{BackAction, BackStep, Command};
 use crate::report::words::short_id;
@@ -44,8 +45,7 @@ struct Row {
 
 /// What a revert would do.
 pub(in crate::web) async fn way_back(State(app): State<App>, Found(row): Found, caller: Caller) -> Result<Html<String>, Problem> {
-    let seen = look(&app.store, app.worlds.as_ref(), row.id).await?;
-    let seen = seen.ok_or_else(|| Problem::not_found(format!("there is no run {}", row.id)))?;
+    let seen = look(&app, &row).await?;
     let (taken, refused) = match rule(seen.run.state(), Command::Revert) {
         Rule::Taken(text) => (Some(text), ""),
         Rule::Refused(text) => (None, text),
