@@ -1,0 +1,65 @@
+//! A private Postgres for one test binary, with a database of its own for every test. A reaper ends it when the binary ends.
+
+use std::path::Path;
+use std::sync::OnceLock;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::Duration;
+
+use cutover::stack::keeper::{self, Lease};
+use cutover::stack::reaper::Reaper;
+use cutover::stack::DataDir;
+use cutover::store::{Store, StoreOptions};
+use sqlx::{Connection, PgConnection};
+
+/// The program under test.
+pub const PROGRAM: &str = env!("CARGO_BIN_EXE_cutover");
+
+/// What all tests of a binary share.
+pub struct Ground {
+    /// Its data directory.
+    pub data: DataDir,
+    url: String,
+    _reaper: Reaper,
+    _lease: Lease,
+}
+
+/// The ground, made by the first test that needs it.
+pub fn ground() -> &'static Ground {
+    static GROUND: OnceLock<Ground> = OnceLock::new();
+    GROUND.get_or_init(|| {
+        let begin = || tokio::runtime::Runtime::new().unwrap().block_on(Ground::begin());
+        std::thread::spawn(begin).join().expect("a private Postgres")
+    })
+}
+
+impl Ground {
+    async fn begin() -> Self {
+        let mut reaper = Reaper::start(Path::new(PROGRAM)).unwrap();
+        let directory = tempfile::Builder::new().prefix("cutover-it-").tempdir().unwrap().keep();
+        reaper.remove_directory(&directory).unwrap();
+        let data = DataDir::open(&directory.join("data")).unwrap();
+        reaper.watch_stack(data.path()).unwrap();
+        reaper.watch_keeper(data.path()).unwrap();
+        let url = keeper::ensure_with(&data, Path::new(PROGRAM)).await.unwrap().expose().to_owned();
+        let lease = keeper::register(&data).unwrap();
+        Self { data, url, _reaper: reaper, _lease: lease }
+    }
+
+    /// A new empty database.
+    pub async fn database(&self) -> String {
+        static COUNT: AtomicU32 = AtomicU32::new(0);
+        let name = format!("t{}", COUNT.fetch_add(1, Ordering::SeqCst));
+        let mut connection = PgConnection::connect(&self.url).await.unwrap();
+        sqlx::raw_sql(sqlx::AssertSqlSafe(format!("create database {name}"))).execute(&mut connection).await.unwrap();
+        let (place, options) = self.url.split_once('?').unwrap_or((&self.url, ""));
+        let (server, _) = place.rsplit_once('/').unwrap();
+        format!("{server}/{name}?{options}")
+    }
+}
+
+/// Connections to a database whose schema is made when it is not there yet.
+pub async fn store(url: &str, lease: Duration) -> Store {
+    let store = Store::connect(&StoreOptions { url: url.to_owned(), lease, connections: 8 }).unwrap();
+    store.migrate().await.unwrap();
+    store
+}
