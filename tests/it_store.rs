@@ -21,7 +21,7 @@ use uuid::Uuid;
 
 const LEASE: Duration = Duration::from_secs(5);
 /// A guard against waiting for ever, never a measure.
-const LONG: Duration = Duration::from_secs(60);
+const LONG: Duration = Duration::from_mins(1);
 
 /// A run on a fresh database, and the controller that holds its shard.
 struct Bench {
@@ -154,10 +154,11 @@ async fn a_zombie_that_only_reads_the_epoch_writes_after_the_takeover_and_ours_d
     let mut watcher = bench.connection().await;
     let writer = async {
         loop {
-            let found: Option<i32> = sqlx::query_scalar("select pid from pg_stat_activity where wait_event_type = 'Lock' and query like '%with fence%'")
-                .fetch_optional(&mut watcher)
-                .await
-                .unwrap();
+            let found: Option<i32> =
+                sqlx::query_scalar("select pid from pg_stat_activity where wait_event_type = 'Lock' and query like '%with fence%'")
+                    .fetch_optional(&mut watcher)
+                    .await
+                    .unwrap();
             if found.is_some() {
                 return;
             }
@@ -246,7 +247,8 @@ async fn a_batch_that_is_written_twice_is_there_once() {
     let bench = Bench::new(LEASE).await;
     let said = bench.store.say(bench.run, &pause()).await.unwrap();
     let answer = Answer { taken: true, text: "once".to_owned(), state: RunState::Running };
-    let batch = Batch { entries: vec![bench.entry(2), bench.entry(3)], moved: Vec::new(), answers: vec![(said, bench.hold, answer.clone())] };
+    let batch =
+        Batch { entries: vec![bench.entry(2), bench.entry(3)], moved: Vec::new(), answers: vec![(said, bench.hold, answer.clone())] };
     for _ in 0..2 {
         assert_eq!(bench.store.write(&batch).await.unwrap().lost, Vec::<i16>::new());
     }
@@ -384,8 +386,8 @@ async fn flags_change_once_per_key_and_only_from_what_was_planned_on() {
     let (one, other) = tokio::join!(bench.store.write_flag("s", &first), bench.store.write_flag("s", &first));
     assert_eq!((one.unwrap(), other.unwrap()), (FlagWrite::Made(1), FlagWrite::Made(1)));
     assert_eq!(bench.store.flag_revision_of("s", "run/a").await.unwrap(), Some(1));
-    let stale = bench.store.write_flag("s", &change("run/b", "f", None, "off")).await.unwrap();
-    assert_eq!(stale, FlagWrite::Differs(Box::new(Some(state("on")))));
+    let refused = bench.store.write_flag("s", &change("run/b", "f", None, "off")).await.unwrap();
+    assert_eq!(refused, FlagWrite::Differs(Box::new(Some(state("on")))));
     let writes = (0..12).map(|at| {
         let (store, change) = (bench.store.clone(), change(&format!("k{at}"), &format!("f{at}"), None, "on"));
         async move { store.write_flag("s", &change).await.unwrap() }

@@ -5,9 +5,9 @@ use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
+use cutover::stack::DataDir;
 use cutover::stack::keeper::{self, Lease};
 use cutover::stack::reaper::Reaper;
-use cutover::stack::DataDir;
 use cutover::store::{Store, StoreOptions};
 use sqlx::{Connection, PgConnection};
 
@@ -17,6 +17,7 @@ pub const PROGRAM: &str = env!("CARGO_BIN_EXE_cutover");
 /// What all tests of a binary share.
 pub struct Ground {
     /// Its data directory.
+    #[allow(dead_code, reason = "each test binary uses its own part of it")]
     pub data: DataDir,
     url: String,
     _reaper: Reaper,
