@@ -86,7 +86,8 @@ async fn launch(directory: &Path, log: &Path, book: &Book, teller: &Teller) -> R
         format!("-Dquarkus.http.port={port}"),
         "-Dregistry.ccompat.legacy-id-mode.enabled=false".to_owned(),
         "-Dregistry.ccompat.use-canonical-hash=true".to_owned(),
-        format!("-Dquarkus.datasource.jdbc.url=jdbc:h2:file:{}", store.join("registry").display()),
+        // Why: by default H2 writes half a second behind, and a registry that was killed would forget what it had answered.
+        format!("-Dquarkus.datasource.jdbc.url=jdbc:h2:file:{};WRITE_DELAY=0", store.join("registry").display()),
     ];
     let program = Program::new(java, log).args(JVM).args(settings).arg("-jar").arg(home.join(JAR)).directory(directory);
     let process = program.start()?;
