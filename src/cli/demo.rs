@@ -36,7 +36,7 @@ pub struct DemoArgs {
 /// When a part does not start or the run does not end well.
 pub async fn run(session: &Session, args: &DemoArgs) -> Result<u8, CliError> {
     let data = session.data()?;
-    let played = play(session).await;
+    let played = play(session, args.once).await;
     if args.once {
         session.say("Stopping everything that was started");
         server::stop(&data).await?;
@@ -45,7 +45,7 @@ pub async fn run(session: &Session, args: &DemoArgs) -> Result<u8, CliError> {
     played
 }
 
-async fn play(session: &Session) -> Result<u8, CliError> {
+async fn play(session: &Session, once: bool) -> Result<u8, CliError> {
     local::up(&session.data()?, &mut Lines(std::io::stderr())).await?;
     let bundle = load::bundle(session, &PlaybookArgs { playbook: PathBuf::from(PLAYBOOK), vars: Vec::new() })?;
     let client = Client::connect(session).await?;
@@ -59,16 +59,19 @@ async fn play(session: &Session) -> Result<u8, CliError> {
     let code = follow::follow(session, &client, id, &Following { ends_on_question: true, patience: None, answers: false }).await?;
     let run: RunDocument = client.get(&format!("/api/runs/{id}")).await?;
     if session.global.output == Format::Text {
-        saw(session, &client, &run).await?;
+        saw(session, &client, &run, once).await?;
     }
     Ok(if run.state == RunState::Done { exit::OK } else { code })
 }
 
 /// What the run saw, and where to look at it.
-async fn saw(session: &Session, client: &Client, run: &RunDocument) -> Result<(), CliError> {
+async fn saw(session: &Session, client: &Client, run: &RunDocument, once: bool) -> Result<(), CliError> {
     session.print(Tone::Strong, "what it saw:")?;
     for step in run.steps.iter().filter_map(|step| step.evidence.as_ref().map(|evidence| (step, evidence))) {
         session.print(Tone::Plain, format!("  {}: {}", step.0.id, step.1.line))?;
+    }
+    if once {
+        return session.print(Tone::Dim, format!("page: {}/runs/{}, once you run the demo without --once", client.url, run.id));
     }
     session.print(Tone::Strong, format!("page: {}", client.page(&format!("/runs/{}", run.id)).await?))?;
     session.print(Tone::Dim, "the address logs your browser in once, within a minute; `cutover open` prints a new one")?;
