@@ -6,6 +6,7 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 use cutover::cli::stack;
+use cutover::sim;
 use cutover::stack::progress::Lines;
 use cutover::stack::{DataDir, StackError, keeper, reaper};
 
@@ -28,6 +29,8 @@ enum Command {
     Keeper,
     #[command(hide = true)]
     Reaper,
+    #[command(hide = true)]
+    CrashChild,
 }
 
 #[derive(Subcommand)]
@@ -42,6 +45,7 @@ async fn main() -> ExitCode {
     let arguments = Arguments::parse();
     let data = DataDir::locate(arguments.data.as_deref(), Path::new(&std::env::current_dir().unwrap_or_default()));
     let errors = match arguments.command {
+        Command::CrashChild => return crash_child().await,
         Command::Reaper => reaper::run(io::stdin().lock()).await,
         Command::Keeper => hold(&data).await.err().into_iter().collect(),
         Command::Stack(command) => run(&data, command).await.err().into_iter().collect(),
@@ -50,6 +54,16 @@ async fn main() -> ExitCode {
         report(error);
     }
     if errors.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+}
+
+async fn crash_child() -> ExitCode {
+    match sim::child::run().await {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(why) => {
+            let _ = writeln!(io::stderr(), "error: {why}");
+            ExitCode::FAILURE
+        }
+    }
 }
 
 async fn hold(data: &Path) -> Result<(), StackError> {

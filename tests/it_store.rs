@@ -154,10 +154,11 @@ async fn a_zombie_that_only_reads_the_epoch_writes_after_the_takeover_and_ours_d
     let mut watcher = bench.connection().await;
     let writer = async {
         loop {
-            let found: Option<i32> = sqlx::query_scalar("select pid from pg_stat_activity where wait_event_type = 'Lock' and query like '%with fence%'")
-                .fetch_optional(&mut watcher)
-                .await
-                .unwrap();
+            let found: Option<i32> =
+                sqlx::query_scalar("select pid from pg_stat_activity where wait_event_type = 'Lock' and query like '%with fence%'")
+                    .fetch_optional(&mut watcher)
+                    .await
+                    .unwrap();
             if found.is_some() {
                 return;
             }
@@ -246,7 +247,8 @@ async fn a_batch_that_is_written_twice_is_there_once() {
     let bench = Bench::new(LEASE).await;
     let said = bench.store.say(bench.run, &pause()).await.unwrap();
     let answer = Answer { taken: true, text: "once".to_owned(), state: RunState::Running };
-    let batch = Batch { entries: vec![bench.entry(2), bench.entry(3)], moved: Vec::new(), answers: vec![(said, bench.hold, answer.clone())] };
+    let batch =
+        Batch { entries: vec![bench.entry(2), bench.entry(3)], moved: Vec::new(), answers: vec![(said, bench.hold, answer.clone())] };
     for _ in 0..2 {
         assert_eq!(bench.store.write(&batch).await.unwrap().lost, Vec::<i16>::new());
     }

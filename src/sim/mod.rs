@@ -2,6 +2,7 @@
 //! conformance tests runs on it and on real servers, so it cannot drift. Nobody outside tests ever meets it: no command uses it.
 
 mod book;
+pub mod child;
 pub mod clock;
 mod compatibility;
 pub mod faults;

@@ -5,9 +5,9 @@ use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
+use cutover::stack::DataDir;
 use cutover::stack::keeper::{self, Lease};
 use cutover::stack::reaper::Reaper;
-use cutover::stack::DataDir;
 use cutover::store::{Store, StoreOptions};
 use sqlx::{Connection, PgConnection};
 
@@ -16,8 +16,7 @@ pub const PROGRAM: &str = env!("CARGO_BIN_EXE_cutover");
 
 /// What all tests of a binary share.
 pub struct Ground {
-    /// Its data directory.
-    pub data: DataDir,
+    data: DataDir,
     url: String,
     _reaper: Reaper,
     _lease: Lease,
@@ -33,7 +32,8 @@ pub fn ground() -> &'static Ground {
 }
 
 impl Ground {
-    async fn begin() -> Self {
+    /// A ground of one's own, for a test that ends its Postgres.
+    pub async fn begin() -> Self {
         let mut reaper = Reaper::start(Path::new(PROGRAM)).unwrap();
         let directory = tempfile::Builder::new().prefix("cutover-it-").tempdir().unwrap().keep();
         reaper.remove_directory(&directory).unwrap();
@@ -43,6 +43,12 @@ impl Ground {
         let url = keeper::ensure_with(&data, Path::new(PROGRAM)).await.unwrap().expose().to_owned();
         let lease = keeper::register(&data).unwrap();
         Self { data, url, _reaper: reaper, _lease: lease }
+    }
+
+    /// Its data directory.
+    #[must_use]
+    pub fn data(&self) -> &DataDir {
+        &self.data
     }
 
     /// A new empty database.
