@@ -3,6 +3,7 @@
 use std::collections::{BTreeSet, HashMap};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Instant;
 
 use chrono::{DateTime, Utc};
@@ -68,6 +69,8 @@ pub(super) struct Controller {
     bad: Batch,
     /// How many runs were loaded so far.
     lives: u64,
+    /// How many runs are in memory, for whoever wants to know.
+    in_memory: Arc<AtomicUsize>,
 }
 
 impl Controller {
@@ -97,7 +100,12 @@ impl Controller {
             unheard: HashMap::new(),
             bad: Batch::default(),
             lives: 0,
+            in_memory: Arc::default(),
         })
+    }
+
+    pub(super) fn in_memory(&self) -> Arc<AtomicUsize> {
+        Arc::clone(&self.in_memory)
     }
 
     pub(super) async fn run(mut self, mut stopped: watch::Receiver<bool>) {
@@ -118,6 +126,7 @@ impl Controller {
             }
             self.check_lease();
             self.flush();
+            self.in_memory.store(self.runs.len(), Ordering::Relaxed);
         }
         self.hand_over().await;
     }

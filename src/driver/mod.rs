@@ -19,6 +19,7 @@ mod worlds;
 mod writer;
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use tokio::sync::{Notify, broadcast, watch};
 use tokio::task::JoinHandle;
@@ -53,6 +54,7 @@ pub struct Driver {
     stop: watch::Sender<bool>,
     poke: Arc<Notify>,
     moved: broadcast::Sender<Uuid>,
+    in_memory: Arc<AtomicUsize>,
     task: JoinHandle<()>,
 }
 
@@ -66,8 +68,9 @@ impl Driver {
         let poke = Arc::new(Notify::new());
         let (moved, _) = broadcast::channel(1024);
         let controller = control::Controller::enter(options, Arc::clone(&poke), moved.clone()).await?;
+        let in_memory = controller.in_memory();
         let task = tokio::spawn(controller.run(stopped));
-        Ok(Self { stop, poke, moved, task })
+        Ok(Self { stop, poke, moved, in_memory, task })
     }
 
     /// Says that there is something new in the database, so that the loop looks at once.
@@ -91,6 +94,12 @@ impl Driver {
     #[must_use]
     pub fn moves(&self) -> broadcast::Sender<Uuid> {
         self.moved.clone()
+    }
+
+    /// How many runs are in memory now; the others wait as rows.
+    #[must_use]
+    pub fn in_memory(&self) -> usize {
+        self.in_memory.load(Ordering::Relaxed)
     }
 
     /// Hands everything over: finishes acts that are under way, gives all shards back, and returns.

@@ -16,9 +16,8 @@ pub const PROGRAM: &str = env!("CARGO_BIN_EXE_cutover");
 
 /// What all tests of a binary share.
 pub struct Ground {
-    /// Its data directory.
     #[allow(dead_code, reason = "each test binary uses its own part of it")]
-    pub data: DataDir,
+    data: DataDir,
     url: String,
     _reaper: Reaper,
     _lease: Lease,
@@ -34,7 +33,8 @@ pub fn ground() -> &'static Ground {
 }
 
 impl Ground {
-    async fn begin() -> Self {
+    /// A ground of one's own, for a test that ends its Postgres.
+    pub async fn begin() -> Self {
         let mut reaper = Reaper::start(Path::new(PROGRAM)).unwrap();
         let directory = tempfile::Builder::new().prefix("cutover-it-").tempdir().unwrap().keep();
         reaper.remove_directory(&directory).unwrap();
@@ -44,6 +44,13 @@ impl Ground {
         let url = keeper::ensure_with(&data, Path::new(PROGRAM)).await.unwrap().expose().to_owned();
         let lease = keeper::register(&data).unwrap();
         Self { data, url, _reaper: reaper, _lease: lease }
+    }
+
+    /// Its data directory.
+    #[must_use]
+    #[allow(dead_code, reason = "each test binary uses its own part of it")]
+    pub fn data(&self) -> &DataDir {
+        &self.data
     }
 
     /// A new empty database.
