@@ -197,7 +197,7 @@ fn bundle(approvals: &str, text: &str) -> Bundle {
 }
 
 fn notes(count: usize) -> String {
-    let steps: String = (0..count).map(|at| format!("  - id: n{at}\n    note: {{text: number {at}}}\n")).collect();
+    let steps: String = (0..count).map(|at| format!("  - id: n{at}\n    note: {{text: number {at}}}\n")).collect::<Vec<_>>().concat();
     format!("playbook: notes\nsteps:\n{steps}")
 }
 
