@@ -72,10 +72,11 @@ pub async fn run(session: &Session, args: &ServeArgs) -> Result<u8, CliError> {
     let (store, lease) = state(args, &data).await?;
     let redactor = Arc::new(Redactor::default());
     let worlds: Arc<dyn Worlds> = Arc::new(RealWorlds::new(store.clone(), Arc::new(ProcessSecrets::new(redactor))));
-    let options =
-        DriverOptions { store: store.clone(), worlds: Arc::clone(&worlds), name: format!("pid {}", std::process::id()), crash: crash()? };
+    let (own, host) = (Identity::own(), host());
+    expire_the_dead(&store, &host).await?;
+    let name = format!("{host} {} {}", own.pid, own.started);
+    let options = DriverOptions { store: store.clone(), worlds: Arc::clone(&worlds), name, crash: crash()? };
     let driver = Driver::start(options).await?;
-    let own = Identity::own();
     let url = format!("http://{address}");
     let tokens = Tokens { operate: secret_file(&data.token_file())?, flags: secret_file(&data.path().join("token.flags"))? };
     let router = web::router(WebOptions {
@@ -128,6 +129,29 @@ async fn state(args: &ServeArgs, data: &DataDir) -> Result<(Store, Option<keeper
         store.require_schema().await?;
     }
     Ok((store, lease))
+}
+
+/// Ends the leases of controllers of this machine whose processes are gone, so that their runs go on at once.
+async fn expire_the_dead(store: &Store, host: &str) -> Result<(), CliError> {
+    let boot = |started: &str| started.split(':').next().map(str::to_owned);
+    let here = boot(&Identity::own().started);
+    for (id, name) in store.controllers().await? {
+        let parts: Vec<&str> = name.splitn(3, ' ').collect();
+        let [on, pid, started] = parts.as_slice() else { continue };
+        let Ok(pid) = pid.parse() else { continue };
+        let process = Identity { pid, started: (*started).to_owned() };
+        // Why: after a reboot the boot is another one, and every process of the one before is gone; the lease has run out by then.
+        if *on == host && boot(started) == here && !process.is_alive() {
+            store.expire(id).await?;
+        }
+    }
+    Ok(())
+}
+
+/// Name of this machine.
+fn host() -> String {
+    let name = nix::unistd::gethostname().map(|name| name.to_string_lossy().replace(' ', "_"));
+    name.unwrap_or_else(|_| "unknown".to_owned())
 }
 
 async fn listen(args: &ServeArgs) -> Result<TcpListener, CliError> {

@@ -108,6 +108,27 @@ impl Store {
         Ok(())
     }
 
+    /// Names of the controllers whose lease runs, with their ids.
+    ///
+    /// # Errors
+    /// When the database does not answer.
+    pub async fn controllers(&self) -> Result<Vec<(Uuid, String)>, StoreError> {
+        Ok(sqlx::query_as("select id, name from controller where lease_until > clock_timestamp()").fetch_all(&self.pool).await?)
+    }
+
+    /// Ends the lease of a controller whose process is known to be gone, so that nobody waits for it. Harmless when it is not: its
+    /// next write finds its shards taken, and it lets go.
+    ///
+    /// # Errors
+    /// When the database does not answer.
+    pub async fn expire(&self, controller: Uuid) -> Result<(), StoreError> {
+        sqlx::query("update controller set lease_until = clock_timestamp() - interval '1 millisecond' where id = $1")
+            .bind(controller)
+            .execute(&self.pool)
+            .await?;
+        Ok(())
+    }
+
     fn lease_millis(&self) -> i64 {
         i64::try_from(self.lease.as_millis()).unwrap_or(i64::MAX)
     }
