@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use cutover::ports::PortError;
 use cutover::ports::kafka::Position;
 use cutover::step::World;
 use cutover::store::Store;
@@ -13,29 +14,41 @@ pub async fn snapshot(world: &World, store: &Store, case: &str) -> Value {
     let (kafka, registry) = (world.kafka("main").unwrap(), world.registry("main").unwrap());
     let (mut topics, mut subjects) = (Vec::new(), Vec::new());
     for stem in ["datarep.exercise", "mistaken.name"] {
-        let name = format!("{stem}.{case}");
-        if let Some(topic) = kafka.topic(&name).await.unwrap() {
-            let ends = kafka.ends(&name).await.unwrap();
+        let (name, group) = (format!("{stem}.{case}"), format!("probe.{case}"));
+        if let Some(topic) = patiently(|| kafka.topic(&name)).await {
+            let ends = patiently(|| kafka.ends(&name)).await;
             let ranges: Vec<_> = ends.iter().map(|ends| (Position { partition: ends.partition, offset: ends.start }, ends.end)).collect();
-            let records = kafka.read(&name, &ranges, PATIENCE).await.unwrap();
+            let records = patiently(|| kafka.read(&name, &ranges, PATIENCE)).await;
             let record = |record: &cutover::ports::kafka::StoredRecord| {
                 let value = record.value.as_deref().map(|value| serde_json::from_slice::<Value>(value).unwrap());
                 json!({ "key": record.key.as_deref().map(String::from_utf8_lossy), "value": value.map(without_stamps) })
             };
-            let group = kafka.committed(&format!("probe.{case}"), &name).await.unwrap();
+            let group = patiently(|| kafka.committed(&group, &name)).await;
             let records: Vec<_> = records.iter().map(record).collect();
             topics.push(
                 json!({ "topic": stem, "partitions": topic.partitions, "configs": topic.configs, "records": records, "group": group }),
             );
         }
         let subject = format!("{name}-value");
-        let latest = registry.latest(&subject).await.unwrap();
-        let level = registry.level(&subject).await.unwrap();
+        let latest = patiently(|| registry.latest(&subject)).await;
+        let level = patiently(|| registry.level(&subject)).await;
         subjects.push(json!({ "subject": stem, "version": latest.and_then(|latest| latest.version), "level": level }));
     }
     let (revision, flags) = store.flag_document("local/main").await.unwrap();
     let flags: Value = serde_json::from_str(&flags.to_string().replace(case, "CASE")).unwrap();
     json!({ "topics": topics, "subjects": subjects, "flags": flags, "revision": revision })
+}
+
+/// Asks again while a system is passing out: a broker that makes its first group has no coordinator for a moment.
+async fn patiently<T, F: Future<Output = Result<T, PortError>>>(ask: impl Fn() -> F) -> T {
+    for _ in 0..100 {
+        match ask().await {
+            Ok(answer) => return answer,
+            Err(error) => assert!(error.is_passing(), "{error}"),
+        }
+        tokio::time::sleep(Duration::from_millis(200)).await;
+    }
+    panic!("the system stays away");
 }
 
 fn without_stamps(mut value: Value) -> Value {

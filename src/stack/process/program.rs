@@ -160,7 +160,8 @@ mod tests {
     async fn a_started_program_has_its_own_group_a_log_and_little_environment() {
         let directory = tempfile::tempdir().unwrap();
         let log = directory.path().join("log");
-        let started = Program::new("/usr/bin/env", &log).env("PART", "kafka").start().unwrap();
+        // Why: one that ends at once may be gone before anybody has asked when it started.
+        let started = Program::new("/bin/sh", &log).args(["-c", "env; sleep 1"]).env("PART", "kafka").start().unwrap();
         assert!(started.wait(Duration::from_mins(1)).await);
         let log = tail(&log, 100);
         assert!(log.lines().any(|line| line == "PART=kafka"), "{log}");
