@@ -145,8 +145,8 @@ impl Bench {
                 tokio::time::sleep(Duration::from_millis(20)).await;
             }
         };
-        let waited = tokio::time::timeout(LONG, wait).await;
-        assert!(waited.is_ok(), "run is {last}, not {state}: {:#?}", self.store.journal(run, 0, 1000).await);
+        let late = tokio::time::timeout(LONG, wait).await.is_err();
+        assert!(!late, "run is {last}, not {state}: {:#?}", self.store.journal(run, 0, 1000).await);
     }
 
     async fn say(&self, run: Uuid, by: &str, command: Command) -> Answer {
@@ -173,6 +173,15 @@ impl Bench {
 
     async fn execute(&self, sql: String) {
         sqlx::raw_sql(sqlx::AssertSqlSafe(sql)).execute(self.store.pool()).await.unwrap();
+    }
+
+    async fn epoch(&self, run: Uuid) -> i64 {
+        sqlx::query_scalar("select epoch from shard where id = $1").bind(shard_of(run)).fetch_one(self.store.pool()).await.unwrap()
+    }
+
+    /// How often the run was loaded at its present place.
+    async fn loaded(&self, run: Uuid) -> i16 {
+        sqlx::query_scalar("select loads from wake where run = $1").bind(run).fetch_one(self.store.pool()).await.unwrap()
     }
 
     async fn count(&self, sql: &'static str) -> i64 {
@@ -269,6 +278,43 @@ async fn a_controller_that_hands_over_leaves_no_act_to_be_looked_for() {
         bench.reach(run, "done").await;
         assert_eq!(found(&bench.journal(run).await), 0);
     }
+    node.hand_over().await;
+}
+
+#[tokio::test]
+async fn an_act_that_takes_longer_than_the_lease_is_finished_before_the_hand_over() {
+    let bench = Bench { lease: SHORT_LEASE, ..Bench::new().await };
+    let node = bench.node("first").await;
+    let run = bench.start(FLAG).await;
+    bench.until("select count(*) from entry where kind = 'step_begun'", 1).await;
+    let handed = tokio::spawn(node.hand_over());
+    tokio::time::sleep(SHORT_LEASE * 3).await;
+    bench.gate.permits.add_permits(1);
+    handed.await.unwrap();
+    let next = bench.node("second").await;
+    bench.reach(run, "done").await;
+    assert_eq!(found(&bench.journal(run).await), 0);
+    next.hand_over().await;
+}
+
+#[tokio::test]
+async fn a_controller_that_loses_its_lease_again_and_again_blames_no_run() {
+    let bench = Bench::new().await;
+    let node = bench.node("one").await;
+    let run = bench.start(FLAG).await;
+    bench.until("select count(*) from entry where kind = 'step_begun'", 1).await;
+    for _ in 0..6 {
+        let epoch = bench.epoch(run).await;
+        bench.execute("update controller set lease_until = clock_timestamp()".to_owned()).await;
+        let again = async {
+            while bench.epoch(run).await == epoch || bench.loaded(run).await < 1 {
+                tokio::time::sleep(Duration::from_millis(20)).await;
+            }
+        };
+        tokio::time::timeout(LONG, again).await.expect("the run is not taken up again");
+    }
+    bench.gate.permits.add_permits(100);
+    bench.reach(run, "done").await;
     node.hand_over().await;
 }
 

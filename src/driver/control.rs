@@ -452,6 +452,9 @@ impl Controller {
     async fn hand_over(mut self) {
         self.draining = true;
         let end = Instant::now() + HAND_OVER;
+        let mut renew_at = Instant::now();
+        let mut let_go = std::mem::take(&mut self.lease.let_go);
+        let_go.extend(self.runs.keys());
         loop {
             self.flush();
             let now = self.clock.now();
@@ -464,19 +467,27 @@ impl Controller {
             self.runs.retain(|_, active| busy.contains(&active.hold.shard));
             let quiet: Vec<i16> = self.lease.shards().into_iter().filter(|shard| !busy.contains(shard)).collect();
             self.give_back(&quiet);
-            if busy.is_empty() && !self.writing || Instant::now() >= end || !self.lease.is_trusted() {
+            // Why: one that is entering again would enter after it has left, and count as alive until its new lease ends.
+            let over = !self.lease.entering && (busy.is_empty() && !self.writing || !self.lease.is_trusted());
+            if over || Instant::now() >= end {
                 break;
             }
             let soft = self.next_soft_write().unwrap_or_else(|| Instant::now() + SOFT_WRITE * 10);
-            let renew = Instant::now() + renew_every(self.lease.length);
             tokio::select! {
                 message = self.inbox.recv() => self.take_all(message),
                 () = sleep_until(soft.into()) => {}
-                () = sleep_until(renew.into()) => self.renew(),
+                () = sleep_until(renew_at.into()) => {
+                    self.renew();
+                    renew_at = Instant::now() + renew_every(self.lease.length);
+                }
             }
         }
         self.runs.clear();
-        if let Err(error) = self.store.leave(self.id).await {
+        let left = async {
+            self.store.forgive_loads(&let_go).await?;
+            self.store.leave(self.id).await
+        };
+        if let Err(error) = left.await {
             tracing::warn!(%error, "the controller could not be taken out");
         }
     }

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 use chrono::{DateTime, Utc};
+use uuid::Uuid;
 
 use super::control::{Controller, Message};
 use super::timing::trust;
@@ -25,12 +26,24 @@ pub(super) struct Lease {
     pub(super) entering: bool,
     /// How often everything was let go.
     pub(super) fenced: u64,
+    /// Runs that were let go and not yet forgiven their loads.
+    pub(super) let_go: Vec<Uuid>,
 }
 
 impl Lease {
     pub(super) fn new(length: Duration, asked_at: Instant) -> Self {
         let deadline = asked_at + trust(length);
-        Self { holds: BTreeMap::new(), deadline, share: 0, length, renewing: false, claiming: false, entering: false, fenced: 0 }
+        Self {
+            holds: BTreeMap::new(),
+            deadline,
+            share: 0,
+            length,
+            renewing: false,
+            claiming: false,
+            entering: false,
+            fenced: 0,
+            let_go: Vec::new(),
+        }
     }
 
     pub(super) fn is_trusted(&self) -> bool {
@@ -97,6 +110,7 @@ impl Controller {
         if !self.lease.holds.is_empty() {
             tracing::warn!(why, runs = self.runs.len(), "letting go of all runs");
         }
+        self.lease.let_go.extend(self.runs.keys());
         self.runs.clear();
         self.dirty.clear();
         self.lease.holds.clear();
@@ -110,11 +124,14 @@ impl Controller {
         }
         self.lease.entering = true;
         let (store, id, name, messages) = (self.store.clone(), self.id, self.name.clone(), self.reporter.messages.clone());
+        let let_go = std::mem::take(&mut self.lease.let_go);
         tokio::spawn(async move {
             loop {
                 let asked_at = Instant::now();
                 // Why: shards that still carry our name must be claimed again like any other, so that their epochs rise.
                 let entered = async {
+                    // Why: a database that comes and goes must not make healthy runs look like ones that bring controllers down.
+                    store.forgive_loads(&let_go).await?;
                     store.leave(id).await?;
                     store.enter(id, &name).await
                 };

@@ -193,12 +193,11 @@ impl Stage {
             let now = self.now();
             self.world.clock.set(at.max(now));
             self.feed(Who::Holder, Event::Woke)?;
-            Ok(false)
-        } else {
-            let error = self.holder.run.present().and_then(|(_, record)| record.error.as_ref().map(ToString::to_string));
-            self.problems.push(format!("the run stands still as {state}: {}", error.unwrap_or_default()));
-            Ok(true)
+            return Ok(false);
         }
+        let error = self.holder.run.present().and_then(|(_, record)| record.error.as_ref().map(ToString::to_string));
+        self.problems.push(format!("the run stands still as {state}: {}", error.unwrap_or_default()));
+        Ok(true)
     }
 
     /// What people do: answer what is asked, let a paused run go on, and sometimes get in the way.
@@ -317,7 +316,7 @@ impl Stage {
         self.point(who, "look")?;
         let event = match self.task(who, doing, ticket) {
             Ok(mut task) => task.go_on(),
-            Err(event) => Some(event),
+            Err(event) => Some(*event),
         };
         self.point(who, "looked")?;
         match event {
@@ -342,18 +341,18 @@ impl Stage {
                 self.feed(Who::Holder, Event::Cursor(ticket, cursor))?;
                 self.flush(Who::Holder)?;
             },
-            Err(event) => event,
+            Err(event) => *event,
         };
         self.point(Who::Holder, "acted")?;
         self.holder.mail.push(event);
         Ok(())
     }
 
-    fn task(&mut self, who: Who, doing: Doing, ticket: u64) -> Result<Task, Event> {
+    fn task(&mut self, who: Who, doing: Doing, ticket: u64) -> Result<Task, Box<Event>> {
         let (now, id, opened) = (self.now(), self.id, Arc::clone(&self.opened));
         let player = self.player(who);
         let desk = Arc::new(player.desk.clone());
-        let work = Work::of(id, &player.run, &opened, now, desk).map_err(|error| doing.failed(ticket, error))?;
+        let work = Work::of(id, &player.run, &opened, now, desk).map_err(|error| Box::new(doing.failed(ticket, error)))?;
         Ok(Task::new(work, doing, ticket))
     }
 

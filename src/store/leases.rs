@@ -100,11 +100,13 @@ impl Store {
     /// # Errors
     /// When the database does not answer.
     pub async fn leave(&self, controller: Uuid) -> Result<(), StoreError> {
-        sqlx::query("update shard set owner = null where owner = $1").bind(controller).execute(&self.pool).await?;
-        sqlx::query("delete from controller where id = $1 or lease_until < clock_timestamp() - interval '1 day'")
-            .bind(controller)
-            .execute(&self.pool)
-            .await?;
+        sqlx::query(
+            "with freed as (update shard set owner = null where owner = $1)
+             delete from controller where id = $1 or lease_until < clock_timestamp() - interval '1 day'",
+        )
+        .bind(controller)
+        .execute(&self.pool)
+        .await?;
         Ok(())
     }
 

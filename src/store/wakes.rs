@@ -71,6 +71,16 @@ impl Store {
         Ok(rows)
     }
 
+    /// Forgets how often these runs were loaded: the controller that had them let go of them and is well, so they are not what brings
+    /// controllers down.
+    ///
+    /// # Errors
+    /// When the database does not answer.
+    pub async fn forgive_loads(&self, runs: &[Uuid]) -> Result<(), StoreError> {
+        sqlx::query("update wake set loads = 0 where run = any ($1) and loads > 0").bind(runs).execute(&self.pool).await?;
+        Ok(())
+    }
+
     /// The database's time.
     ///
     /// # Errors
