@@ -66,7 +66,11 @@ impl Store {
             let (revision, mut flags) = self.flag_document(store).await?;
             let now = document::read(&flags, &change.flag).map_err(StoreError::Damaged)?;
             if now != change.before {
-                return Ok(FlagWrite::Differs(Box::new(now)));
+                // Why: it may be this very change, made by somebody else since the key was looked for.
+                return Ok(match self.flag_revision_of(store, &change.key).await? {
+                    Some(revision) => FlagWrite::Made(revision),
+                    None => FlagWrite::Differs(Box::new(now)),
+                });
             }
             document::put(&mut flags, &change.flag, &change.after);
             let made = sqlx::query(

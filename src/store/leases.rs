@@ -61,13 +61,17 @@ impl Store {
         if most <= 0 {
             return Ok(Vec::new());
         }
+        // Why: a row that another claim has changed since this statement began is judged anew once it can be locked, and it must not be
+        // judged by a join with the rows of back then: only the epoch tells that it is still the one that was free.
         let rows: Vec<(i16, i64)> = sqlx::query_as(
-            "update shard set epoch = epoch + 1, owner = $1
-             where id in (
-                 select s.id from shard s left join controller c on c.id = s.owner
+            "with free as materialized (
+                 select s.id, s.epoch from shard s left join controller c on c.id = s.owner
                  where c.id is null or (c.id <> $1 and c.lease_until < clock_timestamp()) or (c.id = $1 and s.id <> all ($3))
-                 order by s.id limit $2 for update of s skip locked)
-             returning id, epoch",
+             ), taken as materialized (
+                 select s.id from shard s join free f on f.id = s.id and f.epoch = s.epoch
+                 order by s.id limit $2 for update of s skip locked
+             )
+             update shard s set epoch = s.epoch + 1, owner = $1 from taken t where s.id = t.id returning s.id, s.epoch",
         )
         .bind(controller)
         .bind(i64::from(most))

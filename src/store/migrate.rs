@@ -47,9 +47,15 @@ impl Store {
         }
         let mut connection = self.pool.acquire().await?.detach();
         // Why: another controller may be migrating; waiting for it takes longer than an ordinary statement may.
-        sqlx::raw_sql("set statement_timeout = '60s'; set lock_timeout = '60s'; create schema if not exists cutover")
-            .execute(&mut connection)
-            .await?;
+        sqlx::raw_sql("set statement_timeout = '60s'; set lock_timeout = '60s'").execute(&mut connection).await?;
+        let made = sqlx::raw_sql("create schema if not exists cutover").execute(&mut connection).await;
+        // Why: two at once do not see each other's schema, and the slower one hears that the name is taken.
+        let taken = |error: &sqlx::Error| error.as_database_error().is_some_and(sqlx::error::DatabaseError::is_unique_violation);
+        if let Err(error) = made
+            && !taken(&error)
+        {
+            return Err(error.into());
+        }
         MIGRATIONS.run(&mut connection).await.map_err(StoreError::Migrate)?;
         connection.close().await?;
         Ok(())
