@@ -468,7 +468,7 @@ impl Controller {
             let quiet: Vec<i16> = self.lease.shards().into_iter().filter(|shard| !busy.contains(shard)).collect();
             self.give_back(&quiet);
             // Why: one that is entering again would enter after it has left, and count as alive until its new lease ends.
-            let over = !self.lease.entering && (busy.is_empty() && !self.writing || !self.lease.is_trusted());
+            let over = !self.lease.entering && (busy.is_empty() && !self.writing && !self.lease.claiming || !self.lease.is_trusted());
             if over || Instant::now() >= end {
                 break;
             }
