@@ -55,6 +55,12 @@ impl Opened {
                 file.text = Arc::clone(text);
             }
         }
+        for (named, _) in step.references() {
+            if let Some(meant) = self.playbook.steps.iter().find(|step| step.id == named.id) {
+                meant.kind.name.clone_into(&mut named.kind);
+                named.body = Arc::new(meant.step.body());
+            }
+        }
         Ok(Arc::from(step))
     }
 }

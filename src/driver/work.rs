@@ -1,5 +1,6 @@
 //! One piece of work on a step: what it works on, and what it tells the run. The driver does it in tasks, the simulator by hand.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
@@ -8,7 +9,7 @@ use uuid::Uuid;
 
 use super::source::Opened;
 use crate::engine::{Event, Phase, Run};
-use crate::step::{ActContext, Checkpoint, Step, StepError};
+use crate::step::{ActContext, Checkpoint, Receipt, Step, StepError};
 
 /// What is done.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -47,9 +48,11 @@ impl Work {
             world: opened.world.clone(),
             key: format!("{id}/{}", run.key().ok_or_else(gone)?),
             began: record.began.unwrap_or(now),
+            rests_since: record.began.unwrap_or(now),
             now,
             cursor: record.cursor.clone(),
             receipts: record.receipts.clone(),
+            earlier: Arc::new(earlier(run, opened)),
             checkpoint,
         };
         let change = record.change.as_ref().map(|change| change.change.clone());
@@ -83,6 +86,20 @@ impl Work {
         let missing = || StepError::Broken("the journal has no act for this".to_owned());
         Ok((self.change.as_ref().ok_or_else(missing)?, self.act.as_ref().ok_or_else(missing)?))
     }
+}
+
+/// What the steps that the present one names have answered. A step of a way back may name any step of the playbook.
+fn earlier(run: &Run, opened: &Opened) -> BTreeMap<String, Vec<Receipt>> {
+    let receipts =
+        || run.forward().map(|(definition, record)| (&definition.id, &record.receipts)).filter(|(_, receipts)| !receipts.is_empty());
+    let named = match run.phase() {
+        Phase::Forward => opened.playbook.steps.get(run.at()).map_or(&[][..], |step| step.refers.as_slice()),
+        Phase::Back(_) => return receipts().map(|(id, receipts)| (id.clone(), receipts.clone())).collect(),
+    };
+    if named.is_empty() {
+        return BTreeMap::new();
+    }
+    receipts().filter(|(id, _)| named.contains(id)).map(|(id, receipts)| (id.clone(), receipts.clone())).collect()
 }
 
 impl Doing {

@@ -1,6 +1,7 @@
 //! What cutover asks of a feature-flag store.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
@@ -35,6 +36,23 @@ pub struct FlagChange {
     pub after: FlagState,
 }
 
+/// What one instance of a service last said about the flag document that it evaluates.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Listener {
+    /// The service.
+    pub service: String,
+    /// Names the process, as the workloads do.
+    pub instance: String,
+    /// The release that it says it is.
+    pub release: String,
+    /// The revision that new requests use.
+    pub revision: i64,
+    /// The oldest revision that a request which still runs may use.
+    pub oldest: i64,
+    /// How long ago it said so, by the store's clock.
+    pub age: Duration,
+}
+
 /// A flag store whose document has revisions.
 #[async_trait]
 pub trait Flags: Send + Sync {
@@ -49,4 +67,9 @@ pub trait Flags: Send + Sync {
 
     /// The revision that a change of this key made, if it was made.
     async fn revision_of(&self, key: &str) -> Result<Option<i64>, PortError>;
+
+    /// Every instance that reads this document and has not said that it ends, by service and instance. `None` when the store cannot know.
+    async fn listeners(&self) -> Result<Option<Vec<Listener>>, PortError> {
+        Ok(None)
+    }
 }

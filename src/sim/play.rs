@@ -1,6 +1,5 @@
 //! Plays a playbook in a world in memory, from a seed: the same seed is the same play, accident by accident.
 
-use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -18,7 +17,7 @@ use crate::driver::{Opened, definition, plan_playbook};
 use crate::engine::run::Back;
 use crate::engine::{Approvals, Command, Entry, JournalEntry, Run, RunState, StepState};
 use crate::playbook::Playbook;
-use crate::playbook::environment::{self, Environment};
+use crate::playbook::environment::Environment;
 use crate::ports::Clock;
 
 /// What all chance in a play comes from.
@@ -170,14 +169,7 @@ pub fn check(playbook: &Playbook, seed: Seed, options: &Options) -> Result<Outco
 }
 
 fn environment() -> Environment {
-    Environment {
-        name: "sim".to_owned(),
-        approvals: environment::Approvals::Other,
-        from: None,
-        kafka: BTreeMap::new(),
-        registry: BTreeMap::new(),
-        flags: BTreeMap::new(),
-    }
+    Environment { name: "sim".to_owned(), ..Environment::default() }
 }
 
 fn faults(seed: Seed, most: u32) -> Faults {

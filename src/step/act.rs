@@ -1,5 +1,6 @@
 //! What an act is given, and what it answers.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use async_trait::async_trait;
@@ -26,12 +27,16 @@ pub struct ActContext {
     pub key: String,
     /// When the step began, by the journal.
     pub began: DateTime<Utc>,
+    /// When the last act of this step was done, or the step was last released from a hold, whichever is later; [`Self::began`] before that.
+    pub rests_since: DateTime<Utc>,
     /// The present instant.
     pub now: DateTime<Utc>,
     /// The last cursor that was saved for this act, if any.
     pub cursor: Option<Value>,
     /// What the acts of this step that are done answered, in order.
     pub receipts: Vec<Receipt>,
+    /// What the acts of the steps before this one answered, by step id. Steps that changed nothing are left out.
+    pub earlier: Arc<BTreeMap<String, Vec<Receipt>>>,
     /// Where to save a cursor.
     pub checkpoint: Arc<dyn Checkpoint>,
 }

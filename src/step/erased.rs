@@ -9,7 +9,8 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::{
-    ActContext, Claim, Effect, Facts, FileRef, Kind, Plan, Question, Receipt, Revert, Standing, StepError, StepKind, Verdict, View, World,
+    ActContext, Claim, Effect, Facts, FileRef, Kind, Plan, Question, Receipt, Revert, Standing, StepError, StepKind, StepRef, Verdict,
+    View, World,
 };
 
 /// A planned change, ready for the journal.
@@ -70,6 +71,10 @@ pub trait Step: fmt::Debug + Send + Sync {
     fn complaints(&self) -> Vec<(String, String)>;
     /// See [`StepKind::files`].
     fn files(&mut self) -> Vec<&mut FileRef>;
+    /// See [`StepKind::references`].
+    fn references(&mut self) -> Vec<(&mut StepRef, &'static [&'static str])>;
+    /// See [`StepKind::SETTLES`].
+    fn settles(&self) -> bool;
     /// The body as JSON.
     fn body(&self) -> Value;
     /// See [`StepKind::inspect`].
@@ -82,6 +87,8 @@ pub trait Step: fmt::Debug + Send + Sync {
     async fn standing(&self, context: &ActContext, change: &Value, act: &Value) -> Result<Standing, StepError>;
     /// See [`StepKind::act`].
     async fn act(&self, context: &ActContext, change: &Value, act: &Value) -> Result<Receipt, StepError>;
+    /// See [`StepKind::settle`].
+    async fn settle(&self, context: &ActContext, change: &Value, act: &Value, receipt: &Receipt) -> Result<Verdict, StepError>;
     /// See [`StepKind::verify`].
     async fn verify(&self, context: &ActContext, change: Option<&Value>) -> Result<Verdict, StepError>;
     /// See [`StepKind::revert`].
@@ -106,6 +113,14 @@ impl<K: StepKind> Step for K {
 
     fn files(&mut self) -> Vec<&mut FileRef> {
         StepKind::files(self)
+    }
+
+    fn references(&mut self) -> Vec<(&mut StepRef, &'static [&'static str])> {
+        StepKind::references(self)
+    }
+
+    fn settles(&self) -> bool {
+        K::SETTLES
     }
 
     fn body(&self) -> Value {
@@ -148,6 +163,10 @@ impl<K: StepKind> Step for K {
 
     async fn act(&self, context: &ActContext, change: &Value, act: &Value) -> Result<Receipt, StepError> {
         StepKind::act(self, context, &read(change)?, &read(act)?).await
+    }
+
+    async fn settle(&self, context: &ActContext, change: &Value, act: &Value, receipt: &Receipt) -> Result<Verdict, StepError> {
+        StepKind::settle(self, context, &read(change)?, &read(act)?, receipt).await
     }
 
     async fn verify(&self, context: &ActContext, change: Option<&Value>) -> Result<Verdict, StepError> {

@@ -8,6 +8,7 @@ mod facts;
 mod file;
 mod plan;
 mod policy;
+mod reference;
 mod resource;
 mod revert;
 pub mod scalar;
@@ -29,6 +30,7 @@ pub use facts::{Fact, Facts};
 pub use file::FileRef;
 pub use plan::{Change, Effect, KNOWN_LATER, Mark, Plan, Question, binding_holds};
 pub use policy::{Approvals, OnFailure};
+pub use reference::StepRef;
 pub use resource::{Claim, Mode, Resource, SystemKind};
 pub use revert::{OrdinaryStep, Revert};
 pub use verdict::{Evidence, Verdict};
@@ -87,7 +89,8 @@ pub struct Kind {
 }
 
 /// What one kind of step can do. The engine asks in this order and no other:
-/// `inspect`, `plan`, then for a change each of `acts` in turn with `act`, then `verify` until it holds or is broken.
+/// `inspect`, `plan`, then for a change each of `acts` in turn with `act` (and `settle`, for kinds that settle), then `verify` until it
+/// holds or is broken.
 /// After a crash it asks `standing` before it repeats an act.
 pub trait StepKind: Serialize + DeserializeOwned + JsonSchema + fmt::Debug + Send + Sync + 'static {
     /// What everybody may know about the kind.
@@ -109,6 +112,11 @@ pub trait StepKind: Serialize + DeserializeOwned + JsonSchema + fmt::Debug + Sen
 
     /// The files that the step names, so that they travel with the playbook.
     fn files(&mut self) -> Vec<&mut FileRef> {
+        Vec::new()
+    }
+
+    /// The earlier steps that the step names, each with the kinds that it may be, so that their bodies can be filled in.
+    fn references(&mut self) -> Vec<(&mut StepRef, &'static [&'static str])> {
         Vec::new()
     }
 
@@ -134,6 +142,21 @@ pub trait StepKind: Serialize + DeserializeOwned + JsonSchema + fmt::Debug + Sen
 
     /// Does the act. Called again after [`Standing::Before`].
     fn act(&self, context: &ActContext, change: &Self::Change, act: &Self::Act) -> impl Future<Output = Result<Receipt, StepError>> + Send;
+
+    /// Whether [`StepKind::settle`] is asked between the acts.
+    const SETTLES: bool = false;
+
+    /// Looks whether an act that is done has arrived everywhere and has rested long enough for the next one to begin.
+    /// Asked again and again while it answers `NotYet`; guards are watched meanwhile.
+    fn settle(
+        &self,
+        _: &ActContext,
+        _: &Self::Change,
+        _: &Self::Act,
+        _: &Receipt,
+    ) -> impl Future<Output = Result<Verdict, StepError>> + Send {
+        async { Ok(Verdict::Holds(Evidence::said("settled"))) }
+    }
 
     /// Looks whether the step's goal holds. Only this turns a step green.
     fn verify(&self, context: &ActContext, change: Option<&Self::Change>) -> impl Future<Output = Result<Verdict, StepError>> + Send;

@@ -15,11 +15,19 @@ pub enum SystemKind {
     Registry,
     /// A feature-flag store.
     Flags,
+    /// Whatever runs the services.
+    Workloads,
+    /// A service's database.
+    Database,
+    /// A service that is reached by HTTP.
+    Http,
+    /// A store of metrics.
+    Metrics,
 }
 
 impl SystemKind {
     /// All of them, in the order in which they are listed to people.
-    pub const ALL: [Self; 3] = [Self::Kafka, Self::Registry, Self::Flags];
+    pub const ALL: [Self; 7] = [Self::Kafka, Self::Registry, Self::Flags, Self::Workloads, Self::Database, Self::Http, Self::Metrics];
 
     /// The word in `cutover.yaml` and in resource names.
     #[must_use]
@@ -28,6 +36,10 @@ impl SystemKind {
             Self::Kafka => "kafka",
             Self::Registry => "registry",
             Self::Flags => "flags",
+            Self::Workloads => "workloads",
+            Self::Database => "database",
+            Self::Http => "http",
+            Self::Metrics => "metrics",
         }
     }
 }
@@ -45,7 +57,7 @@ pub struct Resource {
     pub system: SystemKind,
     /// Name of the system in the environment.
     pub name: String,
-    /// Sort of thing: `topic`, `subject`, `flag`, `group`.
+    /// Sort of thing: `topic`, `subject`, `flag`, `group`, `service`, `table`.
     pub sort: String,
     /// Its own name there; may hold slashes.
     pub id: String,
@@ -74,6 +86,18 @@ impl Resource {
     #[must_use]
     pub fn flag(store: &str, flag: &str) -> Self {
         Self::new(SystemKind::Flags, store, "flag", flag)
+    }
+
+    /// A service of whatever runs services.
+    #[must_use]
+    pub fn service(workloads: &str, service: &str) -> Self {
+        Self::new(SystemKind::Workloads, workloads, "service", service)
+    }
+
+    /// A table of a database.
+    #[must_use]
+    pub fn table(database: &str, table: &str) -> Self {
+        Self::new(SystemKind::Database, database, "table", table)
     }
 
     fn new(system: SystemKind, name: &str, sort: &str, id: &str) -> Self {

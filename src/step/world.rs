@@ -4,9 +4,13 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::StepError;
+use crate::ports::database::Database;
 use crate::ports::flags::Flags;
+use crate::ports::http::Http;
 use crate::ports::kafka::Kafka;
+use crate::ports::metrics::Metrics;
 use crate::ports::registry::Registry;
+use crate::ports::workloads::Workloads;
 
 /// A system that is ready to be used, or the reason why it is not, told to whoever asks for it.
 type Slot<T> = Result<Arc<T>, StepError>;
@@ -23,6 +27,10 @@ struct Inner {
     kafka: BTreeMap<String, Slot<dyn Kafka>>,
     registry: BTreeMap<String, Slot<dyn Registry>>,
     flags: BTreeMap<String, Slot<dyn Flags>>,
+    workloads: BTreeMap<String, Slot<dyn Workloads>>,
+    database: BTreeMap<String, Slot<dyn Database>>,
+    http: BTreeMap<String, Slot<dyn Http>>,
+    metrics: BTreeMap<String, Slot<dyn Metrics>>,
 }
 
 /// Puts a [`World`] together.
@@ -50,6 +58,34 @@ impl WorldBuilder {
     #[must_use]
     pub fn flags(mut self, name: &str, slot: Result<Arc<dyn Flags>, StepError>) -> Self {
         self.inner.flags.insert(name.to_owned(), slot);
+        self
+    }
+
+    /// Adds what runs the services, or why it cannot be had.
+    #[must_use]
+    pub fn workloads(mut self, name: &str, slot: Result<Arc<dyn Workloads>, StepError>) -> Self {
+        self.inner.workloads.insert(name.to_owned(), slot);
+        self
+    }
+
+    /// Adds a database, or why it cannot be had.
+    #[must_use]
+    pub fn database(mut self, name: &str, slot: Result<Arc<dyn Database>, StepError>) -> Self {
+        self.inner.database.insert(name.to_owned(), slot);
+        self
+    }
+
+    /// Adds a service that is reached by HTTP, or why it cannot be had.
+    #[must_use]
+    pub fn http(mut self, name: &str, slot: Result<Arc<dyn Http>, StepError>) -> Self {
+        self.inner.http.insert(name.to_owned(), slot);
+        self
+    }
+
+    /// Adds a store of metrics, or why it cannot be had.
+    #[must_use]
+    pub fn metrics(mut self, name: &str, slot: Result<Arc<dyn Metrics>, StepError>) -> Self {
+        self.inner.metrics.insert(name.to_owned(), slot);
         self
     }
 
@@ -89,6 +125,43 @@ impl World {
     /// When the environment has none, or a secret it needs is not set.
     pub fn flags(&self, name: &str) -> Result<Arc<dyn Flags>, StepError> {
         self.find("flags", &self.inner.flags, name)
+    }
+
+    /// What runs the services, by its name.
+    ///
+    /// # Errors
+    /// When the environment has none of that name, or a secret it needs is not set.
+    pub fn workloads(&self, name: &str) -> Result<Arc<dyn Workloads>, StepError> {
+        self.find("workloads", &self.inner.workloads, name)
+    }
+
+    /// A database, by its name.
+    ///
+    /// # Errors
+    /// When the environment has none of that name, or a secret it needs is not set.
+    pub fn database(&self, name: &str) -> Result<Arc<dyn Database>, StepError> {
+        self.find("database", &self.inner.database, name)
+    }
+
+    /// A service that is reached by HTTP, by its name.
+    ///
+    /// # Errors
+    /// When the environment has none of that name, or a secret it needs is not set.
+    pub fn http(&self, name: &str) -> Result<Arc<dyn Http>, StepError> {
+        self.find("http", &self.inner.http, name)
+    }
+
+    /// A store of metrics, by its name.
+    ///
+    /// # Errors
+    /// When the environment has none of that name, or a secret it needs is not set.
+    pub fn metrics(&self, name: &str) -> Result<Arc<dyn Metrics>, StepError> {
+        self.find("metrics", &self.inner.metrics, name)
+    }
+
+    /// Everything that runs services here.
+    pub fn all_workloads(&self) -> impl Iterator<Item = Slot<dyn Workloads>> + '_ {
+        self.inner.workloads.values().cloned()
     }
 
     fn find<T: ?Sized>(&self, kind: &str, slots: &BTreeMap<String, Slot<T>>, name: &str) -> Result<Arc<T>, StepError> {

@@ -7,8 +7,8 @@ use schemars::SchemaGenerator;
 use super::super::codes;
 use super::super::diagnostic::Diagnostic;
 use super::super::shape::{Located, Shape};
-use super::file;
 use super::read::Reading;
+use super::{file, reference};
 use crate::step::{Kind, Step};
 
 /// Reads a body; `None` when it cannot be used, which was reported.
@@ -33,6 +33,7 @@ pub(super) fn read(kind: &'static Kind, located: &Located, reading: &mut Reading
             None => fine = false,
         }
     }
+    fine &= reference::fill(&mut *step, located, reading);
     // Why: a kind may complain about the text of a file, so the files come first, and one that is missing was reported already.
     if fine {
         for (pointer, message) in step.complaints() {

@@ -45,7 +45,8 @@ fn beside(playbook: &str, path: &str) -> String {
     playbook.rsplit_once('/').map_or_else(|| path.to_owned(), |(directory, _)| format!("{directory}/{path}"))
 }
 
-fn pointer_of(path: &str, value: &Value, pointer: &str) -> Option<String> {
+/// Where the text stands as a whole value.
+pub(super) fn pointer_of(path: &str, value: &Value, pointer: &str) -> Option<String> {
     match value {
         Value::String(text) if text == path => Some(pointer.to_owned()),
         Value::Array(items) => items.iter().enumerate().find_map(|(index, item)| pointer_of(path, item, &format!("{pointer}/{index}"))),

@@ -5,6 +5,7 @@ mod body;
 mod file;
 mod options;
 mod read;
+mod reference;
 mod step;
 
 use std::collections::BTreeMap;
@@ -42,6 +43,8 @@ pub struct PlaybookStep {
     pub kind: &'static Kind,
     /// What it does.
     pub step: Arc<dyn Step>,
+    /// The earlier steps that its body names.
+    pub refers: Vec<String>,
     /// What it does around that.
     pub options: StepOptions,
     /// Where its `id` stands.

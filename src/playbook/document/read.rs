@@ -37,6 +37,8 @@ pub(super) struct Reading<'a> {
     pub(super) shapes: HashMap<&'static str, Option<Arc<Shape>>>,
     pub(super) texts: BTreeMap<String, Arc<str>>,
     pub(super) ids: HashMap<String, u32>,
+    /// The steps that were read so far: id, kind and body.
+    pub(super) above: Vec<(String, &'static str, Arc<serde_json::Value>)>,
     pub(super) out: &'a mut Diagnostics,
 }
 
@@ -61,7 +63,17 @@ pub(in super::super) fn read(
     let params = params::read(file, root.get("params"), start, vars, out);
     let link = text_of(file, &root, "link", out);
     let description = text_of(file, &root, "description", out);
-    let mut reading = Reading { file, files, catalogue, params, shapes: HashMap::new(), texts: BTreeMap::new(), ids: HashMap::new(), out };
+    let mut reading = Reading {
+        file,
+        files,
+        catalogue,
+        params,
+        shapes: HashMap::new(),
+        texts: BTreeMap::new(),
+        ids: HashMap::new(),
+        above: Vec::new(),
+        out,
+    };
     let steps = steps(&root, start, &mut reading);
     let Reading { params, texts, .. } = reading;
     let values = params

@@ -34,10 +34,17 @@ pub(super) fn read(node: &Node, reading: &mut Reading<'_>) -> Option<PlaybookSte
     let (kind, entry) = kind(entries, id.as_ref().map(|(id, _)| id.as_str()), start, reading)?;
     let body = params::substitute(reading.file, &entry.value, &mut reading.params, reading.out);
     let located = Located::new(&body, entry.key.place);
-    let step = body::read(kind, &located, reading)?;
+    let step = body::read(kind, &located, reading);
+    if let Some((id, _)) = &id {
+        // Why: also a step with a mistake can be named, so that one mistake is not reported twice.
+        let body = step.as_ref().map_or(serde_json::Value::Null, |step| step.body());
+        reading.above.push((id.clone(), kind.name, Arc::new(body)));
+    }
+    let mut step = step?;
+    let refers = step.references().into_iter().map(|(named, _)| named.id.clone()).collect();
     let (id, place) = id?;
     let places = located.spots.iter().map(|(pointer, spot)| (pointer.clone(), spot.value)).collect();
-    Some(PlaybookStep { id, kind, step: Arc::from(step), options: options?, place, places })
+    Some(PlaybookStep { id, kind, step: Arc::from(step), refers, options: options?, place, places })
 }
 
 fn id(node: &Node, start: Place, reading: &mut Reading<'_>) -> Option<(String, Place)> {

@@ -7,7 +7,7 @@ use super::super::suggest;
 use super::super::tree::{Entry, Node, Value};
 
 /// The keys of an environment under which systems stand by name.
-const SYSTEMS: [&str; 3] = ["kafka", "registry", "flags"];
+const SYSTEMS: [&str; 7] = ["kafka", "registry", "flags", "workloads", "database", "http", "metrics"];
 
 /// Parts of names of librdkafka settings whose value is a secret.
 const SECRETIVE: [&str; 6] = ["password", "secret", "token", "jaas", "key.pem", "credential"];

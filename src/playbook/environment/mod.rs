@@ -14,7 +14,7 @@ use super::codes;
 use super::diagnostic::{Diagnostic, Diagnostics};
 use super::suggest;
 use super::tree::Place;
-use crate::ports::settings::{KafkaSettings, RegistrySettings};
+use crate::ports::settings::{DatabaseSettings, HttpSettings, KafkaSettings, MetricsSettings, RegistrySettings, WorkloadsSettings};
 
 pub use crate::step::Approvals;
 pub use written::{FlagStore, Origin, Written};
@@ -32,7 +32,7 @@ pub struct System<T> {
 }
 
 /// One environment.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Environment {
     /// Its name.
     pub name: String,
@@ -50,6 +50,18 @@ pub struct Environment {
     /// Flag stores by name.
     #[serde(default)]
     pub flags: BTreeMap<String, System<FlagStore>>,
+    /// What runs the services, by name.
+    #[serde(default)]
+    pub workloads: BTreeMap<String, System<WorkloadsSettings>>,
+    /// Databases by name.
+    #[serde(default)]
+    pub database: BTreeMap<String, System<DatabaseSettings>>,
+    /// Services that are reached by HTTP, by name.
+    #[serde(default)]
+    pub http: BTreeMap<String, System<HttpSettings>>,
+    /// Stores of metrics by name.
+    #[serde(default)]
+    pub metrics: BTreeMap<String, System<MetricsSettings>>,
 }
 
 /// The whole file.

@@ -39,6 +39,10 @@ fn environment(file: &str, name: String, written: WrittenEnvironment, located: &
         kafka: systems(file, written.kafka, &at("kafka"), "/bootstrap", located),
         registry: systems(file, written.registry, &at("registry"), "/url", located),
         flags: systems(file, written.flags, &at("flags"), "", located),
+        workloads: systems(file, written.workloads, &at("workloads"), "", located),
+        database: systems(file, written.database, &at("database"), "/url", located),
+        http: systems(file, written.http, &at("http"), "/url", located),
+        metrics: systems(file, written.metrics, &at("metrics"), "/url", located),
         name,
     }
 }

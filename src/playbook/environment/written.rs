@@ -6,7 +6,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::Approvals;
-use crate::ports::settings::{KafkaSettings, RegistrySettings};
+use crate::ports::settings::{DatabaseSettings, HttpSettings, KafkaSettings, MetricsSettings, RegistrySettings, WorkloadsSettings};
 
 /// Where the systems of an environment come from when the file does not say it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -56,4 +56,17 @@ pub struct WrittenEnvironment {
     #[expect(clippy::zero_sized_map_values, reason = "there is one sort of store so far, and more will come")]
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub flags: BTreeMap<String, FlagStore>,
+    /// What runs the services, by name.
+    #[expect(clippy::zero_sized_map_values, reason = "there is one sort so far, and more will come")]
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub workloads: BTreeMap<String, WorkloadsSettings>,
+    /// Databases by name, which is usually the service's.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub database: BTreeMap<String, DatabaseSettings>,
+    /// Services that are reached by HTTP, by name.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub http: BTreeMap<String, HttpSettings>,
+    /// Stores of metrics by name.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub metrics: BTreeMap<String, MetricsSettings>,
 }
