@@ -1,8 +1,7 @@
 //! `cutover doctor`.
 
 use clap::Args;
-use serde::{Deserialize, Serialize};
-use serde_json::{Value, json};
+use serde_json::json;
 
 use super::client::Client;
 use super::exit::{self, CliError};
@@ -11,21 +10,13 @@ use super::server::VERSION;
 use super::session::Session;
 use crate::report::{Line, Tone};
 use crate::stack::DataDir;
+use crate::web::documents::{Check, DoctorDocument, StatusDocument};
 
 /// Check the data directory, the server and every system of the environment
 #[derive(Clone, Debug, Args)]
 pub struct DoctorArgs {
     /// Only systems whose name begins with this, for instance `kafka` or `registry main`
     pub systems: Vec<String>,
-}
-
-#[derive(Clone, Debug, Serialize, Deserialize)]
-struct Check {
-    system: String,
-    ok: bool,
-    line: String,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    setting: Option<String>,
 }
 
 /// Runs the command.
@@ -46,9 +37,8 @@ pub async fn run(session: &Session, args: &DoctorArgs) -> Result<u8, CliError> {
     };
     match (load::resolve(session), &client) {
         (Ok(environment), Some(client)) => {
-            let answer: Value = client.post("/api/doctor", &environment).await?;
-            let found: Vec<Check> = serde_json::from_value(answer.get("checks").cloned().unwrap_or_default()).unwrap_or_default();
-            checks.extend(found);
+            let answer: DoctorDocument = client.post("/api/doctor", &environment).await?;
+            checks.extend(answer.checks);
         }
         (Ok(_), None) => {}
         (Err(error), _) => checks.push(failed("cutover.yaml", &error)),
@@ -81,10 +71,9 @@ fn data_directory(session: &Session) -> Check {
 }
 
 async fn server_check(client: &Client) -> Check {
-    match client.get::<Value>("/api/status").await {
+    match client.get::<StatusDocument>("/api/status").await {
         Ok(status) => {
-            let text = |name: &str| status.get(name).and_then(Value::as_str).unwrap_or("unknown").to_owned();
-            let line = format!("{} answers, version {}, state database {}", client.url, text("version"), text("database"));
+            let line = format!("{} answers, version {}, state database {}", client.url, status.version, status.database);
             Check { system: "server".to_owned(), ok: true, line, setting: None }
         }
         Err(error) => failed("server", &error),

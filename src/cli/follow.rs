@@ -2,19 +2,19 @@
 
 use std::time::{Duration, Instant};
 
-use serde::Deserialize;
-use serde_json::{Value, json};
+use serde_json::Value;
 use uuid::Uuid;
 
 use super::client::Client;
 use super::exit::{self, CliError};
 use super::session::{Format, Session};
-use crate::engine::RunState;
 use crate::engine::table::exit_code;
+use crate::engine::{Command, RunState};
 use crate::report::words::{counted, length, short_id};
-use crate::report::{EventDocument, RunDocument, Tone};
+use crate::report::{RunDocument, Tone};
 use crate::ui::progress::RunProgress;
 use crate::ui::prompt;
+use crate::web::documents::{EventsDocument, OrderRequest};
 
 /// How long one request waits for something new.
 const WAIT: Duration = Duration::from_secs(20);
@@ -31,12 +31,6 @@ pub struct Following {
     pub patience: Option<Duration>,
     /// Whether a person at the terminal is asked the run's questions.
     pub answers: bool,
-}
-
-#[derive(Debug, Deserialize)]
-struct News {
-    events: Vec<EventDocument>,
-    state: RunState,
 }
 
 /// Follows a run and returns the exit code of the state in which it rests.
@@ -68,7 +62,7 @@ async fn watch(session: &Session, client: &Client, id: Uuid, how: &Following, pr
     loop {
         let known = state.map(|state| format!("&state={state}")).unwrap_or_default();
         let path = format!("/api/runs/{id}/events?after={after}&wait={}{known}", WAIT.as_secs());
-        let news: News = match client.wait_for(&path, WAIT + Duration::from_secs(15)).await {
+        let news: EventsDocument = match client.wait_for(&path, WAIT + Duration::from_secs(15)).await {
             Ok(news) => news,
             Err(error) if error.exit == exit::UNREACHABLE && away_since.is_none_or(|since| since.elapsed() < AWAY) => {
                 if away_since.is_none() {
@@ -126,7 +120,7 @@ async fn answer(session: &Session, client: &Client, run: &RunDocument) -> Result
         None if prompt::yes(&session.terminal, &format!("{} — approve?", question.text)) => None,
         None => return Ok(false),
     };
-    let order = json!({ "command": "approve", "step": step.id, "evidence": evidence });
+    let order = OrderRequest { command: Command::Approve, step: Some(step.id.clone()), reason: None, evidence };
     match client.post::<Value>(&format!("/api/runs/{}/orders", run.id), &order).await {
         Ok(_) => Ok(true),
         Err(error) => {

@@ -4,14 +4,13 @@ use std::time::Duration;
 
 use chrono::SecondsFormat;
 use clap::Args;
-use serde::Deserialize;
 
 use super::client::Client;
 use super::exit::{self, CliError};
 use super::runs;
 use super::session::{Format, Session};
-use crate::engine::RunState;
-use crate::report::{EventDocument, Tone};
+use crate::report::Tone;
+use crate::web::documents::EventsDocument;
 
 /// Print a run's journal
 #[derive(Clone, Debug, Args)]
@@ -23,13 +22,6 @@ pub struct LogArgs {
     /// Go on printing as the run moves, until it is over
     #[arg(short, long)]
     pub follow: bool,
-}
-
-#[derive(Deserialize)]
-struct News {
-    events: Vec<EventDocument>,
-    state: RunState,
-    seq: i64,
 }
 
 /// Runs the command.
@@ -44,7 +36,7 @@ pub async fn run(session: &Session, args: &LogArgs) -> Result<u8, CliError> {
     loop {
         let wait = if args.follow && after > 0 { 20 } else { 0 };
         let path = format!("/api/runs/{id}/events?after={after}&wait={wait}{step}");
-        let news: News = client.wait_for(&path, Duration::from_secs(40)).await?;
+        let news: EventsDocument = client.wait_for(&path, Duration::from_secs(40)).await?;
         for event in news.events {
             match session.global.output {
                 Format::Text => {
@@ -56,9 +48,8 @@ pub async fn run(session: &Session, args: &LogArgs) -> Result<u8, CliError> {
                 Format::Json => all.push(event),
             }
         }
-        let more = news.seq > after;
         after = after.max(news.seq);
-        if !more && (!args.follow || news.state.is_end()) {
+        if !news.more && (!args.follow || news.state.is_end()) {
             break;
         }
     }

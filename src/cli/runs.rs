@@ -1,9 +1,8 @@
 //! `cutover runs`: the list, one run, and the verbs.
 
-use chrono::{DateTime, Utc};
+use chrono::Utc;
 use clap::{Args, Subcommand};
-use serde::{Deserialize, Serialize};
-use serde_json::{Value, json};
+use serde_json::Value;
 use uuid::Uuid;
 
 use super::client::Client;
@@ -13,6 +12,7 @@ use crate::engine::command::{Answer, Command};
 use crate::report::words::{counted, relative, short_id};
 use crate::report::{Line, RunDocument, Tone};
 use crate::ui::progress::step_line;
+use crate::web::documents::{OrderRequest, RunsDocument};
 
 /// List runs, show one, or tell one something
 #[derive(Clone, Debug, Args)]
@@ -79,16 +79,6 @@ pub struct VerbArgs {
     pub evidence: Option<String>,
 }
 
-#[derive(Debug, Deserialize, Serialize)]
-struct Listed {
-    id: Uuid,
-    playbook: String,
-    environment: String,
-    state: String,
-    started_by: String,
-    started_at: DateTime<Utc>,
-}
-
 /// Runs the command.
 ///
 /// # Errors
@@ -123,9 +113,8 @@ pub async fn resolve(client: &Client, run: Option<&str>) -> Result<Uuid, CliErro
         let found: RunDocument = client.get(&format!("/api/runs/{run}")).await?;
         return Ok(found.id);
     }
-    let listed: Value = client.get("/api/runs?limit=1").await?;
-    let id = listed.pointer("/runs/0/id").and_then(Value::as_str).and_then(|id| id.parse().ok());
-    id.ok_or_else(|| CliError::new(exit::USAGE, "there are no runs yet").hint("cutover apply PLAYBOOK"))
+    let newest: RunsDocument = client.get("/api/runs?limit=1").await?;
+    newest.runs.first().map(|run| run.id).ok_or_else(|| CliError::new(exit::USAGE, "there are no runs yet").hint("cutover apply PLAYBOOK"))
 }
 
 async fn list(session: &Session, client: &Client, args: &ListArgs) -> Result<u8, CliError> {
@@ -138,13 +127,12 @@ async fn list(session: &Session, client: &Client, args: &ListArgs) -> Result<u8,
             path.extend(["&", name, "=", value.as_str()]);
         }
     }
-    let answer: Value = client.get(&path).await?;
+    let document: RunsDocument = client.get(&path).await?;
     if session.is_json() {
-        session.json(&answer)?;
+        session.json(&document)?;
         return Ok(exit::OK);
     }
-    let runs: Vec<Listed> = serde_json::from_value(answer.get("runs").cloned().unwrap_or_default())
-        .map_err(|error| CliError::new(exit::UNEXPECTED, format!("the server's list does not read: {error}")))?;
+    let runs = document.runs;
     if runs.is_empty() {
         session.say("No runs");
         session.next("cutover apply PLAYBOOK");
@@ -213,7 +201,7 @@ async fn tell(session: &Session, client: &Client, command: Command, args: &VerbA
         return Err(CliError::new(exit::USAGE, format!("{} needs a reason", command.as_str())).hint("--reason TEXT"));
     }
     let id = resolve(client, Some(&args.run)).await?;
-    let order = json!({ "command": command, "step": args.step, "reason": args.reason, "evidence": args.evidence });
+    let order = OrderRequest { command, step: args.step.clone(), reason: args.reason.clone(), evidence: args.evidence.clone() };
     let answer: Value = client.post(&format!("/api/runs/{id}/orders"), &order).await?;
     if session.is_json() {
         session.json(&answer)?;

@@ -185,5 +185,6 @@ pub struct Check {
     /// What it said, or why not.
     pub line: String,
     /// Where its address was set.
-    pub setting: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub setting: Option<String>,
 }

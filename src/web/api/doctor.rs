@@ -43,7 +43,7 @@ async fn check(system: String, setting: &str, ask: impl Future<Output = Result<S
         Ok(Err(error)) => (false, words(&error)),
         Err(_) => (false, format!("no answer within {} s", PATIENCE.as_secs())),
     };
-    Check { system, ok, line, setting: setting.to_owned() }
+    Check { system, ok, line, setting: Some(setting.to_owned()) }
 }
 
 /// Without the system's name and setting, which stand beside it.

@@ -3,15 +3,18 @@
 mod list;
 mod run;
 
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
+use std::convert::Infallible;
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::time::Duration;
 
 use axum::http::StatusCode;
-use axum::response::sse::{Event, KeepAlive, KeepAliveStream, Sse};
+use axum::response::sse::{Event, KeepAlive, Sse};
+use axum::response::{IntoResponse, Response};
 use chrono::{DateTime, Utc};
+use futures_util::stream;
 use serde_json::json;
-use tokio::sync::OwnedSemaphorePermit;
+use tokio::time::Instant;
 
 use super::App;
 use super::problem::Problem;
@@ -54,15 +57,40 @@ fn hello() -> Event {
     Event::default().comment("live").retry(Duration::from_secs(2))
 }
 
-fn permit(app: &App) -> Result<OwnedSemaphorePermit, Problem> {
+/// What one kind of page is kept live by.
+trait Feed: Send + Sized + 'static {
+    /// Returns when there may be something new.
+    fn rest(&mut self) -> impl Future<Output = ()> + Send;
+
+    /// Looks what is new to the page and puts it into the queue.
+    fn refresh(&mut self, queue: &mut VecDeque<Event>) -> impl Future<Output = Result<(), Problem>> + Send;
+}
+
+/// The answer that keeps a page live: what the queue holds already, then whatever the feed brings.
+fn live<F: Feed>(app: &App, feed: F, mut queue: VecDeque<Event>) -> Result<Response, Problem> {
     let full = |_| {
         Problem::new(StatusCode::TOO_MANY_REQUESTS, "too_many", "too many pages are being kept live").hint("this page can be loaded again")
     };
-    app.streams.clone().try_acquire_owned().map_err(full)
-}
-
-fn kept_alive<S>(sse: Sse<S>) -> Sse<KeepAliveStream<S>> {
-    sse.keep_alive(KeepAlive::new().interval(HEARTBEAT).text("still here"))
+    let permit = app.streams.clone().try_acquire_owned().map_err(full)?;
+    queue.push_front(hello());
+    let until = Instant::now() + LIFE;
+    let events = stream::unfold((feed, queue, permit), move |(mut feed, mut queue, permit)| async move {
+        loop {
+            if let Some(event) = queue.pop_front() {
+                return Some((Ok::<_, Infallible>(event), (feed, queue, permit)));
+            }
+            if Instant::now() >= until {
+                return None;
+            }
+            feed.rest().await;
+            if let Err(problem) = feed.refresh(&mut queue).await {
+                // Why: the browser comes back by itself, and is then told what is wrong.
+                tracing::debug!(problem = problem.message, "a live stream ends");
+                return None;
+            }
+        }
+    });
+    Ok(Sse::new(events).keep_alive(KeepAlive::new().interval(HEARTBEAT).text("still here")).into_response())
 }
 
 /// An instant at which parts are rendered to be compared: otherwise every "12 s ago" would count as a change.

@@ -1,17 +1,15 @@
 //! `GET /runs/{id}/live`.
 
 use std::collections::VecDeque;
-use std::convert::Infallible;
 use std::time::Duration;
 
 use axum::extract::State;
 use axum::http::HeaderMap;
-use axum::response::IntoResponse;
-use axum::response::sse::{Event, Sse};
-use futures_util::stream;
+use axum::response::Response;
+use axum::response::sse::Event;
 use serde::Deserialize;
-use tokio::sync::{OwnedSemaphorePermit, broadcast};
-use tokio::time::{Instant, sleep};
+use tokio::sync::broadcast;
+use tokio::time::sleep;
 use uuid::Uuid;
 
 use super::super::api::heard;
@@ -21,7 +19,7 @@ use super::super::look::look;
 use super::super::pages::{RunParts, Viewer, journal_row};
 use super::super::problem::Problem;
 use super::super::{App, now};
-use super::{LIFE, Sent, fixed, fragment, hello, kept_alive, permit, resync};
+use super::{Feed, Sent, fixed, fragment, live, resync};
 use crate::driver::{Seen, definition};
 use crate::engine::{JournalEntry, Run};
 use crate::store::runs::RunRow;
@@ -49,25 +47,22 @@ pub(in crate::web) async fn run(
     caller: Caller,
     headers: HeaderMap,
     Params(since): Params<Since>,
-) -> Result<impl IntoResponse, Problem> {
-    let permit = permit(&app)?;
+) -> Result<Response, Problem> {
     let last = headers.get("last-event-id").and_then(|id| id.to_str().ok()).and_then(|id| id.parse().ok());
-    let mut stream = Stream {
+    let mut feed = RunFeed {
         moved: app.moved.subscribe(),
-        app,
+        app: App::clone(&app),
         row,
         viewer: Viewer::new(&caller),
         sent: Sent::default(),
         seq: last.unwrap_or(since.after).max(0),
-        queue: VecDeque::from([hello()]),
-        until: Instant::now() + LIFE,
-        _permit: permit,
     };
-    stream.resume().await?;
-    Ok(kept_alive(Sse::new(stream::unfold(stream, Stream::next))))
+    let mut queue = VecDeque::new();
+    feed.resume(&mut queue).await?;
+    live(&app, feed, queue)
 }
 
-struct Stream {
+struct RunFeed {
     app: App,
     row: RunRow,
     viewer: Viewer,
@@ -75,40 +70,34 @@ struct Stream {
     sent: Sent,
     /// The last journal entry that the page knows.
     seq: i64,
-    queue: VecDeque<Event>,
-    until: Instant,
-    _permit: OwnedSemaphorePermit,
 }
 
-impl Stream {
-    async fn next(mut self) -> Option<(Result<Event, Infallible>, Self)> {
-        loop {
-            if let Some(event) = self.queue.pop_front() {
-                return Some((Ok(event), self));
-            }
-            if Instant::now() >= self.until {
-                return None;
-            }
-            tokio::select! {
-                () = heard(&mut self.moved, self.row.id) => sleep(PAUSE).await,
-                () = sleep(LOOK) => {}
-            }
-            if let Err(problem) = self.refresh().await {
-                // Why: the browser comes back by itself, and is then told what is wrong.
-                tracing::debug!(problem = problem.message, run = %self.row.id, "a live stream ends");
-                return None;
-            }
+impl Feed for RunFeed {
+    async fn rest(&mut self) {
+        tokio::select! {
+            () = heard(&mut self.moved, self.row.id) => sleep(PAUSE).await,
+            () = sleep(LOOK) => {}
         }
     }
 
+    async fn refresh(&mut self, queue: &mut VecDeque<Event>) -> Result<(), Problem> {
+        if self.app.store.journal(self.row.id, self.seq, 1).await?.is_empty() {
+            return Ok(());
+        }
+        let seen = look(&self.app, &self.row).await?;
+        self.send(&seen, queue).await
+    }
+}
+
+impl RunFeed {
     /// Works out what the page has, from the journal up to the entry that it knows, and queues what it misses.
-    async fn resume(&mut self) -> Result<(), Problem> {
+    async fn resume(&mut self, queue: &mut VecDeque<Event>) -> Result<(), Problem> {
         let seen = look(&self.app, &self.row).await?;
         let (known, now) = (self.seq, seen.run.seq());
         let missed = usize::try_from(now - known).unwrap_or(usize::MAX);
         if known > now || (known > 0 && missed > MOST_MISSED) {
             self.note(&seen, &seen.run)?;
-            self.begin_anew(now);
+            self.begin_anew(now, queue);
         } else if known == now {
             self.note(&seen, &seen.run)?;
         } else if known > 0 {
@@ -116,29 +105,21 @@ impl Stream {
             let run = Run::replay(definition(&seen.opened.playbook, seen.plan.as_ref()), before);
             self.note(&seen, &run)?;
         }
-        if known < now && self.queue.len() == 1 {
-            self.send(&seen).await?;
+        if known < now && queue.is_empty() {
+            self.send(&seen, queue).await?;
         }
         Ok(())
     }
 
-    async fn refresh(&mut self) -> Result<(), Problem> {
-        if self.app.store.journal(self.row.id, self.seq, 1).await?.is_empty() {
-            return Ok(());
-        }
-        let seen = look(&self.app, &self.row).await?;
-        self.send(&seen).await
-    }
-
     /// Queues every part that changed and the journal's new rows. Only the last of them carries the number, so that a stream that
     /// breaks off in between is taken up before all of them.
-    async fn send(&mut self, seen: &Seen) -> Result<(), Problem> {
+    async fn send(&mut self, seen: &Seen, queue: &mut VecDeque<Event>) -> Result<(), Problem> {
         let to = seen.run.seq();
         let from = if self.seq == 0 { (to - i64::try_from(MOST_MISSED).unwrap_or(0)).max(0) } else { self.seq };
         let entries: Vec<JournalEntry> = self.app.store.journal(self.row.id, from, to - from).await?;
         let new = self.note(seen, &seen.run)?;
         if entries.len() > MOST_MISSED {
-            self.begin_anew(to);
+            self.begin_anew(to, queue);
             return Ok(());
         }
         let parts = RunParts::new(&seen.row, &seen.run, seen.plan.as_ref(), &self.viewer, now())?;
@@ -150,13 +131,13 @@ impl Stream {
         if let Some(last) = fragments.pop() {
             fragments.push(last.id(to.to_string()));
         }
-        self.queue.extend(fragments);
+        queue.extend(fragments);
         self.seq = to;
         Ok(())
     }
 
-    fn begin_anew(&mut self, seq: i64) {
-        self.queue.push_back(resync().id(seq.to_string()));
+    fn begin_anew(&mut self, seq: i64, queue: &mut VecDeque<Event>) {
+        queue.push_back(resync().id(seq.to_string()));
         self.seq = seq;
     }
 
