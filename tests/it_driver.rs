@@ -292,6 +292,8 @@ async fn an_act_that_takes_longer_than_the_lease_is_finished_before_the_hand_ove
     tokio::time::sleep(SHORT_LEASE * 3).await;
     bench.gate.permits.add_permits(1);
     handed.await.unwrap();
+    let acted = bench.journal(run).await.iter().any(|entry| matches!(entry.entry, Entry::ActDone { .. }));
+    assert!(acted, "it was handed over before the act was finished");
     let next = bench.node("second").await;
     bench.reach(run, "done").await;
     assert_eq!(found(&bench.journal(run).await), 0);
