@@ -10,7 +10,6 @@ use serde_json::{Value, json};
 
 use super::command::Answer;
 use super::*;
-use crate::ports::{PortError, SystemRef};
 use crate::step::{ErasedAct, ErasedChange, ErasedPlan, Evidence, Question, Receipt, Standing, StepError, Verdict};
 
 /// What somebody answers to the effect that is out.
@@ -173,16 +172,19 @@ fn wait() -> Say {
     Say::Plan(ErasedPlan::Wait { now: "not yet".to_owned(), goal: "so".to_owned() })
 }
 
-fn system() -> SystemRef {
-    SystemRef { name: "kafka main".to_owned(), address: "nowhere".to_owned(), setting: "here".to_owned() }
-}
-
+/// A system that does not answer. Written as the journal has it, for the engine knows no ports.
 fn away() -> StepError {
-    StepError::Port(PortError::Unreachable { system: system(), detail: "no".to_owned() })
+    port("unreachable")
 }
 
+/// A system that says no.
 fn refused() -> StepError {
-    StepError::Port(PortError::Refused { system: system(), detail: "no".to_owned() })
+    port("refused")
+}
+
+fn port(how: &str) -> StepError {
+    let system = json!({ "name": "kafka main", "address": "nowhere", "setting": "here" });
+    serde_json::from_value(json!({ "port": { how: { "system": system, "detail": "no" } } })).expect("an error")
 }
 
 fn back(of: &str) -> BackStep {
