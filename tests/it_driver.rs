@@ -15,6 +15,7 @@ use cutover::playbook::{self, Bundle, Carried, Source};
 use cutover::ports::PortError;
 use cutover::ports::flags::{FlagChange, FlagState, Flags};
 use cutover::sim::SimFlags;
+use cutover::stack::DataDir;
 use cutover::stack::process::Identity;
 use cutover::step::World;
 use cutover::store::{Store, StoreOptions, shard_of};
@@ -392,7 +393,8 @@ async fn runs_outlive_the_database() {
             }
         };
         tokio::time::timeout(LONG, wait).await.expect("runs go on");
-        let holding: serde_json::Value = serde_json::from_slice(&std::fs::read(own.data().keeper().join("holding.json")).unwrap()).unwrap();
+        let holding: serde_json::Value =
+            serde_json::from_slice(&std::fs::read(AsRef::<DataDir>::as_ref(&own).keeper().join("holding.json")).unwrap()).unwrap();
         let postgres: Identity = serde_json::from_value(holding["postgres"].clone()).unwrap();
         let pid = nix::unistd::Pid::from_raw(postgres.pid.try_into().unwrap());
         nix::sys::signal::kill(pid, nix::sys::signal::Signal::SIGKILL).unwrap();

@@ -16,7 +16,6 @@ pub const PROGRAM: &str = env!("CARGO_BIN_EXE_cutover");
 
 /// What all tests of a binary share.
 pub struct Ground {
-    #[allow(dead_code, reason = "each test binary uses its own part of it")]
     data: DataDir,
     url: String,
     _reaper: Reaper,
@@ -46,13 +45,6 @@ impl Ground {
         Self { data, url, _reaper: reaper, _lease: lease }
     }
 
-    /// Its data directory.
-    #[must_use]
-    #[allow(dead_code, reason = "each test binary uses its own part of it")]
-    pub fn data(&self) -> &DataDir {
-        &self.data
-    }
-
     /// A new empty database.
     pub async fn database(&self) -> String {
         static COUNT: AtomicU32 = AtomicU32::new(0);
@@ -62,6 +54,13 @@ impl Ground {
         let (place, options) = self.url.split_once('?').unwrap_or((&self.url, ""));
         let (server, _) = place.rsplit_once('/').unwrap();
         format!("{server}/{name}?{options}")
+    }
+}
+
+/// Its data directory, which not every binary asks for.
+impl AsRef<DataDir> for Ground {
+    fn as_ref(&self) -> &DataDir {
+        &self.data
     }
 }
 

@@ -15,7 +15,8 @@ const PART: &str = "postgres";
 const SETTINGS: &[(&str, &str)] = &[
     ("fsync", "off"),
     ("full_page_writes", "off"),
-    ("synchronous_commit", "off"),
+    // Why: with it off, a commit that was answered is lost when the server is killed, not only when the machine is.
+    ("synchronous_commit", "on"),
     ("shared_buffers", "64MB"),
     ("max_connections", "150"),
     ("jit", "off"),
