@@ -467,8 +467,10 @@ impl Controller {
             self.runs.retain(|_, active| busy.contains(&active.hold.shard));
             let quiet: Vec<i16> = self.lease.shards().into_iter().filter(|shard| !busy.contains(shard)).collect();
             self.give_back(&quiet);
-            // Why: one that is entering again would enter after it has left, and count as alive until its new lease ends.
-            let over = !self.lease.entering && (busy.is_empty() && !self.writing && !self.lease.claiming || !self.lease.is_trusted());
+            // Why: one that is entering again, or claiming, would do so after it has left: it would count as alive until its new lease
+            // ends, or its name would stay on shards.
+            let settled = !self.lease.entering && !self.lease.claiming;
+            let over = settled && (busy.is_empty() && !self.writing || !self.lease.is_trusted());
             if over || Instant::now() >= end {
                 break;
             }
