@@ -1,6 +1,8 @@
 //! The driver on a real Postgres: runs go on whatever happens to controllers, connections, the database, and other runs.
 
 mod ground;
+#[path = "it_driver/wire.rs"]
+mod wire;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -23,6 +25,7 @@ use ground::{Ground, ground};
 use tokio::runtime::Runtime;
 use tokio::sync::Semaphore;
 use uuid::Uuid;
+use wire::Wire;
 
 /// A guard against waiting for ever, never a measure.
 const LONG: Duration = Duration::from_mins(2);
@@ -148,6 +151,19 @@ impl Bench {
         };
         let late = tokio::time::timeout(LONG, wait).await.is_err();
         assert!(!late, "run is {last}, not {state}: {:#?}", self.store.journal(run, 0, 1000).await);
+    }
+
+    /// Waits until the journal has this many entries.
+    async fn until_longer(&self, run: Uuid, entries: usize) {
+        let wait = async {
+            while self.store.run(run).await.is_ok_and(|row| row.is_some_and(|row| row.state != "done")) {
+                if self.journal(run).await.len() >= entries {
+                    return;
+                }
+                tokio::time::sleep(Duration::from_millis(5)).await;
+            }
+        };
+        tokio::time::timeout(LONG, wait).await.expect("the journal does not grow");
     }
 
     async fn say(&self, run: Uuid, by: &str, command: Command) -> Answer {
@@ -405,6 +421,29 @@ async fn runs_outlive_the_database() {
         let journal = bench.journal(run).await;
         assert_eq!(journal.len(), 902, "each step has its three entries and no more");
     }
+    node.hand_over().await;
+}
+
+#[tokio::test]
+async fn connections_that_fall_silent_stop_nothing() {
+    let url = ground().database().await;
+    let bench = Bench::on(url.clone(), Duration::from_secs(5)).await;
+    let wire = Wire::to(&url).await;
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
+    let (through, worlds) = (wire.url.clone(), Arc::clone(&bench.worlds));
+    let driver = runtime.spawn(async move {
+        let store = Store::connect(&StoreOptions { url: through, lease: Duration::from_secs(1), connections: 4 }).unwrap();
+        Driver::start(DriverOptions { store, worlds, name: "far".to_owned(), crash: None }).await.unwrap()
+    });
+    let node = Node { driver: Some(driver.await.unwrap()), runtime: Some(runtime) };
+    let run = bench.start(&notes(2000)).await;
+    for silences in 1..=3 {
+        let seen = bench.journal(run).await.len();
+        bench.until_longer(run, seen + 300).await;
+        assert!(wire.fall_silent() > 0, "silence {silences} silences nobody");
+    }
+    bench.reach(run, "done").await;
+    assert_eq!(bench.journal(run).await.len(), 6002, "each step has its three entries and no more");
     node.hand_over().await;
 }
 

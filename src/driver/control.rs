@@ -335,7 +335,7 @@ impl Controller {
         let active: Vec<Uuid> = self.runs.keys().copied().collect();
         let room = i64::try_from(MOST_ACTIVE.saturating_sub(active.len())).unwrap_or_default();
         tokio::spawn(async move {
-            let result = store.poll(id, &shards, &active, room).await;
+            let result = store.answered(store.poll(id, &shards, &active, room)).await;
             let _ = messages.send(Message::Polled(result));
         });
     }
@@ -396,7 +396,7 @@ impl Controller {
         let (store, worlds, opened, messages) =
             (self.store.clone(), Arc::clone(&self.worlds), self.shelf.clone(), self.reporter.messages.clone());
         tokio::spawn(async move {
-            let result = load(&store, worlds.as_ref(), &opened, wanted).await;
+            let result = store.answered(load(&store, worlds.as_ref(), &opened, wanted)).await;
             let _ = messages.send(Message::Loaded(result));
         });
     }
@@ -489,7 +489,7 @@ impl Controller {
             self.store.forgive_loads(&let_go).await?;
             self.store.leave(self.id).await
         };
-        if let Err(error) = left.await {
+        if let Err(error) = self.store.answered(left).await {
             tracing::warn!(%error, "the controller could not be taken out");
         }
     }

@@ -76,7 +76,7 @@ impl Controller {
         self.lease.renewing = true;
         let (store, id, messages, asked_at) = (self.store.clone(), self.id, self.reporter.messages.clone(), Instant::now());
         tokio::spawn(async move {
-            let result = store.renew(id).await;
+            let result = store.answered(store.renew(id)).await;
             let _ = messages.send(Message::Renewed { asked_at, result });
         });
     }
@@ -135,7 +135,7 @@ impl Controller {
                     store.leave(id).await?;
                     store.enter(id, &name).await
                 };
-                match entered.await {
+                match store.answered(entered).await {
                     Ok(now) => {
                         let _ = messages.send(Message::Entered { asked_at, now });
                         return;
@@ -170,7 +170,7 @@ impl Controller {
         let (store, id, messages) = (self.store.clone(), self.id, self.reporter.messages.clone());
         let (held, fenced) = (self.lease.shards(), self.lease.fenced);
         tokio::spawn(async move {
-            let result = store.claim(id, &held, most).await;
+            let result = store.answered(store.claim(id, &held, most)).await;
             let _ = messages.send(Message::Claimed { fenced, result });
         });
     }

@@ -14,7 +14,7 @@ pub(super) async fn write(store: &Store, batch: &Batch, until: Instant, crash: O
     }
     let mut pause = Duration::from_millis(20);
     loop {
-        match store.write(batch).await {
+        match store.answered(store.write(batch)).await {
             Ok(written) => {
                 if let Some(crash) = crash {
                     crash.after_write();

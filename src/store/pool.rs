@@ -1,9 +1,11 @@
 //! Connections to the state database.
 
+use std::io;
 use std::str::FromStr;
 use std::time::Duration;
 
-use sqlx::postgres::{PgConnectOptions, PgPool, PgPoolOptions};
+use sqlx::Connection;
+use sqlx::postgres::{PgConnectOptions, PgConnection, PgPool, PgPoolOptions};
 
 use super::error::StoreError;
 
@@ -46,6 +48,7 @@ impl Store {
             .acquire_timeout(Duration::from_secs(5))
             .idle_timeout(Duration::from_mins(1))
             .test_before_acquire(false)
+            .after_release(|connection, _| Box::pin(still_speaks(connection)))
             .connect_lazy_with(connect);
         Ok(Self { pool, lease: options.lease })
     }
@@ -71,8 +74,30 @@ impl Store {
         Ok(())
     }
 
+    /// Asks, and gives up on a connection that has gone silent: one whose other end is out of reach says neither yes nor no until TCP
+    /// gives up, which takes a quarter of an hour. The server has its own, shorter limits, so a statement that is given up on here is over.
+    ///
+    /// # Errors
+    /// What was asked for, or `Away` after seven tenths of the lease.
+    pub async fn answered<T>(&self, ask: impl Future<Output = Result<T, StoreError>>) -> Result<T, StoreError> {
+        let patience = (self.lease * 7 / 10).max(Duration::from_millis(300));
+        tokio::time::timeout(patience, ask).await.unwrap_or_else(|_| Err(silent().into()))
+    }
+
     /// Closes all connections.
     pub async fn close(&self) {
         self.pool.close().await;
     }
+}
+
+/// How long a connection that was given back may take to say that it is well.
+const SPEAKS_WITHIN: Duration = Duration::from_secs(1);
+
+/// Why: a connection whose question was given up on goes back into the pool, and would keep its place there while it waits for an answer.
+async fn still_speaks(connection: &mut PgConnection) -> Result<bool, sqlx::Error> {
+    tokio::time::timeout(SPEAKS_WITHIN, connection.ping()).await.map_err(|_| silent())?.map(|()| true)
+}
+
+fn silent() -> sqlx::Error {
+    sqlx::Error::Io(io::Error::new(io::ErrorKind::TimedOut, "the connection has gone silent"))
 }
