@@ -12,7 +12,7 @@ use super::session::Session;
 use crate::engine::command::{Answer, Command};
 use crate::report::words::{counted, relative, short_id};
 use crate::report::{Line, RunDocument, Tone};
-use crate::ui::progress::step_line;
+use crate::ui::progress::{guard_lines, step_line};
 
 /// List runs, show one, or tell one something
 #[derive(Clone, Debug, Args)]
@@ -194,6 +194,9 @@ async fn show(session: &Session, client: &Client, run: Option<&str>) -> Result<u
     let ids = width(run.steps.iter().chain(&run.back).map(|step| step.id.as_str()));
     for step in &run.steps {
         session.terminal.print(&step_line(step, ids))?;
+        for line in guard_lines(step, ids) {
+            session.terminal.print(&line)?;
+        }
     }
     if !run.back.is_empty() {
         session.print(Tone::Strong, "the way back")?;
