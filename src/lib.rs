@@ -9,6 +9,8 @@ pub mod step;
 
 pub mod flags;
 
+pub mod guards;
+
 pub mod steps;
 
 pub mod playbook;

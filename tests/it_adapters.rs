@@ -56,6 +56,13 @@ promises!(
     ]
 );
 
+promises!(
+    metrics,
+    cutover::sim::SimMetrics::new("main", std::sync::Arc::default()),
+    crate::adapters::metrics::prometheus(),
+    [it_answers, a_number_is_a_series_without_labels, what_nobody_ever_counted_is_empty, what_is_no_expression_is_invalid,]
+);
+
 mod flags {
     use cutover::sim::SimFlags;
 

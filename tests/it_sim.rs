@@ -1,6 +1,8 @@
 //! Every kind of step, played in a world in memory with every accident that can be thought of: controllers that die at every point,
 //! lost replies, late answers, two controllers, impatient people. `CUTOVER_SIM_SEEDS` asks for more seeds, `CUTOVER_SIM_SEED` for one.
 
+mod guarded;
+
 use std::collections::BTreeMap;
 use std::sync::Arc;
 

@@ -106,7 +106,7 @@ async fn watch(session: &Session, client: &Client, id: Uuid, how: &Following, pr
 }
 
 fn rests(state: RunState, ends_on_question: bool) -> bool {
-    state.is_end() || (state.needs_person() && (ends_on_question || !matches!(state, RunState::Asking | RunState::Paused)))
+    state.is_end() || (state.needs_person() && (ends_on_question || !matches!(state, RunState::Asking | RunState::Paused | RunState::Held)))
 }
 
 /// Asks the person at the terminal what the run asks.
@@ -161,7 +161,8 @@ fn conclude(session: &Session, run: &RunDocument) -> Result<u8, CliError> {
             Some(kind) => session.next(format!("cutover runs approve {id} --evidence {}", kind.to_uppercase())),
             None => session.next(format!("cutover runs approve {id}")),
         },
-        RunState::Failed | RunState::Frozen | RunState::Held => {
+        RunState::Held => session.next(format!("cutover runs resume {id} --reason TEXT, or cutover runs revert {id}")),
+        RunState::Failed | RunState::Frozen => {
             session.next(format!("cutover runs retry {id}, or cutover runs revert {id}"));
         }
         RunState::Stuck | RunState::Quarantined => {

@@ -5,10 +5,12 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::adapters::flags::BuiltInFlags;
 use crate::adapters::kafka::KafkaCluster;
+use crate::adapters::metrics::Prometheus;
 use crate::adapters::registry::ConfluentRegistry;
 use crate::adapters::secret::Secrets;
 use crate::playbook::environment::{Environment, System};
 use crate::ports::kafka::Kafka;
+use crate::ports::metrics::Metrics;
 use crate::ports::registry::Registry;
 use crate::step::{StepError, World};
 use crate::store::Store;
@@ -27,13 +29,14 @@ pub struct RealWorlds {
     secrets: Arc<dyn Secrets>,
     kafka: Kept<dyn Kafka>,
     registry: Kept<dyn Registry>,
+    metrics: Kept<dyn Metrics>,
 }
 
 impl RealWorlds {
     /// Worlds whose built-in flags lie in this database and whose secrets are found there.
     #[must_use]
     pub fn new(store: Store, secrets: Arc<dyn Secrets>) -> Self {
-        Self { store, secrets, kafka: Mutex::default(), registry: Mutex::default() }
+        Self { store, secrets, kafka: Mutex::default(), registry: Mutex::default(), metrics: Mutex::default() }
     }
 }
 
@@ -53,6 +56,13 @@ impl Worlds for RealWorlds {
                 Ok(registry as Arc<dyn Registry>)
             };
             world = world.registry(name, keep(&self.registry, name, system, connect));
+        }
+        for (name, system) in &environment.metrics {
+            let connect = || {
+                let metrics = Prometheus::connect(name, &system.settings, &system.setting, self.secrets.as_ref())?;
+                Ok(metrics as Arc<dyn Metrics>)
+            };
+            world = world.metrics(name, keep(&self.metrics, name, system, connect));
         }
         for (name, system) in &environment.flags {
             world = world.flags(name, Ok(Arc::new(BuiltInFlags::new(self.store.clone(), &environment.name, name, &system.setting))));

@@ -16,6 +16,10 @@ pub enum Effect {
     Act(u64),
     /// Tell the act of this ticket that its position is saved, once it is durable.
     CursorSaved(u64),
+    /// Look whether the act that was done last has settled.
+    Settle(u64),
+    /// Look at these guards of the present step, beside whatever else is under way.
+    Watch(u64, Vec<usize>),
     /// Look whether the present step's goal holds.
     Verify(u64),
     /// Put the way back together.

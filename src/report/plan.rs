@@ -109,6 +109,7 @@ pub fn lines(plan: &PlanDocument, all: bool) -> Vec<Line> {
         if let Some(text) = &step.approval {
             out.push(line(Tone::Warn, format!("    asks before it begins: {text}")));
         }
+        out.extend(step.guards.iter().map(|guard| line(Tone::Dim, format!("    guarded by {guard}"))));
         if let (true, ErasedPlan::Change(change)) = (all, &step.plan) {
             out.extend(change.effects.iter().map(|effect| line(Tone::Dim, format!("      {}", effect_line(effect)))));
             out.extend(change.acts.iter().map(|act| line(Tone::Dim, format!("      act: {}", act.line))));

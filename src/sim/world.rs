@@ -1,10 +1,10 @@
-//! One simulated environment: a cluster, a registry, a flag store and a clock, each named `main`.
+//! One simulated environment: a cluster, a registry, a flag store, a store of metrics and a clock, each named `main`.
 
 use std::sync::Arc;
 
 use serde_json::{Value, json};
 
-use super::{Faults, SimClock, SimFlags, SimKafka, SimRegistry};
+use super::{Faults, SimClock, SimFlags, SimKafka, SimMetrics, SimRegistry};
 use crate::step::World;
 
 /// The name of each system in [`SimWorld::world`].
@@ -19,17 +19,21 @@ pub struct SimWorld {
     pub registry: Arc<SimRegistry>,
     /// The flag store.
     pub flags: Arc<SimFlags>,
+    /// The store of metrics.
+    pub metrics: Arc<SimMetrics>,
     /// The clock.
     pub clock: Arc<SimClock>,
 }
 
 impl Default for SimWorld {
     fn default() -> Self {
+        let clock = Arc::default();
         Self {
             kafka: Arc::new(SimKafka::new(NAME)),
             registry: Arc::new(SimRegistry::new(NAME)),
             flags: Arc::new(SimFlags::new(NAME)),
-            clock: Arc::default(),
+            metrics: Arc::new(SimMetrics::new(NAME, Arc::clone(&clock))),
+            clock,
         }
     }
 }
@@ -45,7 +49,8 @@ impl SimWorld {
     #[must_use]
     pub fn world(&self) -> World {
         let (kafka, registry, flags) = (Arc::clone(&self.kafka), Arc::clone(&self.registry), Arc::clone(&self.flags));
-        World::builder("sim").kafka(NAME, Ok(kafka)).registry(NAME, Ok(registry)).flags(NAME, Ok(flags)).build()
+        let metrics = Arc::clone(&self.metrics);
+        World::builder("sim").kafka(NAME, Ok(kafka)).registry(NAME, Ok(registry)).flags(NAME, Ok(flags)).metrics(NAME, Ok(metrics)).build()
     }
 
     /// From now on calls to every system fail as `faults` says.
@@ -53,6 +58,7 @@ impl SimWorld {
         self.kafka.set_faults(faults.clone());
         self.registry.set_faults(faults.clone());
         self.flags.set_faults(faults.clone());
+        self.metrics.set_faults(faults.clone());
     }
 
     /// Everything that two worlds in which the same things were done have in common: ids that systems draw are left out or numbered

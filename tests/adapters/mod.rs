@@ -1,6 +1,7 @@
 //! The adapters on real servers: how tests get at them, and promises that memory cannot show.
 
 mod faults;
+pub mod metrics;
 mod transactions;
 
 use std::collections::BTreeMap;

@@ -3,6 +3,7 @@
 
 pub mod flags;
 pub mod kafka;
+pub mod metrics;
 pub mod registry;
 
 use uuid::Uuid;

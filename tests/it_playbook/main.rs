@@ -4,6 +4,7 @@ mod broken;
 mod commands;
 mod document;
 mod environment;
+mod guards;
 mod kinds;
 mod pages;
 mod params;

@@ -33,6 +33,9 @@ pub(in crate::web) async fn doctor(State(app): State<App>, Body(environment): Bo
     if environment.flags.is_empty() {
         asked.push(check("flags main".to_owned(), "built in", flags(&world, "main")).boxed());
     }
+    for (name, system) in &environment.metrics {
+        asked.push(check(format!("metrics {name}"), &system.setting, metrics(&world, name)).boxed());
+    }
     Json(DoctorDocument { checks: join_all(asked).await })
 }
 
@@ -64,6 +67,11 @@ async fn kafka(world: &World, name: &str) -> Result<String, StepError> {
 async fn registry(world: &World, name: &str) -> Result<String, StepError> {
     let registry = world.registry(name)?;
     registry.ping().await?;
+    Ok("answers".to_owned())
+}
+
+async fn metrics(world: &World, name: &str) -> Result<String, StepError> {
+    world.metrics(name)?.ping().await?;
     Ok("answers".to_owned())
 }
 
