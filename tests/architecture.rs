@@ -13,7 +13,7 @@ const NARROWER: &[(&str, &[&str])] = &[
     ("engine", &["step"]),
     ("steps", &["ports", "step"]),
     ("flags", &["ports"]),
-    ("stack", &["ports", "ui"]),
+    ("stack", &["ports", "store", "ui"]),
     ("adapters", &["ports", "step", "flags", "store"]),
 ];
 
