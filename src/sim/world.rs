@@ -1,14 +1,18 @@
-//! One simulated environment: a cluster, a registry, a flag store and a clock, each named `main`.
+//! One simulated environment: a cluster, a registry, a flag store, services and a clock, each named `main`, and the service `hiring`
+//! by HTTP.
 
 use std::sync::Arc;
 
 use serde_json::{Value, json};
 
-use super::{Faults, SimClock, SimFlags, SimKafka, SimRegistry};
+use super::{Faults, SimClock, SimFlags, SimHttp, SimKafka, SimRegistry, SimWorkloads};
 use crate::step::World;
 
 /// The name of each system in [`SimWorld::world`].
 pub const NAME: &str = "main";
+
+/// The service that is reached by HTTP.
+pub const SERVICE: &str = "hiring";
 
 /// A simulated environment. Clones share it.
 #[derive(Clone, Debug)]
@@ -19,6 +23,8 @@ pub struct SimWorld {
     pub registry: Arc<SimRegistry>,
     /// The flag store.
     pub flags: Arc<SimFlags>,
+    /// The services.
+    pub workloads: Arc<SimWorkloads>,
     /// The clock.
     pub clock: Arc<SimClock>,
 }
@@ -29,6 +35,7 @@ impl Default for SimWorld {
             kafka: Arc::new(SimKafka::new(NAME)),
             registry: Arc::new(SimRegistry::new(NAME)),
             flags: Arc::new(SimFlags::new(NAME)),
+            workloads: Arc::new(SimWorkloads::new(NAME)),
             clock: Arc::default(),
         }
     }
@@ -45,7 +52,9 @@ impl SimWorld {
     #[must_use]
     pub fn world(&self) -> World {
         let (kafka, registry, flags) = (Arc::clone(&self.kafka), Arc::clone(&self.registry), Arc::clone(&self.flags));
-        World::builder("sim").kafka(NAME, Ok(kafka)).registry(NAME, Ok(registry)).flags(NAME, Ok(flags)).build()
+        let http = Arc::new(SimHttp::new(SERVICE, Arc::clone(&self.workloads)));
+        let world = World::builder("sim").kafka(NAME, Ok(kafka)).registry(NAME, Ok(registry)).flags(NAME, Ok(flags));
+        world.workloads(NAME, Ok(Arc::clone(&self.workloads) as _)).http(SERVICE, Ok(http)).build()
     }
 
     /// From now on calls to every system fail as `faults` says.
@@ -53,13 +62,19 @@ impl SimWorld {
         self.kafka.set_faults(faults.clone());
         self.registry.set_faults(faults.clone());
         self.flags.set_faults(faults.clone());
+        self.workloads.set_faults(faults.clone());
     }
 
     /// Everything that two worlds in which the same things were done have in common: ids that systems draw are left out or numbered
     /// in order, and the clock is left out.
     #[must_use]
     pub fn snapshot(&self) -> Value {
-        json!({ "kafka": self.kafka.snapshot(), "registry": self.registry.snapshot(), "flags": self.flags.snapshot() })
+        json!({
+            "kafka": self.kafka.snapshot(),
+            "registry": self.registry.snapshot(),
+            "flags": self.flags.snapshot(),
+            "workloads": self.workloads.snapshot(),
+        })
     }
 }
 
