@@ -16,7 +16,7 @@ const NARROWER: &[(&str, &[&str])] = &[
     ("steps", &["ports", "step"]),
     ("flags", &["ports"]),
     ("guards", &["ports", "step"]),
-    ("stack", &["ports", "ui"]),
+    ("stack", &["ports", "store", "ui"]),
     ("adapters", &["ports", "step", "flags", "store"]),
 ];
 

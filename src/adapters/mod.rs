@@ -1,5 +1,5 @@
-//! The ports on the real things: Kafka through librdkafka, schema registries and metrics through HTTP. An adapter knows the wire and the other
-//! side's quirks; it knows no step, no plan and no journal.
+//! The ports on the real things: Kafka through librdkafka, schema registries, metrics and services through HTTP, workloads through the
+//! state database. An adapter knows the wire and the other side's quirks; it knows no step, no plan and no journal.
 
 pub mod flags;
 pub mod http;
@@ -7,3 +7,4 @@ pub mod kafka;
 pub mod metrics;
 pub mod registry;
 pub mod secret;
+pub mod workloads;

@@ -4,14 +4,14 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use clap::Args;
+use serde_json::json;
 
 use super::exit::{self, CliError};
 use super::lint::variable;
 use super::session::Session;
 use crate::playbook::environment::{self, Config, Environment, Origin, System};
 use crate::playbook::{self, Bundle, Diagnostics, Directory, Source};
-use crate::ports::settings::{KafkaSettings, RegistrySettings};
-use crate::stack::{DataDir, local};
+use crate::stack::{DataDir, local, supervisor};
 
 /// Which playbook, with which values.
 #[derive(Clone, Debug, Args)]
@@ -89,6 +89,12 @@ pub fn resolve(session: &Session) -> Result<Environment, CliError> {
     Ok(found)
 }
 
+/// Reads settings as they would stand in `cutover.yaml`.
+fn settings<T: serde::de::DeserializeOwned>(value: serde_json::Value, setting: String) -> Result<System<T>, CliError> {
+    let settings = serde_json::from_value(value).map_err(|error| CliError::new(exit::UNEXPECTED, error.to_string()))?;
+    Ok(System { settings, setting })
+}
+
 fn fill_from_stack(session: &Session, found: &mut Environment) -> Result<(), CliError> {
     let down = || {
         let message = format!("environment {} takes its systems from the local stack, and that was never started", found.name);
@@ -97,12 +103,21 @@ fn fill_from_stack(session: &Session, found: &mut Environment) -> Result<(), Cli
     let data = DataDir::open_existing(&session.data_path())?.ok_or_else(down)?;
     let addresses = local::addresses(&data)?.ok_or_else(down)?;
     let setting = |what: &str| format!("{}: {what}, from the local stack (`cutover stack up`)", data.stack_file().display());
-    let kafka = serde_json::json!({ "bootstrap": addresses.kafka.bootstrap });
-    let registry = serde_json::json!({ "url": addresses.registry.url });
-    let broken = |error: serde_json::Error| CliError::new(exit::UNEXPECTED, error.to_string());
-    let kafka: KafkaSettings = serde_json::from_value(kafka).map_err(broken)?;
-    let registry: RegistrySettings = serde_json::from_value(registry).map_err(broken)?;
-    found.kafka.insert("main".to_owned(), System { settings: kafka, setting: setting("kafka") });
-    found.registry.insert("main".to_owned(), System { settings: registry, setting: setting("registry") });
+    let main = || "main".to_owned();
+    found.kafka.insert(main(), settings(json!({ "bootstrap": addresses.kafka.bootstrap }), setting("kafka"))?);
+    found.registry.insert(main(), settings(json!({ "url": addresses.registry.url }), setting("registry"))?);
+    if let Some(prometheus) = &addresses.prometheus {
+        found.metrics.insert(main(), settings(json!({ "url": prometheus.url }), setting("prometheus"))?);
+    }
+    for (service, database) in local::readable(&data)? {
+        let password = format!("file:{}", database.password.display());
+        let value = json!({ "url": database.url, "password": password });
+        found.database.insert(service, settings(value, setting("postgres"))?);
+    }
+    let supervised = "the local stack's services (`cutover supervise`)";
+    found.workloads.insert(main(), settings(json!("supervisor"), supervised.to_owned())?);
+    for (service, url) in supervisor::urls(&data)? {
+        found.http.insert(service, settings(json!({ "url": url }), supervised.to_owned())?);
+    }
     Ok(())
 }

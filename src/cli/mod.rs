@@ -23,6 +23,7 @@ pub mod server;
 pub mod session;
 pub mod stack;
 pub mod steps;
+pub mod supervise;
 pub mod version;
 pub mod watch;
 
@@ -89,7 +90,8 @@ enum Command {
     Schema(schema::SchemaArgs),
     Doctor(doctor::DoctorArgs),
     Serve(serve::ServeArgs),
-    /// A real Kafka, schema registry and Postgres on this machine
+    Supervise(supervise::SuperviseArgs),
+    /// A real Kafka, schema registry, Postgres and Prometheus on this machine
     #[command(subcommand)]
     Stack(StackCommand),
     Db(db::DbArgs),
@@ -168,6 +170,7 @@ async fn dispatch(session: &Session, command: Command) -> Result<u8, CliError> {
         Command::Schema(args) => schema::run(&args, &mut out, &mut talk, session.form()),
         Command::Doctor(args) => doctor::run(session, &args).await,
         Command::Serve(args) => serve::run(session, &args).await,
+        Command::Supervise(args) => supervise::run(session, &args).await,
         Command::Stack(command) => run_stack(session, command).await,
         Command::Db(args) => db::run(session, &args).await,
         Command::Demo(args) => demo::run(session, &args).await,

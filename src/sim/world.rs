@@ -1,14 +1,18 @@
-//! One simulated environment: a cluster, a registry, a flag store, a store of metrics and a clock, each named `main`.
+//! One simulated environment: a cluster, a registry, a flag store, services, a store of metrics and a clock, each named `main`, and the
+//! service `hiring` by HTTP.
 
 use std::sync::Arc;
 
 use serde_json::{Value, json};
 
-use super::{Faults, SimClock, SimFlags, SimKafka, SimMetrics, SimRegistry};
+use super::{Faults, SimClock, SimFlags, SimHttp, SimKafka, SimMetrics, SimRegistry, SimWorkloads};
 use crate::step::World;
 
 /// The name of each system in [`SimWorld::world`].
 pub const NAME: &str = "main";
+
+/// The service that is reached by HTTP.
+pub const SERVICE: &str = "hiring";
 
 /// A simulated environment. Clones share it.
 #[derive(Clone, Debug)]
@@ -21,6 +25,8 @@ pub struct SimWorld {
     pub flags: Arc<SimFlags>,
     /// The store of metrics.
     pub metrics: Arc<SimMetrics>,
+    /// The services.
+    pub workloads: Arc<SimWorkloads>,
     /// The clock.
     pub clock: Arc<SimClock>,
 }
@@ -32,6 +38,7 @@ impl Default for SimWorld {
             kafka: Arc::new(SimKafka::new(NAME)),
             registry: Arc::new(SimRegistry::new(NAME)),
             flags: Arc::new(SimFlags::new(NAME)),
+            workloads: Arc::new(SimWorkloads::new(NAME)),
             metrics: Arc::new(SimMetrics::new(NAME, Arc::clone(&clock))),
             clock,
         }
@@ -49,8 +56,9 @@ impl SimWorld {
     #[must_use]
     pub fn world(&self) -> World {
         let (kafka, registry, flags) = (Arc::clone(&self.kafka), Arc::clone(&self.registry), Arc::clone(&self.flags));
-        let metrics = Arc::clone(&self.metrics);
-        World::builder("sim").kafka(NAME, Ok(kafka)).registry(NAME, Ok(registry)).flags(NAME, Ok(flags)).metrics(NAME, Ok(metrics)).build()
+        let (http, metrics) = (Arc::new(SimHttp::new(SERVICE, Arc::clone(&self.workloads))), Arc::clone(&self.metrics));
+        let world = World::builder("sim").kafka(NAME, Ok(kafka)).registry(NAME, Ok(registry)).flags(NAME, Ok(flags));
+        world.workloads(NAME, Ok(Arc::clone(&self.workloads) as _)).http(SERVICE, Ok(http)).metrics(NAME, Ok(metrics)).build()
     }
 
     /// From now on calls to every system fail as `faults` says.
@@ -59,13 +67,19 @@ impl SimWorld {
         self.registry.set_faults(faults.clone());
         self.flags.set_faults(faults.clone());
         self.metrics.set_faults(faults.clone());
+        self.workloads.set_faults(faults.clone());
     }
 
     /// Everything that two worlds in which the same things were done have in common: ids that systems draw are left out or numbered
     /// in order, and the clock is left out.
     #[must_use]
     pub fn snapshot(&self) -> Value {
-        json!({ "kafka": self.kafka.snapshot(), "registry": self.registry.snapshot(), "flags": self.flags.snapshot() })
+        json!({
+            "kafka": self.kafka.snapshot(),
+            "registry": self.registry.snapshot(),
+            "flags": self.flags.snapshot(),
+            "workloads": self.workloads.snapshot(),
+        })
     }
 }
 

@@ -19,6 +19,10 @@ pub const FORMATS: &[(&str, FormatCheck)] = &[
     ("file", check_file),
     ("secret-ref", |text| text.parse::<crate::ports::settings::SecretRef>().map(|_| ())),
     ("http-url", check_http_url),
+    ("service-name", check_service_name),
+    ("release", check_release),
+    ("dotted-release", |text| text.parse::<DottedRelease>().map(|_| ())),
+    ("url-path", check_url_path),
 ];
 
 /// A length of time, written `300ms`, `10s`, `5m`, `2h` or `7d`; parts may be joined as in `1h30m`.
@@ -98,6 +102,53 @@ impl JsonSchema for Span {
     }
 }
 
+/// A release whose parts are numbers, as in `1.10`: compared number by number, and a part that is left out is 0.
+#[derive(Clone, Debug)]
+pub struct DottedRelease {
+    text: String,
+    parts: Vec<u64>,
+}
+
+impl FromStr for DottedRelease {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let part = |part: &str| part.bytes().all(|byte| byte.is_ascii_digit()).then(|| part.parse().ok()).flatten();
+        let parts: Option<Vec<u64>> = text.split('.').map(part).collect();
+        let wrong =
+            || format!("`{text}` cannot be compared: write numbers with dots between them, for instance \"1.5\" or \"2.10.3\", in quotes");
+        Ok(Self { text: text.to_owned(), parts: parts.ok_or_else(wrong)? })
+    }
+}
+
+impl fmt::Display for DottedRelease {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.text)
+    }
+}
+
+impl Ord for DottedRelease {
+    fn cmp(&self, other: &Self) -> std::cmp::Ordering {
+        let longer = self.parts.len().max(other.parts.len());
+        let part = |release: &Self, at: usize| release.parts.get(at).copied().unwrap_or_default();
+        (0..longer).map(|at| part(self, at).cmp(&part(other, at))).find(|order| order.is_ne()).unwrap_or(std::cmp::Ordering::Equal)
+    }
+}
+
+impl PartialOrd for DottedRelease {
+    fn partial_cmp(&self, other: &Self) -> Option<std::cmp::Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl PartialEq for DottedRelease {
+    fn eq(&self, other: &Self) -> bool {
+        self.cmp(other).is_eq()
+    }
+}
+
+impl Eq for DottedRelease {}
+
 fn check_topic_name(text: &str) -> Result<(), String> {
     // Source: Kafka's own rule in org.apache.kafka.common.internals.Topic.
     let legal = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'_' | b'-');
@@ -119,6 +170,32 @@ fn check_flag_name(text: &str) -> Result<(), String> {
         Ok(())
     } else {
         Err(format!("`{text}` cannot be a flag name: use 1 to 200 letters, digits, `.`, `_` and `-`"))
+    }
+}
+
+fn check_service_name(text: &str) -> Result<(), String> {
+    let legal = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-');
+    if !text.is_empty() && text.len() <= 64 && text.bytes().all(legal) {
+        Ok(())
+    } else {
+        Err(format!("`{text}` cannot be a service's name: use 1 to 64 letters, digits, `-` and `_`"))
+    }
+}
+
+fn check_release(text: &str) -> Result<(), String> {
+    let legal = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'_' | b'-' | b'+');
+    if !text.is_empty() && text.len() <= 64 && text.bytes().all(legal) {
+        Ok(())
+    } else {
+        Err(format!("`{text}` cannot be a release: use 1 to 64 letters, digits, `.`, `_`, `-` and `+`, in quotes"))
+    }
+}
+
+fn check_url_path(text: &str) -> Result<(), String> {
+    if text.starts_with('/') && !text.starts_with("//") && !text.contains(char::is_whitespace) {
+        Ok(())
+    } else {
+        Err(format!("`{text}` is not a path; it begins with one slash, as in /api/v0/exercise"))
     }
 }
 
@@ -156,6 +233,18 @@ mod tests {
     fn what_is_no_span_is_refused() {
         for text in ["", "10", "s", "1y", "-1s", "1.5h", "99999999999999999999d", "40000d"] {
             assert!(text.parse::<Span>().is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn releases_compare_number_by_number() {
+        let release = |text: &str| text.parse::<DottedRelease>().expect("a release");
+        assert!(release("1.10") > release("1.9"));
+        assert!(release("2") > release("1.99.99"));
+        assert_eq!(release("1.5"), release("1.5.0"));
+        assert_eq!(release("1.5.0").to_string(), "1.5.0");
+        for text in ["", "1.", ".5", "1.5-rc1", "v1.5", "1..5", "+1", "99999999999999999999"] {
+            assert!(text.parse::<DottedRelease>().is_err(), "{text}");
         }
     }
 

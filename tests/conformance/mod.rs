@@ -2,9 +2,11 @@
 //! servers: a promise that only one of them keeps fails here.
 
 pub mod flags;
+pub mod http;
 pub mod kafka;
 pub mod metrics;
 pub mod registry;
+pub mod workloads;
 
 use uuid::Uuid;
 

@@ -11,6 +11,8 @@ use super::super::documents::{Check, DoctorDocument};
 use super::super::input::Body;
 use crate::playbook::environment::Environment;
 use crate::ports::PortError;
+use crate::ports::http::HttpRequest;
+use crate::ports::workloads::InstanceState;
 use crate::report::words::counted;
 use crate::step::{StepError, World};
 
@@ -35,6 +37,12 @@ pub(in crate::web) async fn doctor(State(app): State<App>, Body(environment): Bo
     }
     for (name, system) in &environment.metrics {
         asked.push(check(format!("metrics {name}"), &system.setting, metrics(&world, name)).boxed());
+    }
+    for (name, system) in &environment.workloads {
+        asked.push(check(format!("workloads {name}"), &system.setting, workloads(&world, name)).boxed());
+    }
+    for (name, system) in &environment.http {
+        asked.push(check(format!("http {name}"), &system.setting, http(&world, name)).boxed());
     }
     Json(DoctorDocument { checks: join_all(asked).await })
 }
@@ -77,4 +85,16 @@ async fn metrics(world: &World, name: &str) -> Result<String, StepError> {
 
 async fn flags(world: &World, name: &str) -> Result<String, StepError> {
     Ok(format!("revision {}", world.flags(name)?.revision().await?))
+}
+
+async fn workloads(world: &World, name: &str) -> Result<String, StepError> {
+    let instances = world.workloads(name)?.instances(None).await?;
+    let ready = instances.iter().filter(|instance| instance.state == InstanceState::Ready).count();
+    Ok(format!("{}, {ready} ready", counted(instances.len(), "instance", "instances")))
+}
+
+/// Whatever it answers shows that it is there.
+async fn http(world: &World, name: &str) -> Result<String, StepError> {
+    let request = HttpRequest { method: "GET".to_owned(), path: "/".to_owned(), body: None, timeout: PATIENCE };
+    Ok(format!("answers with {}", world.http(name)?.send(&request).await?.status))
 }
