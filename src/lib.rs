@@ -27,6 +27,8 @@ pub mod ui;
 
 pub mod stack;
 
+pub mod samples;
+
 pub mod sim;
 
 pub mod web;
