@@ -29,6 +29,8 @@ pub mod ui;
 
 pub mod stack;
 
+pub mod samples;
+
 pub mod sim;
 
 pub mod web;

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 /// The rooms from left to right. A room may import from rooms to its left, and nothing else of ours.
 const ROOMS: &[&str] = &[
-    "ports", "step", "flags", "guards", "steps", "playbook", "engine", "store", "adapters", "driver", "report", "ui", "stack", "sim",
+    "ports", "step", "flags", "guards", "steps", "playbook", "engine", "store", "adapters", "driver", "report", "ui", "stack", "samples", "sim",
     "web", "cli",
 ];
 

@@ -17,6 +17,7 @@ pub mod log;
 pub mod open;
 pub mod plan;
 pub mod runs;
+pub mod sample;
 pub mod schema;
 pub mod serve;
 pub mod server;
@@ -105,6 +106,8 @@ enum Command {
         subject: Vec<String>,
     },
     #[command(hide = true)]
+    Sample(sample::SampleArgs),
+    #[command(hide = true)]
     Keeper,
     #[command(hide = true)]
     Reaper,
@@ -177,6 +180,7 @@ async fn dispatch(session: &Session, command: Command) -> Result<u8, CliError> {
         Command::Completions(args) => completions::run(session, &args),
         Command::Version => version::run(session),
         Command::Help { subject } => help(session, &subject),
+        Command::Sample(args) => sample::run(&args).await,
         Command::Keeper => {
             keeper::run(&session.data_path()).await?;
             Ok(exit::OK)

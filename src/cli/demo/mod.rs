@@ -1,18 +1,20 @@
 //! `cutover demo`: the whole thing on this machine, on real parts.
 
+pub mod ledger;
+
 use std::path::PathBuf;
 
-use clap::Args;
+use clap::{Args, Subcommand};
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-use super::client::Client;
-use super::exit::{self, CliError};
-use super::follow::{self, Following};
-use super::load::{self, PlaybookArgs};
-use super::plan;
-use super::server;
-use super::session::{Format, Session};
+use crate::cli::client::Client;
+use crate::cli::exit::{self, CliError};
+use crate::cli::follow::{self, Following};
+use crate::cli::load::{self, PlaybookArgs};
+use crate::cli::plan;
+use crate::cli::server;
+use crate::cli::session::{Format, Session};
 use crate::engine::RunState;
 use crate::report::words::short_id;
 use crate::report::{RunDocument, Tone};
@@ -25,9 +27,20 @@ const PLAYBOOK: &str = "playbooks/hello.yaml";
 /// Start the local stack, apply a playbook on it and show where the page is
 #[derive(Clone, Debug, Args)]
 pub struct DemoArgs {
+    /// A part of it alone.
+    #[command(subcommand)]
+    pub part: Option<DemoPart>,
+
     /// Stop everything that runs afterwards
     #[arg(long)]
     pub once: bool,
+}
+
+/// A part of the demo.
+#[derive(Clone, Debug, Subcommand)]
+pub enum DemoPart {
+    /// Count what became of every request of a traffic
+    Ledger(ledger::LedgerArgs),
 }
 
 /// Runs the command.
@@ -35,6 +48,9 @@ pub struct DemoArgs {
 /// # Errors
 /// When a part does not start or the run does not end well.
 pub async fn run(session: &Session, args: &DemoArgs) -> Result<u8, CliError> {
+    if let Some(DemoPart::Ledger(args)) = &args.part {
+        return ledger::run(session, args).await;
+    }
     let data = session.data()?;
     let played = play(session, args.once).await;
     if args.once {
