@@ -11,7 +11,7 @@ const ROOMS: &[&str] =
 /// Imports that are narrower than the order of the rooms: what a room must not know although it lies to its left.
 const NARROWER: &[(&str, &[&str])] = &[
     ("engine", &["step"]),
-    ("steps", &["ports", "step"]),
+    ("steps", &["ports", "step", "flags"]),
     ("flags", &["ports"]),
     ("stack", &["ports", "ui"]),
     ("adapters", &["ports", "step", "flags", "store"]),

@@ -43,15 +43,15 @@ pub struct Heard {
     pub seconds_ago: Option<u64>,
 }
 
-/// Whether a revision is in use everywhere.
+/// Who says that a revision is in use.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Standing {
+pub enum Notice {
     /// Nobody is there who could say so.
-    Unacknowledged,
-    /// Everybody says so.
-    Acknowledged,
-    /// Somebody has not said so.
-    Waiting,
+    Nobody,
+    /// Everybody.
+    Everybody,
+    /// Not everybody.
+    Missing,
 }
 
 /// Who uses a revision and who does not.
@@ -113,13 +113,13 @@ impl Acknowledgement {
         place.push(Heard::from(report));
     }
 
-    /// See [`Standing`].
+    /// See [`Notice`].
     #[must_use]
-    pub fn standing(&self) -> Standing {
+    pub fn notice(&self) -> Notice {
         match (self.waiting.is_empty() && self.silent.is_empty(), self.acknowledged.is_empty()) {
-            (false, _) => Standing::Waiting,
-            (true, true) => Standing::Unacknowledged,
-            (true, false) => Standing::Acknowledged,
+            (false, _) => Notice::Missing,
+            (true, true) => Notice::Nobody,
+            (true, false) => Notice::Everybody,
         }
     }
 
@@ -127,10 +127,10 @@ impl Acknowledgement {
     #[must_use]
     pub fn line(&self) -> String {
         let revision = self.revision;
-        let mut line = match self.standing() {
-            Standing::Unacknowledged => "unacknowledged: no service has reported the revision it uses".to_owned(),
-            Standing::Acknowledged => format!("acknowledged by {}", instances(self.acknowledged.len())),
-            Standing::Waiting => {
+        let mut line = match self.notice() {
+            Notice::Nobody => "unacknowledged: no service has reported the revision it uses".to_owned(),
+            Notice::Everybody => format!("acknowledged by {}", instances(self.acknowledged.len())),
+            Notice::Missing => {
                 let all = self.acknowledged.len() + self.waiting.len() + self.silent.len();
                 let missing = self.waiting.iter().chain(&self.silent);
                 format!("{} of {} acknowledged revision {revision}; {}", self.acknowledged.len(), instances(all), sentence(missing))
@@ -213,40 +213,40 @@ mod tests {
         Running { instances: instances.iter().map(instance).collect(), services }
     }
 
-    fn found(listeners: &[Listener], running: &Running) -> (Standing, String) {
+    fn found(listeners: &[Listener], running: &Running) -> (Notice, String) {
         let found = acknowledgement(12, listeners, running);
-        (found.standing(), found.line())
+        (found.notice(), found.line())
     }
 
     #[test]
     fn silence_is_no_acknowledgement() {
-        let (standing, line) = found(&[], &Running::default());
-        assert_eq!((standing, line.as_str()), (Standing::Unacknowledged, "unacknowledged: no service has reported the revision it uses"));
-        let (standing, line) = found(&[report("hiring-1", 11, 61)], &Running::default());
-        assert_eq!(standing, Standing::Unacknowledged);
+        let (notice, line) = found(&[], &Running::default());
+        assert_eq!((notice, line.as_str()), (Notice::Nobody, "unacknowledged: no service has reported the revision it uses"));
+        let (notice, line) = found(&[report("hiring-1", 11, 61)], &Running::default());
+        assert_eq!(notice, Notice::Nobody);
         assert!(line.ends_with("no longer waited for: hiring/hiring-1 (release 1.5) not seen for 61 s"), "{line}");
     }
 
     #[test]
     fn everybody_must_have_left_the_old_revision() {
         let all = running(&["hiring-1", "hiring-2"], &[]);
-        let (standing, line) = found(&[report("hiring-1", 12, 0), report("hiring-2", 11, 1)], &all);
-        assert_eq!(standing, Standing::Waiting);
+        let (notice, line) = found(&[report("hiring-1", 12, 0), report("hiring-2", 11, 1)], &all);
+        assert_eq!(notice, Notice::Missing);
         assert_eq!(line, "1 of 2 instances acknowledged revision 12; hiring/hiring-2 (release 1.5) still uses revision 11");
-        let (standing, line) = found(&[report("hiring-1", 12, 0), report("hiring-2", 13, 1)], &all);
-        assert_eq!((standing, line.as_str()), (Standing::Acknowledged, "acknowledged by 2 instances"));
+        let (notice, line) = found(&[report("hiring-1", 12, 0), report("hiring-2", 13, 1)], &all);
+        assert_eq!((notice, line.as_str()), (Notice::Everybody, "acknowledged by 2 instances"));
     }
 
     #[test]
     fn what_runs_and_reports_nothing_is_waited_for() {
-        let (standing, line) = found(&[report("hiring-1", 12, 0)], &running(&["hiring-1", "hiring-2"], &[]));
-        assert_eq!(standing, Standing::Waiting);
+        let (notice, line) = found(&[report("hiring-1", 12, 0)], &running(&["hiring-1", "hiring-2"], &[]));
+        assert_eq!(notice, Notice::Missing);
         assert!(line.contains("hiring/hiring-2 (release 1.5) runs and has reported nothing"), "{line}");
-        let (standing, _) = found(&[], &running(&["hiring-1"], &[]));
-        assert_eq!(standing, Standing::Waiting, "an instance that says nothing is there all the same");
+        let (notice, _) = found(&[], &running(&["hiring-1"], &[]));
+        assert_eq!(notice, Notice::Missing, "an instance that says nothing is there all the same");
         let long_ago = running(&["hiring-1"], &[]);
-        let (standing, line) = found(&[report("hiring-1", 11, 3600)], &long_ago);
-        assert_eq!(standing, Standing::Waiting, "the workloads say that it runs");
+        let (notice, line) = found(&[report("hiring-1", 11, 3600)], &long_ago);
+        assert_eq!(notice, Notice::Missing, "the workloads say that it runs");
         assert!(line.contains("not seen for 3600 s"), "{line}");
     }
 
@@ -254,21 +254,21 @@ mod tests {
     fn what_the_workloads_know_to_be_gone_does_not_count() {
         let other = running(&["hiring-2"], &["bonuses"]);
         let reports = [report("hiring-1", 11, 1), report("bonuses-1", 11, 1), report("hiring-2", 12, 1)];
-        assert_eq!(found(&reports, &other).0, Standing::Acknowledged);
+        assert_eq!(found(&reports, &other).0, Notice::Everybody);
         let outside = [report("elsewhere-1", 11, 1), report("hiring-2", 12, 1)];
-        assert_eq!(found(&outside, &other).0, Standing::Waiting, "these workloads know nothing of that service");
+        assert_eq!(found(&outside, &other).0, Notice::Missing, "these workloads know nothing of that service");
     }
 
     #[test]
     fn without_workloads_an_instance_is_dropped_after_a_minute_and_that_is_said() {
         let reports = |age| [report("hiring-1", 11, age), report("hiring-2", 12, 0)];
         let none = Running::default();
-        assert_eq!(found(&reports(10), &none).0, Standing::Waiting);
+        assert_eq!(found(&reports(10), &none).0, Notice::Missing);
         assert_eq!(acknowledgement(12, &reports(10), &none).waiting.len(), 1);
         assert_eq!(acknowledgement(12, &reports(11), &none).silent.len(), 1);
-        assert_eq!(found(&reports(60), &none).0, Standing::Waiting);
-        let (standing, line) = found(&reports(61), &none);
-        assert_eq!(standing, Standing::Acknowledged);
+        assert_eq!(found(&reports(60), &none).0, Notice::Missing);
+        let (notice, line) = found(&reports(61), &none);
+        assert_eq!(notice, Notice::Everybody);
         assert_eq!(line, "acknowledged by 1 instance; no longer waited for: hiring/hiring-1 (release 1.5) not seen for 61 s");
     }
 

@@ -25,11 +25,12 @@ pub struct SimWorld {
 
 impl Default for SimWorld {
     fn default() -> Self {
+        let clock = Arc::default();
         Self {
             kafka: Arc::new(SimKafka::new(NAME)),
             registry: Arc::new(SimRegistry::new(NAME)),
-            flags: Arc::new(SimFlags::new(NAME)),
-            clock: Arc::default(),
+            flags: Arc::new(SimFlags::with_clock(NAME, Arc::clone(&clock))),
+            clock,
         }
     }
 }
