@@ -63,26 +63,40 @@ promises!(
     [it_answers, a_number_is_a_series_without_labels, what_nobody_ever_counted_is_empty, what_is_no_expression_is_invalid,]
 );
 
-mod flags {
-    use cutover::sim::SimFlags;
+promises!(
+    flags,
+    cutover::sim::SimFlags::new("main"),
+    crate::adapters::BuiltIn::new().await.flags,
+    [
+        a_change_makes_a_revision_and_is_seen,
+        the_same_key_changes_once,
+        a_change_on_something_else_than_was_seen_is_a_conflict,
+        targeting_that_cannot_be_evaluated_is_invalid,
+        an_acknowledgement_is_written_down_once,
+    ]
+);
 
-    use crate::conformance::flags;
-
-    #[tokio::test]
-    async fn a_change_makes_a_revision_and_is_seen() {
-        flags::a_change_makes_a_revision_and_is_seen(&SimFlags::new("main")).await;
-    }
-
-    #[tokio::test]
-    async fn the_same_key_changes_once() {
-        flags::the_same_key_changes_once(&SimFlags::new("main")).await;
-    }
-
-    #[tokio::test]
-    async fn a_change_on_something_else_than_was_seen_is_a_conflict() {
-        flags::a_change_on_something_else_than_was_seen_is_a_conflict(&SimFlags::new("main")).await;
-    }
+/// Promises about reports, which arrive by another door than the port.
+macro_rules! reports {
+    ([$($promise:ident),* $(,)?]) => {
+        mod reports {
+            mod memory {
+                $(#[tokio::test] async fn $promise() {
+                    let flags = cutover::sim::SimFlags::new("main");
+                    crate::conformance::flags::$promise(&flags, async |heartbeat| flags.report(heartbeat)).await;
+                })*
+            }
+            mod real {
+                $(#[tokio::test] async fn $promise() {
+                    let built_in = crate::adapters::BuiltIn::new().await;
+                    crate::conformance::flags::$promise(built_in.flags.as_ref(), async |heartbeat| built_in.report(heartbeat).await).await;
+                })*
+            }
+        }
+    };
 }
+
+reports!([the_last_report_of_an_instance_counts, a_report_that_is_late_takes_nothing_back]);
 
 #[tokio::test]
 async fn records_that_are_gone_are_missed_in_memory() {

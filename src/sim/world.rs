@@ -37,7 +37,7 @@ impl Default for SimWorld {
         Self {
             kafka: Arc::new(SimKafka::new(NAME)),
             registry: Arc::new(SimRegistry::new(NAME)),
-            flags: Arc::new(SimFlags::new(NAME)),
+            flags: Arc::new(SimFlags::with_clock(NAME, Arc::clone(&clock))),
             workloads: Arc::new(SimWorkloads::new(NAME)),
             metrics: Arc::new(SimMetrics::new(NAME, Arc::clone(&clock))),
             clock,

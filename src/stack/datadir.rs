@@ -172,7 +172,7 @@ impl DataDir {
         self.root.join("token")
     }
 
-    /// The token that services show to read flags and to say how they are.
+    /// The token that services show to the server: it reads flag documents and reports which revision is used, and nothing else.
     #[must_use]
     pub fn flags_token_file(&self) -> PathBuf {
         self.root.join("token.flags")

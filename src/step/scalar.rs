@@ -14,6 +14,7 @@ pub type FormatCheck = fn(&str) -> Result<(), String>;
 /// Every format of our own, by the name that schemas give it.
 pub const FORMATS: &[(&str, FormatCheck)] = &[
     ("span", |text| text.parse::<Span>().map(|_| ())),
+    ("share", |text| text.parse::<Share>().map(|_| ())),
     ("topic-name", check_topic_name),
     ("flag-name", check_flag_name),
     ("file", check_file),
@@ -149,6 +150,87 @@ impl PartialEq for DottedRelease {
 
 impl Eq for DottedRelease {}
 
+/// A share of all keys, written as a percentage from `0.001%` to `100%`. Kept in parts per 100,000, so that nothing is ever rounded.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Share(u32);
+
+impl Share {
+    /// Everybody.
+    pub const ALL: Self = Self(100_000);
+
+    /// How many parts of 100,000 it is.
+    #[must_use]
+    pub fn parts(self) -> u32 {
+        self.0
+    }
+
+    /// That many parts of 100,000; `None` for no part at all and for more than everybody.
+    #[must_use]
+    pub fn of_parts(parts: u32) -> Option<Self> {
+        (1..=Self::ALL.0).contains(&parts).then_some(Self(parts))
+    }
+}
+
+impl FromStr for Share {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let wrong = || format!("`{text}` is not a share; write a percentage such as 0.1%, 10% or 100%");
+        let number = text.strip_suffix('%').ok_or_else(wrong)?;
+        let (whole, fraction) = number.split_once('.').unwrap_or((number, "0"));
+        let digits = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+        if !digits(whole) || !digits(fraction) {
+            return Err(wrong());
+        }
+        let fraction = fraction.trim_end_matches('0');
+        if fraction.len() > 3 {
+            return Err(format!("`{text}` is finer than 0.001%, the least step between shares"));
+        }
+        let thousandths: u32 = format!("{fraction:0<3}").parse().map_err(|_| wrong())?;
+        let parts = whole.parse::<u32>().ok().and_then(|whole| whole.checked_mul(1000)).and_then(|parts| parts.checked_add(thousandths));
+        match parts.map(|parts| (parts, Self::of_parts(parts))) {
+            Some((_, Some(share))) => Ok(share),
+            Some((0, None)) => Err(format!("`{text}` is nobody; the least share is 0.001%")),
+            _ => Err(format!("`{text}` is more than everybody; the greatest share is 100%")),
+        }
+    }
+}
+
+impl fmt::Display for Share {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match (self.0 / 1000, self.0 % 1000) {
+            (whole, 0) => write!(f, "{whole}%"),
+            (whole, thousandths) => write!(f, "{whole}.{}%", format!("{thousandths:03}").trim_end_matches('0')),
+        }
+    }
+}
+
+impl Serialize for Share {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+impl<'de> Deserialize<'de> for Share {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        String::deserialize(deserializer)?.parse().map_err(serde::de::Error::custom)
+    }
+}
+
+impl JsonSchema for Share {
+    fn schema_name() -> std::borrow::Cow<'static, str> {
+        "Share".into()
+    }
+
+    fn inline_schema() -> bool {
+        true
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({ "type": "string", "format": "share", "examples": ["0.1%", "1%", "10%", "50%", "100%"] })
+    }
+}
+
 fn check_topic_name(text: &str) -> Result<(), String> {
     // Source: Kafka's own rule in org.apache.kafka.common.internals.Topic.
     let legal = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'_' | b'-');
@@ -245,6 +327,29 @@ mod tests {
         assert_eq!(release("1.5.0").to_string(), "1.5.0");
         for text in ["", "1.", ".5", "1.5-rc1", "v1.5", "1..5", "+1", "99999999999999999999"] {
             assert!(text.parse::<DottedRelease>().is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn shares_read_back_as_written_and_are_whole_parts() {
+        for (text, parts) in [("0.001%", 1), ("0.1%", 100), ("0.125%", 125), ("1%", 1_000), ("33.333%", 33_333), ("100%", 100_000)] {
+            let share: Share = text.parse().expect("a share");
+            assert_eq!((share.parts(), share.to_string().as_str()), (parts, text));
+        }
+        assert_eq!("10.500%".parse::<Share>().unwrap().to_string(), "10.5%");
+        assert_eq!("100.0%".parse::<Share>(), Ok(Share::ALL));
+    }
+
+    #[test]
+    fn what_is_no_share_is_refused_with_a_sentence() {
+        let why = |text: &str| text.parse::<Share>().unwrap_err();
+        for text in ["", "%", "10", "ten%", "-1%", "+1%", "1.%", ".5%", "1,5%", "1 %", "1e1%", "99999999999%%"] {
+            assert!(why(text).ends_with("write a percentage such as 0.1%, 10% or 100%"), "{text}");
+        }
+        assert!(why("0%").contains("nobody") && why("0.000%").contains("nobody"));
+        assert!(why("0.0001%").contains("finer than 0.001%"));
+        for text in ["100.001%", "101%", "4294968%", "99999999999999999999%"] {
+            assert!(why(text).contains("more than everybody"), "{text}");
         }
     }
 

@@ -46,6 +46,7 @@ macro_rules! catalogue {
 }
 
 mod common;
+mod flag;
 
 catalogue! {
     create_topic::CreateTopic,
@@ -55,6 +56,7 @@ catalogue! {
     set_compatibility::SetCompatibility,
     delete_schema::DeleteSchema,
     set_flag::SetFlag,
+    roll_out_flag::RollOutFlag,
     deploy::Deploy,
     stop_workload::StopWorkload,
     expect_release::ExpectRelease,

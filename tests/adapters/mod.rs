@@ -6,29 +6,34 @@ mod transactions;
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, OnceLock};
+use std::time::Duration;
 
+use cutover::adapters::flags::{BuiltInFlags, document_name};
 use cutover::adapters::kafka::KafkaCluster;
 use cutover::adapters::registry::ConfluentRegistry;
 use cutover::adapters::secret::ProcessSecrets;
+use cutover::flags::Heartbeat;
 use cutover::ports::kafka::Position;
 use cutover::ports::settings::{KafkaSecurity, KafkaSettings, RegistrySettings};
+use cutover::store::heartbeats::Report;
+use cutover::store::{Store, StoreOptions};
 use rdkafka::admin::{AdminClient, AdminOptions};
 use rdkafka::client::DefaultClientContext;
 use rdkafka::{ClientConfig, Offset, TopicPartitionList};
 
 pub const SETTING: &str = "cutover.yaml: environments.test.main";
 
-/// The broker that all tests of this binary share.
-static BOOTSTRAP: OnceLock<(String, String)> = OnceLock::new();
+/// The broker, the registry and the database that all tests of this binary share.
+static ADDRESSES: OnceLock<(String, String, String)> = OnceLock::new();
 
 /// Why a thread of its own: the tests' runtimes come and go, and the servers outlive them.
-fn addresses() -> &'static (String, String) {
-    BOOTSTRAP.get_or_init(|| {
+fn addresses() -> &'static (String, String, String) {
+    ADDRESSES.get_or_init(|| {
         let start = || {
             let runtime = tokio::runtime::Runtime::new().unwrap();
             let addresses = runtime.block_on(async {
                 let servers = crate::support::servers().await;
-                (servers.stack.kafka.bootstrap.clone(), servers.stack.registry.url.clone())
+                (servers.stack.kafka.bootstrap.clone(), servers.stack.registry.url.clone(), servers.database.clone())
             });
             std::mem::forget(runtime);
             addresses
@@ -67,6 +72,30 @@ pub fn registry() -> Arc<ConfluentRegistry> {
 pub fn registry_at(url: &str) -> Arc<ConfluentRegistry> {
     let settings = RegistrySettings { url: url.to_owned(), basic: None, tls: None };
     ConfluentRegistry::connect("main", &settings, SETTING, &ProcessSecrets::default()).unwrap()
+}
+
+/// A built-in flag store with a document of its own, and the door through which services report.
+pub struct BuiltIn {
+    pub flags: Arc<BuiltInFlags>,
+    store: Store,
+    name: String,
+}
+
+impl BuiltIn {
+    pub async fn new() -> Self {
+        let options = StoreOptions { url: addresses().2.clone(), lease: Duration::from_secs(5), connections: 2 };
+        let store = Store::connect(&options).unwrap();
+        store.migrate().await.unwrap();
+        let name = crate::conformance::fresh("store");
+        let flags = Arc::new(BuiltInFlags::new(store.clone(), "test", &name, SETTING));
+        Self { flags, store, name }
+    }
+
+    pub async fn report(&self, heartbeat: Heartbeat) {
+        let heartbeat = Heartbeat { store: self.name.clone(), ..heartbeat };
+        let kept = self.store.keep_heartbeat(&document_name("test", &self.name), &heartbeat).await.unwrap();
+        assert_eq!(kept, Report::Kept);
+    }
 }
 
 /// Somebody else's `DeleteRecords`.
