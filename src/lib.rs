@@ -9,6 +9,10 @@ pub mod step;
 
 pub mod flags;
 
+pub mod services;
+
+pub mod drain;
+
 pub mod steps;
 
 pub mod playbook;

@@ -1,6 +1,7 @@
-//! The ports on the real things: Kafka through librdkafka, schema registries through HTTP. An adapter knows the wire and the other
+//! The ports on the real things: Kafka through librdkafka, schema registries through HTTP, databases through sqlx. An adapter knows the wire and the other
 //! side's quirks; it knows no step, no plan and no journal.
 
+pub mod database;
 pub mod flags;
 pub mod http;
 pub mod kafka;

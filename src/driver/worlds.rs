@@ -3,11 +3,13 @@
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
+use crate::adapters::database::PostgresDatabase;
 use crate::adapters::flags::BuiltInFlags;
 use crate::adapters::kafka::KafkaCluster;
 use crate::adapters::registry::ConfluentRegistry;
 use crate::adapters::secret::Secrets;
 use crate::playbook::environment::{Environment, System};
+use crate::ports::database::Database;
 use crate::ports::kafka::Kafka;
 use crate::ports::registry::Registry;
 use crate::step::{StepError, World};
@@ -27,13 +29,14 @@ pub struct RealWorlds {
     secrets: Arc<dyn Secrets>,
     kafka: Kept<dyn Kafka>,
     registry: Kept<dyn Registry>,
+    database: Kept<dyn Database>,
 }
 
 impl RealWorlds {
     /// Worlds whose built-in flags lie in this database and whose secrets are found there.
     #[must_use]
     pub fn new(store: Store, secrets: Arc<dyn Secrets>) -> Self {
-        Self { store, secrets, kafka: Mutex::default(), registry: Mutex::default() }
+        Self { store, secrets, kafka: Mutex::default(), registry: Mutex::default(), database: Mutex::default() }
     }
 }
 
@@ -53,6 +56,13 @@ impl Worlds for RealWorlds {
                 Ok(registry as Arc<dyn Registry>)
             };
             world = world.registry(name, keep(&self.registry, name, system, connect));
+        }
+        for (name, system) in &environment.database {
+            let connect = || {
+                let database = PostgresDatabase::connect(name, &system.settings, &system.setting, self.secrets.as_ref())?;
+                Ok(database as Arc<dyn Database>)
+            };
+            world = world.database(name, keep(&self.database, name, system, connect));
         }
         for (name, system) in &environment.flags {
             world = world.flags(name, Ok(Arc::new(BuiltInFlags::new(self.store.clone(), &environment.name, name, &system.setting))));

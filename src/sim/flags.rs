@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 use super::faults::{Faults, Host};
 use crate::ports::PortError;
-use crate::ports::flags::{FlagChange, FlagState, Flags};
+use crate::ports::flags::{FlagChange, FlagState, Flags, Listener};
 
 /// Flags in memory. The only changing call for faults is `change`, and its target is the flag.
 #[derive(Debug)]
@@ -23,6 +23,8 @@ struct State {
     revision: i64,
     /// Which revision a change of this key made.
     made: BTreeMap<String, i64>,
+    /// What instances said last.
+    listeners: Vec<Listener>,
 }
 
 impl SimFlags {
@@ -42,6 +44,18 @@ impl SimFlags {
     pub fn snapshot(&self) -> Value {
         let state = self.lock();
         json!({ "revision": state.revision, "flags": state.flags })
+    }
+
+    /// Lets an instance say what it uses; what it said before is forgotten.
+    pub fn hear(&self, listener: Listener) {
+        let listeners = &mut self.lock().listeners;
+        listeners.retain(|other| (&other.service, &other.instance) != (&listener.service, &listener.instance));
+        listeners.push(listener);
+    }
+
+    /// Lets an instance say that it ends.
+    pub fn forget(&self, service: &str, instance: &str) {
+        self.lock().listeners.retain(|other| (other.service.as_str(), other.instance.as_str()) != (service, instance));
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
@@ -81,5 +95,11 @@ impl Flags for SimFlags {
 
     async fn revision_of(&self, key: &str) -> Result<Option<i64>, PortError> {
         Ok(self.lock().made.get(key).copied())
+    }
+
+    async fn listeners(&self) -> Result<Option<Vec<Listener>>, PortError> {
+        let mut listeners = self.lock().listeners.clone();
+        listeners.sort_by(|one, other| (&one.service, &one.instance).cmp(&(&other.service, &other.instance)));
+        Ok(Some(listeners))
     }
 }

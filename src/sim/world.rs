@@ -1,14 +1,17 @@
-//! One simulated environment: a cluster, a registry, a flag store and a clock, each named `main`.
+//! One simulated environment: a cluster, a registry, a flag store and a clock, each named `main`, and the database `exercises`.
 
 use std::sync::Arc;
 
 use serde_json::{Value, json};
 
-use super::{Faults, SimClock, SimFlags, SimKafka, SimRegistry};
+use super::{Faults, SimClock, SimDatabase, SimFlags, SimKafka, SimRegistry};
 use crate::step::World;
 
 /// The name of each system in [`SimWorld::world`].
 pub const NAME: &str = "main";
+
+/// The name of the database in [`SimWorld::world`].
+pub const DATABASE: &str = "exercises";
 
 /// A simulated environment. Clones share it.
 #[derive(Clone, Debug)]
@@ -19,6 +22,8 @@ pub struct SimWorld {
     pub registry: Arc<SimRegistry>,
     /// The flag store.
     pub flags: Arc<SimFlags>,
+    /// The database.
+    pub database: Arc<SimDatabase>,
     /// The clock.
     pub clock: Arc<SimClock>,
 }
@@ -29,6 +34,7 @@ impl Default for SimWorld {
             kafka: Arc::new(SimKafka::new(NAME)),
             registry: Arc::new(SimRegistry::new(NAME)),
             flags: Arc::new(SimFlags::new(NAME)),
+            database: Arc::new(SimDatabase::new(DATABASE)),
             clock: Arc::default(),
         }
     }
@@ -45,7 +51,9 @@ impl SimWorld {
     #[must_use]
     pub fn world(&self) -> World {
         let (kafka, registry, flags) = (Arc::clone(&self.kafka), Arc::clone(&self.registry), Arc::clone(&self.flags));
-        World::builder("sim").kafka(NAME, Ok(kafka)).registry(NAME, Ok(registry)).flags(NAME, Ok(flags)).build()
+        let database = Arc::clone(&self.database);
+        let world = World::builder("sim").kafka(NAME, Ok(kafka)).registry(NAME, Ok(registry)).flags(NAME, Ok(flags));
+        world.database(DATABASE, Ok(database)).build()
     }
 
     /// From now on calls to every system fail as `faults` says.
@@ -59,7 +67,12 @@ impl SimWorld {
     /// in order, and the clock is left out.
     #[must_use]
     pub fn snapshot(&self) -> Value {
-        json!({ "kafka": self.kafka.snapshot(), "registry": self.registry.snapshot(), "flags": self.flags.snapshot() })
+        json!({
+            "kafka": self.kafka.snapshot(),
+            "registry": self.registry.snapshot(),
+            "flags": self.flags.snapshot(),
+            "database": self.database.snapshot(),
+        })
     }
 }
 

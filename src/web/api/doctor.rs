@@ -27,6 +27,9 @@ pub(in crate::web) async fn doctor(State(app): State<App>, Body(environment): Bo
     for (name, system) in &environment.registry {
         asked.push(check(format!("registry {name}"), &system.setting, registry(&world, name)).boxed());
     }
+    for (name, system) in &environment.database {
+        asked.push(check(format!("database {name}"), &system.setting, database(&world, name)).boxed());
+    }
     for (name, system) in &environment.flags {
         asked.push(check(format!("flags {name}"), &system.setting, flags(&world, name)).boxed());
     }
@@ -64,6 +67,11 @@ async fn kafka(world: &World, name: &str) -> Result<String, StepError> {
 async fn registry(world: &World, name: &str) -> Result<String, StepError> {
     let registry = world.registry(name)?;
     registry.ping().await?;
+    Ok("answers".to_owned())
+}
+
+async fn database(world: &World, name: &str) -> Result<String, StepError> {
+    world.database(name)?.ping().await?;
     Ok("answers".to_owned())
 }
 
