@@ -10,6 +10,9 @@ pub mod step;
 pub mod flags;
 
 pub mod guards;
+pub mod services;
+
+pub mod drain;
 
 pub mod steps;
 

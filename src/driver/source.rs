@@ -57,8 +57,7 @@ impl Opened {
         }
         for (named, _) in step.references() {
             if let Some(meant) = self.playbook.steps.iter().find(|step| step.id == named.id) {
-                meant.kind.name.clone_into(&mut named.kind);
-                named.body = Arc::new(meant.step.body());
+                named.fill(meant.kind.name, Arc::new(meant.step.body()), &self.playbook.files);
             }
         }
         Ok(Arc::from(step))

@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
+use crate::adapters::database::PostgresDatabase;
 use crate::adapters::flags::BuiltInFlags;
 use crate::adapters::http::HttpService;
 use crate::adapters::kafka::KafkaCluster;
@@ -11,6 +12,7 @@ use crate::adapters::registry::ConfluentRegistry;
 use crate::adapters::secret::Secrets;
 use crate::adapters::workloads::SupervisedWorkloads;
 use crate::playbook::environment::{Environment, System};
+use crate::ports::database::Database;
 use crate::ports::http::Http;
 use crate::ports::kafka::Kafka;
 use crate::ports::metrics::Metrics;
@@ -35,13 +37,22 @@ pub struct RealWorlds {
     registry: Kept<dyn Registry>,
     metrics: Kept<dyn Metrics>,
     http: Kept<dyn Http>,
+    database: Kept<dyn Database>,
 }
 
 impl RealWorlds {
     /// Worlds whose built-in flags lie in this database and whose secrets are found there.
     #[must_use]
     pub fn new(store: Store, secrets: Arc<dyn Secrets>) -> Self {
-        Self { store, secrets, kafka: Mutex::default(), registry: Mutex::default(), metrics: Mutex::default(), http: Mutex::default() }
+        Self {
+            store,
+            secrets,
+            kafka: Mutex::default(),
+            registry: Mutex::default(),
+            metrics: Mutex::default(),
+            http: Mutex::default(),
+            database: Mutex::default(),
+        }
     }
 }
 
@@ -68,6 +79,13 @@ impl Worlds for RealWorlds {
                 Ok(metrics as Arc<dyn Metrics>)
             };
             world = world.metrics(name, keep(&self.metrics, name, system, connect));
+        }
+        for (name, system) in &environment.database {
+            let connect = || {
+                let database = PostgresDatabase::connect(name, &system.settings, &system.setting, self.secrets.as_ref())?;
+                Ok(database as Arc<dyn Database>)
+            };
+            world = world.database(name, keep(&self.database, name, system, connect));
         }
         for (name, system) in &environment.flags {
             world = world.flags(name, Ok(Arc::new(BuiltInFlags::new(self.store.clone(), &environment.name, name, &system.setting))));

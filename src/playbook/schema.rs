@@ -93,11 +93,21 @@ pub fn playbook(catalogue: &Catalogue) -> Value {
 /// The schema of `cutover.yaml`.
 #[must_use]
 pub fn environment() -> Value {
+    whole::<Written>("cutover environments")
+}
+
+/// The schema of a file of services.
+#[must_use]
+pub fn services() -> Value {
+    whole::<crate::services::Written>("cutover services")
+}
+
+fn whole<T: JsonSchema>(title: &str) -> Value {
     let mut generator = SchemaGenerator::default();
-    let mut schema = Written::json_schema(&mut generator).to_value();
+    let mut schema = T::json_schema(&mut generator).to_value();
     if let Some(object) = schema.as_object_mut() {
         object.insert("$schema".to_owned(), DRAFT.into());
-        object.insert("title".to_owned(), "cutover environments".into());
+        object.insert("title".to_owned(), title.into());
         object.insert("$defs".to_owned(), Value::Object(generator.take_definitions(true)));
     }
     schema

@@ -311,6 +311,9 @@ pub fn plan_line(plan: &ErasedPlan) -> String {
     match plan {
         ErasedPlan::AlreadySo(why) => format!("already so: {why}"),
         ErasedPlan::Kept(why) => format!("kept: {why}"),
+        ErasedPlan::Change(change) if change.effects.is_empty() => {
+            change.acts.iter().map(|act| act.line.as_str()).collect::<Vec<_>>().join(", then ")
+        }
         ErasedPlan::Change(change) => effects_line(&change.effects),
         ErasedPlan::Wait { goal, .. } => format!("waits until {goal}"),
         ErasedPlan::Ask(question) => format!("asks: {}", question.text),

@@ -4,6 +4,7 @@
 mod book;
 pub mod clock;
 mod compatibility;
+pub mod database;
 pub mod faults;
 pub mod flags;
 mod hand;
@@ -19,6 +20,7 @@ pub mod workloads;
 pub mod world;
 
 pub use clock::SimClock;
+pub use database::SimDatabase;
 pub use faults::{Call, Faults, Moment};
 pub use flags::SimFlags;
 pub use http::SimHttp;

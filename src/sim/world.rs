@@ -1,11 +1,11 @@
-//! One simulated environment: a cluster, a registry, a flag store, services, a store of metrics and a clock, each named `main`, and the
-//! service `hiring` by HTTP.
+//! One simulated environment: a cluster, a registry, a flag store, services, a store of metrics and a clock, each named `main`, the
+//! database `exercises`, and the service `hiring` by HTTP.
 
 use std::sync::Arc;
 
 use serde_json::{Value, json};
 
-use super::{Faults, SimClock, SimFlags, SimHttp, SimKafka, SimMetrics, SimRegistry, SimWorkloads};
+use super::{Faults, SimClock, SimDatabase, SimFlags, SimHttp, SimKafka, SimMetrics, SimRegistry, SimWorkloads};
 use crate::step::World;
 
 /// The name of each system in [`SimWorld::world`].
@@ -13,6 +13,8 @@ pub const NAME: &str = "main";
 
 /// The service that is reached by HTTP.
 pub const SERVICE: &str = "hiring";
+/// The name of the database in [`SimWorld::world`].
+pub const DATABASE: &str = "exercises";
 
 /// A simulated environment. Clones share it.
 #[derive(Clone, Debug)]
@@ -27,6 +29,8 @@ pub struct SimWorld {
     pub metrics: Arc<SimMetrics>,
     /// The services.
     pub workloads: Arc<SimWorkloads>,
+    /// The database.
+    pub database: Arc<SimDatabase>,
     /// The clock.
     pub clock: Arc<SimClock>,
 }
@@ -40,6 +44,7 @@ impl Default for SimWorld {
             flags: Arc::new(SimFlags::with_clock(NAME, Arc::clone(&clock))),
             workloads: Arc::new(SimWorkloads::new(NAME)),
             metrics: Arc::new(SimMetrics::new(NAME, Arc::clone(&clock))),
+            database: Arc::new(SimDatabase::new(DATABASE)),
             clock,
         }
     }
@@ -57,8 +62,10 @@ impl SimWorld {
     pub fn world(&self) -> World {
         let (kafka, registry, flags) = (Arc::clone(&self.kafka), Arc::clone(&self.registry), Arc::clone(&self.flags));
         let (http, metrics) = (Arc::new(SimHttp::new(SERVICE, Arc::clone(&self.workloads))), Arc::clone(&self.metrics));
+        let database = Arc::clone(&self.database);
         let world = World::builder("sim").kafka(NAME, Ok(kafka)).registry(NAME, Ok(registry)).flags(NAME, Ok(flags));
-        world.workloads(NAME, Ok(Arc::clone(&self.workloads) as _)).http(SERVICE, Ok(http)).metrics(NAME, Ok(metrics)).build()
+        let world = world.workloads(NAME, Ok(Arc::clone(&self.workloads) as _)).http(SERVICE, Ok(http));
+        world.metrics(NAME, Ok(metrics)).database(DATABASE, Ok(database)).build()
     }
 
     /// From now on calls to every system fail as `faults` says.
@@ -79,6 +86,7 @@ impl SimWorld {
             "registry": self.registry.snapshot(),
             "flags": self.flags.snapshot(),
             "workloads": self.workloads.snapshot(),
+            "database": self.database.snapshot(),
         })
     }
 }

@@ -24,6 +24,9 @@ pub const FORMATS: &[(&str, FormatCheck)] = &[
     ("release", check_release),
     ("dotted-release", |text| text.parse::<DottedRelease>().map(|_| ())),
     ("url-path", check_url_path),
+    ("database-url", check_database_url),
+    ("event", check_event),
+    ("condition", check_condition),
 ];
 
 /// A length of time, written `300ms`, `10s`, `5m`, `2h` or `7d`; parts may be joined as in `1h30m`.
@@ -287,6 +290,40 @@ fn check_http_url(text: &str) -> Result<(), String> {
         Some(rest) if rest.split('/').next().is_some_and(|host| !host.is_empty() && !host.contains('@')) => Ok(()),
         Some(rest) if rest.contains('@') => Err("an address carries no user name or password; use `basic:`".to_owned()),
         _ => Err(format!("`{text}` is not an address that begins with http:// or https://")),
+    }
+}
+
+fn check_database_url(text: &str) -> Result<(), String> {
+    // Why: what stands before an `@` may hold a password, so the message never repeats the text.
+    let rest = text.strip_prefix("postgres://").or_else(|| text.strip_prefix("postgresql://"));
+    let Some(rest) = rest else {
+        return Err("an address of a database begins with postgres:// and reads postgres://user@host:port/database".to_owned());
+    };
+    let (before, after) = rest.split_once('@').unwrap_or(("", rest));
+    if before.contains(':') || after.contains("password=") {
+        return Err("an address carries no password; use `password: env:NAME`".to_owned());
+    }
+    let place = after.split('?').next().unwrap_or_default();
+    match place.split_once('/') {
+        Some((host, database)) if !host.is_empty() && !database.is_empty() => Ok(()),
+        _ => Err("an address of a database names host and database: postgres://user@host:port/database".to_owned()),
+    }
+}
+
+fn check_event(text: &str) -> Result<(), String> {
+    let (name, version) = text.split_once('@').unwrap_or((text, "0"));
+    let legal = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'_' | b'-');
+    if !name.is_empty() && name.bytes().all(legal) && version.parse::<u32>().is_ok() {
+        Ok(())
+    } else {
+        Err(format!("`{text}` is not an event; write `Name` or `Name@version`, for instance ExerciseChanged@0"))
+    }
+}
+
+fn check_condition(text: &str) -> Result<(), String> {
+    match text.split_once('=') {
+        Some((flag, variant)) if !flag.trim().is_empty() && !variant.trim().is_empty() => Ok(()),
+        _ => Err(format!("`{text}` is not a condition; write `flag=variant`, for instance exercise-events=on")),
     }
 }
 

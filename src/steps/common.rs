@@ -9,6 +9,9 @@ use crate::step::{Resource, StepError, View, World};
 /// Aspect of a topic in a view: how many offsets it has ever given out, over all partitions. 0 means that it never held a record.
 pub(super) const HELD: &str = "held";
 
+/// Header that names the run, the step and the event; what makes a second sending recognisable.
+pub(super) const EVENT_HEADER: &str = "cutover-event";
+
 /// The system that is meant when a step names none.
 pub(super) fn main_system() -> String {
     "main".to_owned()

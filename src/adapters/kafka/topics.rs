@@ -10,7 +10,7 @@ use super::fault::{Class, class};
 use super::ffi::{self, AdminError, End, TopicDescription};
 use super::{CHANGING, READING, Shared};
 use crate::ports::PortError;
-use crate::ports::kafka::{NewTopic, PartitionEnds, TopicState};
+use crate::ports::kafka::{NewTopic, PartitionEnds, Position, TopicState};
 
 /// How long a change that the cluster accepted may take to show.
 const SHOWING: Duration = Duration::from_secs(30);
@@ -163,6 +163,13 @@ impl Shared {
             .into_iter()
             .filter_map(|(partition, start)| ends.get(&partition).map(|end| PartitionEnds { partition, start, end: *end }));
         Ok(both.collect())
+    }
+
+    pub(super) fn stable_ends(&self, topic: &str) -> Result<Vec<Position>, PortError> {
+        let described = self.describe_topic(topic)?.ok_or_else(|| self.no_topic(topic))?;
+        let partitions = described.partitions.iter().map(|one| one.number).collect::<Vec<_>>();
+        let ends = self.offsets(topic, &partitions, End::LastStable)?;
+        Ok(ends.into_iter().map(|(partition, offset)| Position { partition, offset }).collect())
     }
 
     /// One end of each of these partitions of a topic.

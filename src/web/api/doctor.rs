@@ -29,6 +29,9 @@ pub(in crate::web) async fn doctor(State(app): State<App>, Body(environment): Bo
     for (name, system) in &environment.registry {
         asked.push(check(format!("registry {name}"), &system.setting, registry(&world, name)).boxed());
     }
+    for (name, system) in &environment.database {
+        asked.push(check(format!("database {name}"), &system.setting, database(&world, name)).boxed());
+    }
     for (name, system) in &environment.flags {
         asked.push(check(format!("flags {name}"), &system.setting, flags(&world, name)).boxed());
     }
@@ -80,6 +83,11 @@ async fn registry(world: &World, name: &str) -> Result<String, StepError> {
 
 async fn metrics(world: &World, name: &str) -> Result<String, StepError> {
     world.metrics(name)?.ping().await?;
+    Ok("answers".to_owned())
+}
+
+async fn database(world: &World, name: &str) -> Result<String, StepError> {
+    world.database(name)?.ping().await?;
     Ok("answers".to_owned())
 }
 
