@@ -38,6 +38,17 @@ pub struct Following {
 /// # Errors
 /// When the server stays away, or there is no such run.
 pub async fn follow(session: &Session, client: &Client, id: Uuid, how: &Following) -> Result<u8, CliError> {
+    match until_rest(session, client, id, how).await? {
+        Some(run) => conclude(session, &run),
+        None => Ok(exit::INTERRUPTED),
+    }
+}
+
+/// Follows a run until it rests; `None` when the person at the terminal has detached.
+///
+/// # Errors
+/// As [`follow`].
+pub async fn until_rest(session: &Session, client: &Client, id: Uuid, how: &Following) -> Result<Option<RunDocument>, CliError> {
     let progress = RunProgress::new(session.terminal);
     let followed = tokio::select! {
         followed = watch(session, client, id, how, &progress) => followed,
@@ -45,12 +56,11 @@ pub async fn follow(session: &Session, client: &Client, id: Uuid, how: &Followin
             progress.end();
             session.say(format!("Detached; run {} goes on", short_id(id)));
             session.next(format!("cutover watch {0}, or cutover runs abort {0}", short_id(id)));
-            return Ok(exit::INTERRUPTED);
+            return Ok(None);
         }
     };
     progress.end();
-    let run = followed?;
-    conclude(session, &run)
+    followed.map(Some)
 }
 
 async fn watch(session: &Session, client: &Client, id: Uuid, how: &Following, progress: &RunProgress) -> Result<RunDocument, CliError> {
@@ -130,8 +140,11 @@ async fn answer(session: &Session, client: &Client, run: &RunDocument) -> Result
     }
 }
 
-/// Says how the run rests and what to do next.
-fn conclude(session: &Session, run: &RunDocument) -> Result<u8, CliError> {
+/// Says how the run rests and what to do next, and returns the exit code for it.
+///
+/// # Errors
+/// When standard output is gone.
+pub fn conclude(session: &Session, run: &RunDocument) -> Result<u8, CliError> {
     let code = exit_code(run.state);
     if session.global.output == Format::Json {
         session.json(run)?;

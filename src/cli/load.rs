@@ -25,6 +25,20 @@ pub struct PlaybookArgs {
     pub vars: Vec<(String, String)>,
 }
 
+/// Other names of playbooks: the row that a link is the first of.
+const ROWS: [(&str, &str); 1] = [("p1", "comm-020")];
+
+/// The parameters that a playbook declares. One that does not read has none here; reading it as a whole says why.
+///
+/// # Errors
+/// When there is no such playbook.
+pub fn parameters(session: &Session, named: &Path) -> Result<Vec<String>, CliError> {
+    let path = find(session, named)?;
+    let source = std::fs::read(&path).ok().and_then(|bytes| Source::from_bytes(&path.to_string_lossy(), bytes).ok());
+    let read = source.and_then(|source| playbook::read(&source, &BTreeMap::new(), &Directory::of(&path)).ok());
+    Ok(read.map(|(playbook, _)| playbook.params.into_keys().collect()).unwrap_or_default())
+}
+
 /// Reads the playbook and everything that it needs.
 ///
 /// # Errors
@@ -51,7 +65,9 @@ fn find(session: &Session, named: &Path) -> Result<PathBuf, CliError> {
         return Ok(direct);
     }
     let home = environment::find(&session.here).and_then(|file| file.parent().map(Path::to_owned));
-    let inside = home.map(|home| home.join("playbooks").join(named).with_extension("yaml"));
+    let row = ROWS.iter().find(|(row, _)| named.to_str().is_some_and(|named| named.eq_ignore_ascii_case(row)));
+    let named_file = row.map_or_else(|| PathBuf::from(named.to_string_lossy().to_lowercase()), |(_, link)| PathBuf::from(link));
+    let inside = home.map(|home| home.join("playbooks").join(named_file).with_extension("yaml"));
     inside.filter(|path| path.is_file()).ok_or_else(|| {
         CliError::new(exit::USAGE, format!("there is no playbook {}", named.display()))
             .hint("give the path of a .yaml file, or the name of one in playbooks/")

@@ -10,6 +10,7 @@ use super::session::Session;
 use crate::adapters::workloads::workloads_name;
 use crate::playbook::environment::{self, Config};
 use crate::stack::local::Ending;
+use crate::stack::process::Identity;
 use crate::stack::supervisor::{self, Order};
 
 /// Keep the processes of services to what should run
@@ -75,6 +76,16 @@ pub async fn run(session: &Session, args: &SuperviseArgs) -> Result<u8, CliError
     }
     supervisor::run(&data, order).await?;
     Ok(exit::OK)
+}
+
+/// Makes sure that a supervisor keeps the services of workloads.yaml, and answers which process it is.
+///
+/// # Errors
+/// When the supervisor cannot be started, or one runs that keeps something else.
+pub async fn ensure(session: &Session) -> Result<Identity, CliError> {
+    let database = std::env::var("CUTOVER_DATABASE_URL").ok().filter(|url| !url.is_empty());
+    let args = SuperviseArgs { services: None, background: true, stop: false, in_session: false, keep_as: None, database };
+    Ok(supervisor::ensure_with(&session.data()?, &std::env::current_exe()?, &order(session, &args)?).await?)
 }
 
 fn order(session: &Session, args: &SuperviseArgs) -> Result<Order, CliError> {

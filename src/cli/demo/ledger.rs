@@ -51,7 +51,8 @@ pub async fn run(session: &Session, args: &LedgerArgs) -> Result<u8, CliError> {
     Ok(code(&judged.report))
 }
 
-fn code(report: &Report) -> u8 {
+/// The exit code of a count.
+pub(super) fn code(report: &Report) -> u8 {
     match (report.is_clean(), report.is_settled()) {
         (false, _) => exit::UNEXPECTED,
         (true, false) => exit::UNFINISHED,
@@ -59,7 +60,8 @@ fn code(report: &Report) -> u8 {
     }
 }
 
-fn show(session: &Session, judged: &Judged) -> Result<(), CliError> {
+/// Shows a count.
+pub(super) fn show(session: &Session, judged: &Judged) -> Result<(), CliError> {
     let report = &judged.report;
     if let Some(done) = &judged.sabotaged {
         session.print(Tone::Warn, format!("sabotage: {done}, and put back after the reading"))?;
