@@ -95,7 +95,8 @@ fn order(session: &Session, args: &SuperviseArgs) -> Result<Order, CliError> {
 /// When there is no cutover.yaml that it could lie beside.
 pub fn services_file(here: &Path) -> Result<PathBuf, CliError> {
     let home = environment::find(here).and_then(|file| file.parent().map(Path::to_owned));
-    let home = home.ok_or_else(|| CliError::new(exit::CONFIG, "there is no cutover.yaml here or above").hint("`cutover init` writes one"))?;
+    let home =
+        home.ok_or_else(|| CliError::new(exit::CONFIG, "there is no cutover.yaml here or above").hint("`cutover init` writes one"))?;
     Ok(home.join(supervisor::FILE))
 }
 

@@ -227,8 +227,12 @@ impl StackError {
             }
             Self::Keeper { hint, .. } => hint.clone(),
             Self::NoServices { .. } => Some("write one beside cutover.yaml, or name another one with --services".to_owned()),
-            Self::Services { .. } => Some("`services: {hiring: {command: [\"./hiring\", \"--release={release}\"]}}` is the form".to_owned()),
-            Self::Supervised { .. } | Self::SupervisesOther { .. } => Some("`cutover supervise --stop` ends it and its services".to_owned()),
+            Self::Services { .. } => {
+                Some("`services: {hiring: {command: [\"./hiring\", \"--release={release}\"]}}` is the form".to_owned())
+            }
+            Self::Supervised { .. } | Self::SupervisesOther { .. } => {
+                Some("`cutover supervise --stop` ends it and its services".to_owned())
+            }
             Self::OtherSupervisor { .. } => Some("end that one first, or name another environment with --env".to_owned()),
             _ => None,
         }

@@ -115,9 +115,8 @@ impl FromStr for DottedRelease {
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         let part = |part: &str| part.bytes().all(|byte| byte.is_ascii_digit()).then(|| part.parse().ok()).flatten();
         let parts: Option<Vec<u64>> = text.split('.').map(part).collect();
-        let wrong = || {
-            format!("`{text}` cannot be compared: write numbers with dots between them, for instance \"1.5\" or \"2.10.3\", in quotes")
-        };
+        let wrong =
+            || format!("`{text}` cannot be compared: write numbers with dots between them, for instance \"1.5\" or \"2.10.3\", in quotes");
         Ok(Self { text: text.to_owned(), parts: parts.ok_or_else(wrong)? })
     }
 }

@@ -229,8 +229,9 @@ fn desired((release, instances): DesiredColumns) -> Desired {
 
 fn instance((service, instance, release, state, reason): InstanceColumns) -> Result<Instance, StoreError> {
     let known = [InstanceState::Starting, InstanceState::Ready, InstanceState::Stopping, InstanceState::Failing];
-    let state = known.into_iter().find(|known| known.as_str() == state).ok_or_else(|| {
-        StoreError::Damaged(format!("instance {instance} is `{state}`, which is no state"))
-    })?;
+    let state = known
+        .into_iter()
+        .find(|known| known.as_str() == state)
+        .ok_or_else(|| StoreError::Damaged(format!("instance {instance} is `{state}`, which is no state")))?;
     Ok(Instance { service, instance, release, state, reason })
 }

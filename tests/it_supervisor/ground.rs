@@ -56,8 +56,7 @@ impl Ground {
         std::fs::write(&services, service::file(&[SERVICE, "bonuses"])).unwrap();
         let store = machine::store(&database, Duration::from_secs(5)).await;
         let workloads = Arc::new(SupervisedWorkloads::new(store.clone(), "local", "main", "the tests"));
-        let order =
-            Order { environment: "local".to_owned(), workloads: "local/main".to_owned(), services, database: Some(database) };
+        let order = Order { environment: "local".to_owned(), workloads: "local/main".to_owned(), services, database: Some(database) };
         Self { data, order, store, workloads, _reaper: reaper }
     }
 

@@ -102,7 +102,9 @@ async fn an_instance_that_is_killed_runs_again_under_another_name() {
     let before = ground.deploy("1.4", 2).await;
     let victim = ground.process(&before[0].instance);
     victim.signal(Signal::SIGKILL).unwrap();
-    let after = ground.until(|found| found.len() == 2 && names(found) != names(&before) && found.iter().all(|one| one.state == InstanceState::Ready)).await;
+    let after = ground
+        .until(|found| found.len() == 2 && names(found) != names(&before) && found.iter().all(|one| one.state == InstanceState::Ready))
+        .await;
     assert!(after.iter().any(|instance| instance.instance == before[1].instance), "the other one was touched");
     assert!(!names(&after).contains(&before[0].instance));
     assert!(ground.log().contains("ended by signal 9"), "{}", ground.log());
@@ -121,7 +123,11 @@ async fn a_supervisor_that_is_killed_is_succeeded_and_its_instances_serve_on() {
     }
     assert!(old.iter().all(Identity::is_alive), "they died with it");
     let second = ground.supervise().await.unwrap();
-    let after = ground.until(|found| found.len() == 2 && names(found).is_disjoint(&names(&before)) && found.iter().all(|one| one.state == InstanceState::Ready)).await;
+    let after = ground
+        .until(|found| {
+            found.len() == 2 && names(found).is_disjoint(&names(&before)) && found.iter().all(|one| one.state == InstanceState::Ready)
+        })
+        .await;
     for process in &old {
         gone(process).await;
     }
@@ -147,7 +153,11 @@ async fn a_release_that_crashes_is_failing_with_its_last_words_and_the_old_one_s
     let found = ground.until(failing).await;
     let broken = found.iter().find(|instance| instance.state == InstanceState::Failing).unwrap();
     assert_eq!(broken.release, service::BROKEN);
-    assert!(broken.reason.starts_with("ended with exit code 3; its log ends: ") && broken.reason.ends_with(", 5 times in a row"), "{}", broken.reason);
+    assert!(
+        broken.reason.starts_with("ended with exit code 3; its log ends: ") && broken.reason.ends_with(", 5 times in a row"),
+        "{}",
+        broken.reason
+    );
     assert!(broken.reason.contains("cannot open the ledger"), "{}", broken.reason);
     assert!(found.contains(&before[0]), "the old one is gone");
     assert!(reqwest_version(&ground.url(SERVICE)).await.contains("1.4"));
@@ -233,7 +243,10 @@ async fn one_place_has_one_supervisor() {
     let ground = Ground::new().await;
     let other = Ground::on(ground.order.database.clone().unwrap()).await;
     let refused = other.supervise().await.unwrap_err();
-    assert!(matches!(&refused, StackError::Keeper { sentence, .. } if sentence.starts_with("another supervisor keeps local/main: ")), "{refused}");
+    assert!(
+        matches!(&refused, StackError::Keeper { sentence, .. } if sentence.starts_with("another supervisor keeps local/main: ")),
+        "{refused}"
+    );
     let elsewhere = supervisor::Order { workloads: "prod/main".to_owned(), ..ground.order.clone() };
     let refused = supervisor::ensure_with(&ground.data, std::path::Path::new(machine::PROGRAM), &elsewhere).await.unwrap_err();
     assert!(matches!(refused, StackError::SupervisesOther { .. }), "{refused}");

@@ -86,7 +86,8 @@ async fn an_old_instance_that_does_not_go_keeps_everybody_waiting() {
     let expect = step("expect_release", &json!({ "service": SERVICE, "at_least": "1.5", "heartbeats": false }));
     let change = act(&ground, deploy.as_ref()).await;
     let old = before[0].instance.clone();
-    let stopping = until(&ground, expect.as_ref(), None, |verdict| matches!(verdict, Verdict::NotYet { now, .. } if now.contains("(stopping)"))).await;
+    let stopping =
+        until(&ground, expect.as_ref(), None, |verdict| matches!(verdict, Verdict::NotYet { now, .. } if now.contains("(stopping)"))).await;
     let Verdict::NotYet { now, goal, .. } = stopping else { unreachable!() };
     assert_eq!(now, format!("{old} still runs 1.4 (stopping)"));
     assert_eq!(goal, "every instance of hiring runs at least 1.5");

@@ -62,7 +62,12 @@ fn serve() {
         let inside = axum::Router::new().route("/health", get(health)).route("/metrics", get(async || "up_for_tests 1\n"));
         tokio::spawn(async move { axum::serve(TcpListener::from_std(administration).unwrap(), inside).await.unwrap() });
         let own = std::env::var("CUTOVER_INSTANCE").unwrap();
-        let version = { move || { let answer = Json(json!({ "version": release })); async move { answer } } };
+        let version = {
+            move || {
+                let answer = Json(json!({ "version": release }));
+                async move { answer }
+            }
+        };
         let outside = axum::Router::new()
             .route("/version", get(version))
             .route("/instance", get(move || async move { own.clone() }))

@@ -27,8 +27,7 @@ impl SupervisedWorkloads {
     /// The workloads of that name in an environment.
     #[must_use]
     pub fn new(store: Store, environment: &str, name: &str, setting: &str) -> Self {
-        let system =
-            SystemRef { name: format!("workloads {name}"), address: "the state database".to_owned(), setting: setting.to_owned() };
+        let system = SystemRef { name: format!("workloads {name}"), address: "the state database".to_owned(), setting: setting.to_owned() };
         Self { store, name: workloads_name(environment, name), environment: environment.to_owned(), system }
     }
 

@@ -8,10 +8,10 @@ use sqlx::postgres::{PgConnectOptions, PgConnection, PgSslMode};
 use sqlx::{AssertSqlSafe, Connection};
 
 use super::record;
+use crate::stack::DataDir;
 use crate::stack::error::StackError;
 use crate::stack::files::{self, FileError};
 use crate::stack::postgres::{Cluster, DatabaseUrl};
-use crate::stack::DataDir;
 
 /// The services that have a database, which has the service's name, as its role has.
 pub const SERVICES: [&str; 3] = ["exercises", "hiring", "bonuses"];
@@ -108,7 +108,8 @@ pub(super) async fn make(data: &DataDir, cluster: &Cluster) -> Result<(), StackE
             continue;
         }
         execute(&mut server, format!("create database {service} owner {service}")).await?;
-        execute(&mut server, format!("revoke all on database {service} from public; grant connect on database {service} to {READER}")).await?;
+        execute(&mut server, format!("revoke all on database {service} from public; grant connect on database {service} to {READER}"))
+            .await?;
         let mut own = connect(cluster, service).await?;
         let rights = format!(
             "alter schema public owner to {service};

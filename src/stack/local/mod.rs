@@ -204,12 +204,8 @@ pub async fn status(data: &DataDir) -> Result<StackStatus, StackError> {
             None => Err("it was never started".to_owned()),
         }
     };
-    let (kafka, registry, postgres, prometheus) = tokio::join!(
-        kafka::answers(&record.kafka),
-        registry::answers(&record.registry),
-        knock,
-        prometheus::answers(&record.prometheus)
-    );
+    let (kafka, registry, postgres, prometheus) =
+        tokio::join!(kafka::answers(&record.kafka), registry::answers(&record.registry), knock, prometheus::answers(&record.prometheus));
     let postgres_process = record.postgres.cluster.as_ref().and_then(Cluster::running);
     Ok(StackStatus::new(&record, postgres_process, [kafka, registry, postgres, prometheus]))
 }

@@ -45,7 +45,11 @@ impl Exchange {
                 Some(url) => connect(url)?,
                 None => connect(keeper::ensure(&self.data).await?.expose())?,
             };
-            if self.database.is_some() { store.require_schema().await? } else { store.migrate().await? }
+            if self.database.is_some() {
+                store.require_schema().await?
+            } else {
+                store.migrate().await?
+            }
             let ours = store.supervise(&self.workloads, &self.name, services, SILENCE).await?;
             Ok::<_, StackError>((store, ours))
         };

@@ -25,11 +25,11 @@ use super::slot::{PATIENCE, Slot};
 use super::variables::{Variables, Who};
 use super::{Failure, Order, logs, targets};
 use crate::ports::workloads::{Desired, Instance, InstanceState};
+use crate::stack::DataDir;
 use crate::stack::error::StackError;
 use crate::stack::files::{self, FileError};
 use crate::stack::lock::FileLock;
 use crate::stack::process::Identity;
-use crate::stack::DataDir;
 use crate::store::workloads::InstanceRow;
 
 /// How often processes are looked at that nobody tells us about.
@@ -64,8 +64,7 @@ async fn keep(data: &DataDir, order: Order) -> Result<(), StackError> {
     let _lock = succeed(&paths).await?;
     files::remove(&paths.failure())?;
     let services = Services::read(&order.services)?;
-    let exchange =
-        Exchange { data: data.clone(), database: order.database.clone(), workloads: order.workloads.clone(), name: name(data) };
+    let exchange = Exchange { data: data.clone(), database: order.database.clone(), workloads: order.workloads.clone(), name: name(data) };
     let store = exchange.begin(&services.defaults()).await?;
     let (defaults, known) = watch::channel(services.defaults());
     let (heard, mut desired) = watch::channel(None);
@@ -311,7 +310,10 @@ impl Supervisor {
     fn launch(&self, at: usize, service: OwnedFd, administration: OwnedFd) -> Result<Running, StackError> {
         let (Some(slot), Some(spec)) = (self.slots.get(at), self.slots.get(at).and_then(|slot| self.services.services.get(&slot.service)))
         else {
-            return Err(StackError::Services { file: self.order.services.clone(), mistake: "the service is not in it any more".to_owned() });
+            return Err(StackError::Services {
+                file: self.order.services.clone(),
+                mistake: "the service is not in it any more".to_owned(),
+            });
         };
         let blanks = Blanks { service: &slot.service, release: &slot.release, instance: &slot.instance, program: &self.program };
         let environment = &self.order.environment;

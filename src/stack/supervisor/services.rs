@@ -139,7 +139,10 @@ mod tests {
             ("services:\n  hiring: {comand: [x]}\n", "comand"),
             ("services:\n  \"hi ring\": {command: [x]}\n", "`hi ring` cannot be a service's name"),
             ("services:\n  hiring: {command: []}\n", "`command` must begin with a program"),
-            ("services:\n  a: {command: [x], port: 7000}\n  b: {command: [x], port: 7000}\n", "the services `a` and `b` have the same port 7000"),
+            (
+                "services:\n  a: {command: [x], port: 7000}\n  b: {command: [x], port: 7000}\n",
+                "the services `a` and `b` have the same port 7000",
+            ),
         ] {
             let mistake = parse(text).unwrap_err();
             assert!(mistake.contains(said), "{mistake}");

@@ -167,7 +167,8 @@ impl Slot {
 fn name(service: &str, release: &str) -> String {
     use rand::distr::SampleString;
     let tail = rand::distr::Alphanumeric.sample_string(&mut rand::rng(), 6).to_ascii_lowercase();
-    let release: String = release.chars().map(|letter| if letter.is_ascii_alphanumeric() || letter == '.' { letter } else { '_' }).collect();
+    let release: String =
+        release.chars().map(|letter| if letter.is_ascii_alphanumeric() || letter == '.' { letter } else { '_' }).collect();
     format!("{service}-{release}-{tail}")
 }
 
