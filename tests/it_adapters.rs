@@ -97,6 +97,47 @@ macro_rules! reports {
 }
 
 reports!([the_last_report_of_an_instance_counts, a_report_that_is_late_takes_nothing_back]);
+/// On real processes these promises are kept in `it_supervisor`.
+mod workloads {
+    use cutover::sim::SimWorkloads;
+
+    use crate::conformance::workloads;
+
+    #[tokio::test]
+    async fn what_is_asked_for_comes_to_run() {
+        workloads::what_is_asked_for_comes_to_run(&SimWorkloads::new("main"), "hiring").await;
+    }
+
+    #[tokio::test]
+    async fn the_same_key_changes_once() {
+        workloads::the_same_key_changes_once(&SimWorkloads::new("main"), "hiring").await;
+    }
+
+    #[tokio::test]
+    async fn a_change_on_something_else_than_was_seen_is_a_conflict() {
+        workloads::a_change_on_something_else_than_was_seen_is_a_conflict(&SimWorkloads::new("main"), "hiring").await;
+    }
+}
+
+mod http {
+    use std::sync::Arc;
+
+    use cutover::ports::workloads::{Desired, DesiredChange, Workloads};
+    use cutover::sim::{SimHttp, SimWorkloads};
+
+    use crate::conformance::http;
+
+    #[tokio::test]
+    async fn a_service_answers_while_it_runs() {
+        let workloads = Arc::new(SimWorkloads::new("main"));
+        let service = SimHttp::new("hiring", Arc::clone(&workloads));
+        http::no_answer_is_unreachable(&service).await;
+        let after = Desired { release: "1.4".to_owned(), instances: 1 };
+        let change = DesiredChange { key: "k".to_owned(), service: "hiring".to_owned(), before: None, after };
+        workloads.change(&change).await.unwrap();
+        http::every_answer_is_fine(&service, "1.4").await;
+    }
+}
 
 #[tokio::test]
 async fn records_that_are_gone_are_missed_in_memory() {

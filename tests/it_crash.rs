@@ -4,12 +4,15 @@
 //! the run over on real Kafka, registry and Postgres. The run must end well, the world must be as after an undisturbed run, and no act
 //! may have happened twice.
 
+mod service;
 mod support;
 
 #[path = "it_crash/case.rs"]
 mod case;
 #[path = "it_crash/controller.rs"]
 mod controller;
+#[path = "it_crash/services.rs"]
+mod services;
 #[path = "it_crash/world.rs"]
 mod world;
 

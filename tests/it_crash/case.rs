@@ -14,6 +14,7 @@ use serde_json::{Value, json};
 use uuid::Uuid;
 
 use super::controller::Controller;
+use super::services::Services;
 use super::support::{Servers, servers};
 use super::world;
 
@@ -68,7 +69,7 @@ impl Case {
         text.replace("group: probe", &format!("group: {}", own("probe")))
     }
 
-    fn bundle(&self, servers: &Servers) -> Bundle {
+    fn bundle(&self, servers: &Servers, services: Option<&Services>) -> Bundle {
         let files = BTreeMap::from([("schemas/exercise_changed.v0.json".to_owned(), Arc::from(SCHEMA))]);
         let source = Source::new("example.yaml", self.text().as_str());
         let read = cutover::playbook::read(&source, &BTreeMap::new(), &Carried(files));
@@ -79,6 +80,9 @@ impl Case {
         let registry = serde_json::from_value(json!({ "url": servers.stack.registry.url })).unwrap();
         environment.kafka.insert("main".to_owned(), System { settings: kafka, setting: "the tests".to_owned() });
         environment.registry.insert("main".to_owned(), System { settings: registry, setting: "the tests".to_owned() });
+        if let Some(services) = services {
+            services.fill(&mut environment);
+        }
         Bundle::pack(&source, &BTreeMap::new(), &playbook, environment)
     }
 
@@ -88,7 +92,8 @@ impl Case {
         let database = format!("crash_{}", self.name.replace('-', "_"));
         let store = database_of_its_own(servers, &database).await;
         let worlds: Arc<dyn Worlds> = Arc::new(RealWorlds::new(store.clone(), Arc::new(ProcessSecrets::default())));
-        let bundle = self.bundle(servers);
+        let services = Services::start(servers, &self.text(), &servers.database_named(&database), &self.name).await;
+        let bundle = self.bundle(servers, services.as_ref());
         let world = worlds.world(&bundle.environment);
         let (plan, _) = plan_bundle(&store, worlds.as_ref(), &bundle).await.unwrap();
         let request = NewRunRequest { id: Uuid::now_v7(), bundle, plan, by: "harness".to_owned(), yes: true };
@@ -109,6 +114,9 @@ impl Case {
         second.stop().await;
         let (acts, found) = self.acts_once_each(&store, run).await;
         let world = world::snapshot(&world, &store, &self.name).await;
+        if let Some(services) = services {
+            services.end().await;
+        }
         store.close().await;
         Outcome { killed, found, acts, world }
     }

@@ -52,6 +52,11 @@ impl Servers {
         self.reaper.lock().expect("a reaper").watch_pid(process).expect("a reaper that listens");
     }
 
+    /// Has the supervisor of a data directory ended when the tests end.
+    pub fn end_supervisor_with_tests(&self, data: &Path) {
+        self.reaper.lock().expect("a reaper").watch_supervisor(data).expect("a reaper that listens");
+    }
+
     /// The address of another database on the private Postgres.
     pub fn database_named(&self, name: &str) -> String {
         let (base, _) = self.database.rsplit_once('/').expect("an address with a database");

@@ -81,7 +81,7 @@ pub fn readable(data: &DataDir) -> Result<Vec<(String, ReadableDatabase)>, FileE
 }
 
 fn password_file(data: &DataDir, role: &str) -> PathBuf {
-    data.stack().join("postgres").join("passwords").join(role)
+    data.stack().join("passwords").join(role)
 }
 
 /// Makes what is missing of databases and roles. What is there keeps its content; every role gets the password of its file.
@@ -133,6 +133,7 @@ fn kept_password(data: &DataDir, role: &str) -> Result<String, FileError> {
         return Ok(text.trim().to_owned());
     }
     let password = files::password();
+    files::create_private_dir(&data.stack().join("passwords"))?;
     files::write_private(&path, password.as_bytes())?;
     Ok(password)
 }

@@ -76,6 +76,13 @@ pub(super) struct PrometheusRecord {
     pub log: PathBuf,
 }
 
+impl PrometheusRecord {
+    /// Whether it is installed here, as far as that was ever looked at.
+    fn was_started(&self) -> bool {
+        !self.log.as_os_str().is_empty()
+    }
+}
+
 impl Default for Record {
     fn default() -> Self {
         Self {
@@ -148,7 +155,7 @@ impl Record {
             kafka: KafkaAddress { bootstrap: self.kafka.bootstrap.clone() },
             registry: HttpAddress { url: self.registry.url.clone() },
             postgres: DatabaseAddress { url: self.postgres.url.clone() },
-            prometheus: self.prometheus.process.as_ref().map(|_| HttpAddress { url: self.prometheus.url.clone() }),
+            prometheus: self.prometheus.was_started().then(|| HttpAddress { url: self.prometheus.url.clone() }),
         }
     }
 }
