@@ -12,7 +12,7 @@ pub(super) const SOFT_WRITE: Duration = Duration::from_millis(4);
 pub(super) const STAY: Duration = Duration::from_secs(2);
 
 /// A run whose guards are to be looked at within this time stays in memory.
-pub(super) const STAY_WATCHING: Duration = Duration::from_secs(60);
+pub(super) const STAY_WATCHING: Duration = Duration::from_mins(1);
 
 /// Longest time that one look of a guard may take; every provider has shorter limits of its own.
 pub(super) const LOOK: Duration = Duration::from_secs(20);

@@ -4,6 +4,7 @@ use super::command::Answer;
 use super::entry::JournalEntry;
 
 /// Something to do. Effects are carried out in order; [`Effect::Act`] only once every entry recorded before it is durable.
+#[expect(clippy::large_enum_variant, reason = "most effects are entries, and they are moved once")]
 #[derive(Clone, Debug, PartialEq)]
 pub enum Effect {
     /// Write the entry.

@@ -9,6 +9,7 @@ use super::state::StepState;
 use crate::step::{ErasedChange, Evidence, Question, Receipt, StepError};
 
 /// A step's part of the run, rebuilt from the journal.
+#[expect(clippy::struct_excessive_bools, reason = "each is what one kind of journal entry says, and they are independent")]
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct StepRecord {
     /// Where it stands.

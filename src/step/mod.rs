@@ -7,6 +7,7 @@ mod error;
 mod facts;
 mod file;
 mod guard;
+mod onlooker;
 mod plan;
 mod policy;
 mod reference;
@@ -30,6 +31,7 @@ pub use error::StepError;
 pub use facts::{Fact, Facts};
 pub use file::FileRef;
 pub use guard::{GuardOptions, GuardOutcome, OnNoData, Reading};
+pub use onlooker::{Never, Onlooker};
 pub use plan::{Change, Effect, KNOWN_LATER, Mark, Plan, Question, binding_holds};
 pub use policy::{Approvals, OnFailure};
 pub use reference::StepRef;
@@ -169,15 +171,5 @@ pub trait StepKind: Serialize + DeserializeOwned + JsonSchema + fmt::Debug + Sen
     /// What the step needs and leaves, in the words of the whole-plan proof.
     fn facts(&self) -> Facts {
         Facts::default()
-    }
-}
-
-/// Stands in for [`StepKind::Change`] and [`StepKind::Act`] in kinds that never act.
-#[derive(Clone, Copy, Debug, Serialize, serde::Deserialize, PartialEq, Eq)]
-pub enum Never {}
-
-impl fmt::Display for Never {
-    fn fmt(&self, _: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match *self {}
     }
 }

@@ -19,7 +19,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-use super::{FEW, read, seeds};
+use super::{read, seeds};
 
 /// Makes a topic per stage, one act each, and rests after each.
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
@@ -122,8 +122,8 @@ const CATALOGUE: Catalogue = Catalogue {
 
 fn ramp(then: &str, limit: u32) -> Playbook {
     let guard =
-        format!("metric: {{query: errors, above: 1, then: {then}, interval: 2s, failure_limit: {limit}, consecutive_error_limit: 9}}");
-    let text = format!("playbook: ramp\nsteps:\n  - id: ramp\n    ramp: {{stages: 3, rest: 20}}\n    guards:\n      - {guard}\n");
+        format!("metric: {{query: errors, above: 1, then: {then}, interval: 3s, failure_limit: {limit}, consecutive_error_limit: 9}}");
+    let text = format!("playbook: ramp\nsteps:\n  - id: ramp\n    ramp: {{stages: 3, rest: 10}}\n    guards:\n      - {guard}\n");
     read("ramp", &text, &CATALOGUE)
 }
 
@@ -131,8 +131,8 @@ fn ramp(then: &str, limit: u32) -> Playbook {
 fn a_wave(world: &SimWorld) {
     let none: &[(&str, &str)] = &[];
     world.metrics.set("errors", 0.0);
-    world.metrics.set_in(TimeDelta::seconds(25), "errors", &[(none, 7.0)]);
-    world.metrics.set_in(TimeDelta::seconds(60), "errors", &[(none, 0.0)]);
+    world.metrics.set_in(TimeDelta::seconds(12), "errors", &[(none, 7.0)]);
+    world.metrics.set_in(TimeDelta::seconds(30), "errors", &[(none, 0.0)]);
 }
 
 /// Reads the journal for itself: nothing begins while a guard holds, on a bad sample, or on one that is older than the last act; every
@@ -143,8 +143,7 @@ fn judge(journal: &[JournalEntry], limit: u32) -> (usize, usize) {
     for (at, journaled) in journal.iter().enumerate() {
         match &journaled.entry {
             Entry::RevertBegun { .. } => break,
-            Entry::StepBegun { .. } => last_act = journaled.seq,
-            Entry::ActDone { .. } => last_act = journaled.seq,
+            Entry::StepBegun { .. } | Entry::ActDone { .. } => last_act = journaled.seq,
             Entry::ActBegun { act, .. } => {
                 assert!(held.is_empty(), "act {act} begins while a guard holds");
                 let (after, verdict) = newest.expect("a sample");
@@ -198,12 +197,9 @@ fn a_wave_of_errors_holds_the_ramp_and_lets_it_go_wherever_controllers_die() {
         let calm = play(&playbook, Seed(0), &Options { start: Some(a_wave), ..Options::default() });
         assert_eq!((&calm.problems, calm.state), (&Vec::new(), Some(RunState::Done)), "{:#?}", calm.trace);
         let (holds, samples) = judge(&calm.journal, limit);
-        assert!(holds == 1 && samples > 20, "{holds} holds, {samples} rounds of samples");
+        assert!(holds == 1 && samples > 10, "{holds} holds, {samples} rounds of samples");
         for point in 0..calm.points {
             judge(&played(&playbook, Seed(0), Accidents { die_at: Some(point), ..Accidents::default() }).journal, limit);
-            for seed in FEW {
-                judge(&played(&playbook, seed, Accidents { die_at: Some(point), ..Accidents::wild() }).journal, limit);
-            }
         }
         for seed in seeds(100) {
             judge(&played(&playbook, seed, Accidents::wild()).journal, limit);

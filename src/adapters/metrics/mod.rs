@@ -1,4 +1,4 @@
-//! A store of metrics through Prometheus' HTTP API, as Prometheus, Thanos, Mimir and VictoriaMetrics speak it. Nothing is kept here.
+//! A store of metrics through Prometheus' HTTP API, as Prometheus itself and the stores built after it speak it. Nothing is kept here.
 
 mod answer;
 

@@ -157,7 +157,7 @@ fn word(effect: &Effect) -> String {
         Effect::Act(_) => "ACT".to_owned(),
         Effect::CursorSaved(_) => "SAVED".to_owned(),
         Effect::Settle(_) => "SETTLE".to_owned(),
-        Effect::Watch(_, which) => format!("WATCH{}", which.iter().map(|at| format!(":{at}")).collect::<String>()),
+        Effect::Watch(_, which) => which.iter().fold("WATCH".to_owned(), |word, at| format!("{word}:{at}")),
         Effect::Verify(_) => "VERIFY".to_owned(),
         Effect::PlanBack(_) => "BACK".to_owned(),
         Effect::Answer(_, answer) => if answer.taken { "TAKEN" } else { "REFUSED" }.to_owned(),

@@ -89,7 +89,7 @@ fn guard(node: &Node, reading: &mut Reading<'_>) -> Option<PlaybookGuard> {
 fn kind<'n>(node: &Node, entries: &'n [Entry], reading: &mut Reading<'_>) -> Option<(&'static GuardKind, &'n Entry)> {
     let (file, names) = (reading.file, || guards::KINDS.iter().map(|kind| kind.name));
     let mut found = None;
-    let mut fine = true;
+    let mut clean = true;
     for entry in entries {
         let key = entry.key.text.as_str();
         let diagnostic = match (guards::find(key), &found) {
@@ -106,11 +106,11 @@ fn kind<'n>(node: &Node, entries: &'n [Entry], reading: &mut Reading<'_>) -> Opt
                 .help(suggest::did_you_mean(key, names(), "there are")),
         };
         reading.out.push(diagnostic);
-        fine = false;
+        clean = false;
     }
     if entries.is_empty() {
         let diagnostic = Diagnostic::new(codes::MISSING_KEY, file, node.place, "the guard does not say what it watches");
         reading.out.push(diagnostic.help(format!("add one of {}", suggest::list(names()))));
     }
-    found.filter(|_| fine)
+    found.filter(|_| clean)
 }

@@ -228,7 +228,7 @@ impl<'a> StepRow<'a> {
             open: step.state == StepState::Failed,
             effects: step.effects.iter().map(|effect| (sign(effect.mark), effect_line(effect))).collect(),
             acts: step.acts.iter().map(act).collect(),
-            guards: step.guards.iter().map(|guard| GuardRow::new(guard)).collect(),
+            guards: step.guards.iter().map(GuardRow::new).collect(),
             data: data.and_then(|data| serde_json::to_string_pretty(data).ok()),
             error: step.error.as_deref().filter(|error| *error != step.line),
             took: Lasted::new(step.began, step.ended, now),
