@@ -101,14 +101,21 @@ pub async fn consume(consumer: StreamConsumer, handler: impl Handler, metrics: M
             tracing::debug!(%error, "an offset is not ours any more");
         }
     }
-    // Why: both wait for the broker.
-    let left = tokio::task::spawn_blocking(move || {
+    put_down(consumer).await;
+}
+
+/// Commits what is stored and leaves the group.
+async fn put_down(consumer: StreamConsumer) {
+    let (done, heard) = tokio::sync::oneshot::channel();
+    // Why a thread of its own: both steps wait for the broker, and a process that ends must not wait for a broker that is gone.
+    std::thread::spawn(move || {
         if let Err(error) = consumer.commit_consumer_state(CommitMode::Sync) {
             tracing::debug!(%error, "nothing was committed at the end");
         }
         drop(consumer);
+        let _ = done.send(());
     });
-    let _ = left.await;
+    let _ = heard.await;
 }
 
 /// Handles one record, again and again while the database refuses; `false` when the end came first.
@@ -116,8 +123,8 @@ async fn handle(handler: &impl Handler, record: &Record, metrics: &Metrics, endi
     let mut pause = PAUSES.0;
     loop {
         match handler.handle(record).await {
-            Ok(handled) => {
-                match handled {
+            Ok(outcome) => {
+                match outcome {
                     Handled::Stored => metrics.consumed(&record.topic),
                     Handled::Duplicate => metrics.duplicate(&record.topic),
                     Handled::PutAside => metrics.failed(&record.topic),

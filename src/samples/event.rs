@@ -17,6 +17,7 @@ pub const ATTEMPT_TOPIC: &str = "domain.candidate_attempt";
 const EXERCISE_SCHEMA: &str = include_str!("../../playbooks/schemas/exercise_changed.v0.json");
 
 /// The envelope.
+#[expect(clippy::struct_field_names, reason = "the names are those of the travelling form")]
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Event<P> {
     /// Together with `produced_at` names the event for ever.

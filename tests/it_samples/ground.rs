@@ -35,6 +35,7 @@ use tokio::task::JoinHandle;
 use crate::support::{PROGRAM, servers};
 
 pub const TOPIC: &str = "datarep.exercise";
+pub const ATTEMPTS: &str = "domain.candidate_attempt";
 const TOKEN: &str = "flags-token-of-these-tests";
 /// Long enough for a machine that is busy with other things; nothing is judged by it.
 const LONG: Duration = Duration::from_mins(2);
@@ -128,6 +129,12 @@ impl Instance {
         status.unwrap()
     }
 
+    /// Ends it as a power cut does.
+    pub fn kill(mut self) {
+        self.child.kill().unwrap();
+        self.child.wait().unwrap();
+    }
+
     /// Ends it as the supervisor does.
     pub async fn end(mut self) {
         self.signal();
@@ -182,6 +189,7 @@ impl Ground {
         let serving = serve(&store, &heartbeats, &directory).await;
         let kafka = KafkaCluster::connect("main", &kafka_settings(), "these tests", &ProcessSecrets::default()).unwrap();
         kafka.delete_topic(TOPIC, None).await.unwrap();
+        kafka.delete_topic(ATTEMPTS, None).await.unwrap();
         Self {
             directory,
             exercises: Place::new("exercises"),
@@ -291,8 +299,8 @@ impl Ground {
         instance
     }
 
-    pub async fn create_topic(&self) {
-        let topic = NewTopic { name: TOPIC.to_owned(), partitions: 3, replication: None, configs: BTreeMap::new() };
+    pub async fn create_topic(&self, name: &str) {
+        let topic = NewTopic { name: name.to_owned(), partitions: 3, replication: None, configs: BTreeMap::new() };
         self.kafka.create_topic(&topic).await.unwrap();
     }
 

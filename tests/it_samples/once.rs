@@ -16,7 +16,7 @@ async fn put(ground: &Ground, id: &str, request: Uuid, title: &str) -> (StatusCo
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn requests_events_and_credits_count_once_however_often_they_come() {
     let ground = Ground::new().await;
-    ground.create_topic().await;
+    ground.create_topic(TOPIC).await;
     let _bonuses = ground.start(&ground.bonuses, "1.5").await;
     let _exercises = ground.start(&ground.exercises, "1.5").await;
     let hiring = ground.start(&ground.hiring, "1.5").await;
@@ -72,7 +72,7 @@ async fn what_cannot_be_told_now_waits_in_the_outbox() {
     assert_eq!(put(&ground, "ex-1", Uuid::now_v7(), "Sorting").await.0, StatusCode::CREATED);
     let unsent = async || ground.metric(&exercises, "outbox_unsent").await;
     until("the event waits for its topic", async || unsent().await > 0.5).await;
-    ground.create_topic().await;
+    ground.create_topic(TOPIC).await;
     until("the event was sent", async || unsent().await < 0.5).await;
     let ends = ground.kafka.ends(TOPIC).await.unwrap();
     assert_eq!(ends.iter().map(|end| end.end).sum::<i64>(), 1);

@@ -43,7 +43,7 @@ async fn each_fault_is_what_its_name_says() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_broken_read_and_a_broken_event_show_where_they_should() {
     let ground = Ground::new().await;
-    ground.create_topic().await;
+    ground.create_topic(TOPIC).await;
     let _bonuses = ground.start(&ground.bonuses, "1.4").await;
     let bad = ground.start(&ground.exercises, "1.5-bad-schema").await;
     let hiring = ground.start(&ground.hiring, "1.5-broken-read").await;
@@ -75,6 +75,6 @@ async fn a_broken_read_and_a_broken_event_show_where_they_should() {
     assert_eq!(attempt().await, 201);
     ground.set_flag_everywhere("exercise-read", ["call", "events"], "events", None, &[&hiring]).await;
     assert_eq!(attempt().await, 500);
-    let series = format!("http_requests_total{{code=\"500\",release=\"1.5-broken-read\",route=\"/api/v0/attempts\",service=\"hiring\"}}");
-    until("it was counted", async || ground.metric(&hiring, &series).await > 0.5).await;
+    let series = r#"http_requests_total{code="500",release="1.5-broken-read",route="/api/v0/attempts",service="hiring"}"#;
+    until("it was counted", async || ground.metric(&hiring, series).await > 0.5).await;
 }

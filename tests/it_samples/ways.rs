@@ -5,7 +5,7 @@ use std::time::Duration;
 use cutover::ports::kafka::{Kafka, NewRecord};
 use serde_json::json;
 
-use crate::ground::{Ground, TOPIC, goes_on, until};
+use crate::ground::{ATTEMPTS, Ground, Instance, TOPIC, goes_on, until};
 
 const ON: [&str; 2] = ["off", "on"];
 const READ: [&str; 2] = ["call", "events"];
@@ -38,7 +38,7 @@ async fn a_call_moves_to_events_and_back_under_traffic_and_every_request_is_acco
     let traffic = ground.traffic(80.0).await;
     goes_on(&traffic, 60).await;
 
-    ground.create_topic().await;
+    ground.create_topic(TOPIC).await;
     let new = [ground.start(bonuses, "1.5").await, ground.start(exercises, "1.5").await, ground.start(hiring, "1.5").await];
     for instance in old {
         instance.end().await;
@@ -137,7 +137,7 @@ async fn calls_alone_are_clean_and_damage_to_them_is_found() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_switch_to_a_copy_without_a_snapshot_is_seen() {
     let ground = Ground::new().await;
-    ground.create_topic().await;
+    ground.create_topic(TOPIC).await;
     let _bonuses = ground.start(&ground.bonuses, "1.5").await;
     let (exercises, hiring) = (ground.start(&ground.exercises, "1.5").await, ground.start(&ground.hiring, "1.5").await);
     let traffic = ground.traffic(60.0).await;
@@ -151,4 +151,39 @@ async fn a_switch_to_a_copy_without_a_snapshot_is_seen() {
     assert_eq!(code, 1, "{report:#}");
     assert!(report["unknown_exercise"].as_u64() > Some(0), "{report:#}");
     assert!(report["lost"].as_u64() > Some(0), "quiet exercises are missing in the copy: {report:#}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn services_that_are_killed_again_and_again_lose_and_double_nothing() {
+    let ground = Ground::new().await;
+    ground.create_topic(TOPIC).await;
+    ground.create_topic(ATTEMPTS).await;
+    let (exercises, hiring, bonuses) = (&ground.exercises, &ground.hiring, &ground.bonuses);
+    ground.set_flag("exercise-events", ON, "on", None).await;
+    let half = json!({ "fractional": [["events", 1], ["call", 1]] });
+    ground.set_flag("bonus-transport", READ, "call", Some(half)).await;
+    let mut running = [ground.start(bonuses, "1.5").await, ground.start(exercises, "1.5").await, ground.start(hiring, "1.5").await];
+    let traffic = ground.traffic(80.0).await;
+    until("the copy has every exercise", async || ground.number(hiring, "select count(*) from exercise_copy").await >= 12).await;
+    ground.set_flag_everywhere("exercise-read", READ, "events", None, &[&running[2]]).await;
+    for _ in 0..2 {
+        goes_on(&traffic, 40).await;
+        running.into_iter().for_each(Instance::kill);
+        running = [ground.start(bonuses, "1.5").await, ground.start(exercises, "1.5").await, ground.start(hiring, "1.5").await];
+    }
+    goes_on(&traffic, 40).await;
+    let progress = traffic.stop(LONG).await.unwrap();
+    let (code, report) = ground.ledger(&["--patience", "60"]).await;
+    println!("{report:#}\n{progress}");
+    assert_eq!(code, 0, "{report:#}");
+    assert_eq!((report["acknowledged"].as_u64(), &report["refused"]), (Some(progress.acknowledged), &json!(0)), "{report:#}");
+    assert!(report["by_events"].as_u64() > Some(0), "{report:#}");
+    for path in ["call", "events"] {
+        let query = if path == "call" {
+            "select count(*) from credit where path = 'call'"
+        } else {
+            "select count(*) from credit where path = 'events'"
+        };
+        assert!(ground.number(bonuses, query).await > 0, "no credit by {path}");
+    }
 }

@@ -31,6 +31,7 @@ pub async fn prepare(base: &Arc<Base>, ending: &Ending) -> Result<Parts, SampleE
         let crediting = Crediting(base.pool.clone());
         work.spawn(consume(consumer(&base.surroundings, GROUP, ATTEMPT_TOPIC)?, crediting, base.metrics.clone(), ending.clone()));
     }
+    base.metrics.expect("/api/v0/bonuses");
     let router = Router::new().route("/api/v0/bonuses", post(called)).with_state(Arc::clone(base));
     Ok(Parts { router, work })
 }

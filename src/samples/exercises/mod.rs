@@ -62,8 +62,10 @@ pub async fn prepare(base: &Arc<Base>, ending: &Ending) -> Result<Parts, SampleE
         work.spawn(outbox::relay(base.pool.clone(), broker, desk.poke.clone(), base.metrics.clone(), ending.clone()));
     }
     let mut router = Router::new().route("/api/v0/exercises/{id}", put(change));
+    base.metrics.expect("/api/v0/exercises/{id}");
     if release.serves_exercise() {
         router = router.route("/api/v0/exercise/{id}", get(show));
+        base.metrics.expect("/api/v0/exercise/{id}");
     }
     Ok(Parts { router: router.with_state(desk), work })
 }

@@ -30,22 +30,19 @@ impl Copying {
         if first.rows_affected() == 0 {
             return Ok(Handled::Duplicate);
         }
-        // Why: the copy's row is locked before the log row gets its number, so the log of one exercise is in the order of its effects.
-        sqlx::query("insert into exercise_copy (id, title, version) values ($1, '', 0) on conflict do nothing")
-            .bind(id)
-            .execute(&mut *transaction)
-            .await?;
-        let before: i64 =
-            sqlx::query_scalar("select version from exercise_copy where id = $1 for update").bind(id).fetch_one(&mut *transaction).await?;
-        let changed = *version > before;
-        if changed {
-            sqlx::query("update exercise_copy set title = $2, version = $3, updated_at = clock_timestamp() where id = $1")
-                .bind(id)
-                .bind(title)
-                .bind(version)
-                .execute(&mut *transaction)
-                .await?;
-        }
+        // Why: this locks the copy's row also when that is newer, and comes before the log row gets its number, so the log of one
+        // exercise is in the order of its effects.
+        let written = sqlx::query(
+            "insert into exercise_copy (id, title, version) values ($1, $2, $3)
+             on conflict (id) do update set title = excluded.title, version = excluded.version, updated_at = clock_timestamp()
+             where excluded.version > exercise_copy.version",
+        )
+        .bind(id)
+        .bind(title)
+        .bind(version)
+        .execute(&mut *transaction)
+        .await?;
+        let changed = written.rows_affected() == 1;
         sqlx::query("insert into applied (exercise_id, version, event_id, partition, \"offset\", changed) values ($1, $2, $3, $4, $5, $6)")
             .bind(id)
             .bind(version)

@@ -85,6 +85,7 @@ pub async fn prepare(base: &Arc<Base>, ending: &Ending) -> Result<Parts, SampleE
         let copying = Copying::new(base.pool.clone())?;
         work.spawn(consume(consumer(surroundings, GROUP, EXERCISE_TOPIC)?, copying, base.metrics.clone(), ending.clone()));
     }
+    base.metrics.expect("/api/v0/attempts");
     let router = Router::new().route("/api/v0/attempts", post(attempt)).route("/api/v0/attempts/{id}", get(show));
     Ok(Parts { router: router.with_state(desk), work })
 }
@@ -119,9 +120,9 @@ async fn attempt(
     let path = if reads_copy { Transport::Events } else { Transport::Call };
     let stored = store(&desk, &wish, &seen, path, transport).await?;
     if by_events {
-        desk.bonus_poke.now()
+        desk.bonus_poke.now();
     } else {
-        desk.poke.now()
+        desk.poke.now();
     }
     Ok((StatusCode::CREATED, Json(stored)))
 }

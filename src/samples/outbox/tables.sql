@@ -8,7 +8,7 @@ create table if not exists outbox (
     body text not null,
     written_at timestamptz not null default clock_timestamp()
 );
-create index if not exists outbox_order on outbox (transport, key, id);
+create index if not exists outbox_order on outbox (transport, id);
 
 -- Whoever holds the row of a transport is the one relay of this service for it.
 create table if not exists outbox_relay (transport text primary key);

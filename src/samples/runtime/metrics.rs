@@ -11,6 +11,9 @@ use crate::samples::surroundings::Surroundings;
 /// Seconds: from what a local read takes to what a caller waits for at most.
 const BUCKETS: &[f64] = &[0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0];
 
+/// Statuses that a route may answer with.
+const EXPECTED: &[&str] = &["200", "201", "404", "500", "502", "503"];
+
 /// The counters of one process. Cheap to clone; every figure carries the service and the release.
 #[derive(Clone)]
 pub struct Metrics {
@@ -50,6 +53,14 @@ impl Metrics {
             revision: gauge("flags_revision", "revision of the flag document that new requests use")?,
             registry,
         })
+    }
+
+    /// Begins a route's figures at zero, failures included.
+    pub fn expect(&self, route: &str) {
+        // Why: a rate over a series that begins with its first failure does not see that failure.
+        for code in EXPECTED {
+            let _ = self.requests.with_label_values(&[route, *code]);
+        }
     }
 
     /// Counts an answered request.

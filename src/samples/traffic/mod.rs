@@ -6,6 +6,7 @@ pub mod file;
 mod pursue;
 
 use std::collections::BTreeMap;
+use std::fmt;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -68,6 +69,15 @@ pub struct TrafficProgress {
     pub broken: u64,
     /// Answers by HTTP status.
     pub statuses: BTreeMap<u16, u64>,
+}
+
+impl fmt::Display for TrafficProgress {
+    /// One line for people, such as `854 requests, 852 acknowledged, 3 tried again, 0 refused connections`.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let again = self.tries.saturating_sub(self.acknowledged);
+        let Self { requests, acknowledged, refused, .. } = self;
+        write!(f, "{requests} requests, {acknowledged} acknowledged, {again} tried again, {refused} refused connections")
+    }
 }
 
 impl TrafficProgress {
