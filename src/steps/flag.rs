@@ -97,7 +97,7 @@ pub(super) struct Reached {
     pub missing: bool,
     /// What goes into the evidence.
     pub data: Map<String, Value>,
-    /// Since when everybody is known to use it.
+    /// Since when everybody is known to use it, or to have used it.
     pub since: Option<DateTime<Utc>>,
 }
 
@@ -115,9 +115,11 @@ pub(super) async fn reached(world: &World, store: &str, revision: i64) -> Result
         let line = "unacknowledged: this store does not know who reads it".to_owned();
         return Ok(Reached { line, missing: false, data, since: None });
     };
-    let mut since = None;
+    let flags = world.flags(store)?;
+    // Why also when they are gone since: that everybody had it does not become untrue.
+    let mut since = flags.acknowledged(revision).await?;
     if heard.notice() == Notice::Everybody {
-        since = world.flags(store)?.acknowledge(revision).await?;
+        since = flags.acknowledge(revision).await?;
         data.insert("acknowledged".to_owned(), json!(true));
         data.insert("acknowledged_at".to_owned(), json!(since));
         data.insert("instances".to_owned(), json!(heard.names()));

@@ -12,7 +12,7 @@ use crate::ports::flags::FlagState;
 use crate::step::scalar::Share;
 
 /// The flag before, who is drawn, and the shares that are still to be written.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct RollOut {
     pub(super) before: Option<FlagState>,
     pub(super) variants: BTreeMap<String, Value>,
