@@ -155,7 +155,10 @@ fn changed(barrier: &Barrier, sight: &Sight) -> Option<String> {
         return Some(format!("the topic was deleted and created again: its id was {then} and is {now}"));
     }
     (topic.partitions != barrier.topic.partitions).then(|| {
-        format!("the topic had {} partitions and has {}; records of one key may lie in two of them", barrier.topic.partitions, topic.partitions)
+        format!(
+            "the topic had {} partitions and has {}; records of one key may lie in two of them",
+            barrier.topic.partitions, topic.partitions
+        )
     })
 }
 

@@ -22,7 +22,8 @@ const LONGEST_WINDOW: i64 = 100_000;
 /// When the cluster does not answer; `Invalid` when there is no such topic.
 pub async fn take_barrier(kafka: &dyn Kafka, topic: &str, before: Option<&Barrier>) -> Result<Barrier, PortError> {
     let ends = kafka.ends(topic).await?;
-    let then = |partition| before.and_then(|before| before.marks.iter().find(|mark| mark.partition == partition)).map_or(0, |mark| mark.end);
+    let then =
+        |partition| before.and_then(|before| before.marks.iter().find(|mark| mark.partition == partition)).map_or(0, |mark| mark.end);
     let mark = |ends: &PartitionEnds| Mark { partition: ends.partition, end: ends.end.max(then(ends.partition)), last: Last::Unknown };
     let marks = ends.iter().map(mark).collect();
     let found = match before {

@@ -75,7 +75,8 @@ fn body_names(written: &Written, body: &WrittenRelease, at: &str, found: &mut Ve
             found.push(Complaint::unknown(format!("{at}/serves/{index}"), "link", link, written.links.keys()));
         }
     }
-    let ways: [(&str, &Option<_>, &[Way]); 2] = [("uses", &body.uses, &[Way::Call, Way::Copy]), ("sends", &body.sends, &[Way::Call, Way::Event])];
+    let ways: [(&str, &Option<_>, &[Way]); 2] =
+        [("uses", &body.uses, &[Way::Call, Way::Copy]), ("sends", &body.sends, &[Way::Call, Way::Event])];
     for (key, uses, allowed) in ways {
         for (link, ways) in uses.iter().flatten() {
             let at = format!("{at}/{key}/{}", escaped(link));
@@ -98,7 +99,8 @@ fn body_names(written: &Written, body: &WrittenRelease, at: &str, found: &mut Ve
             Ok(named) => event(written, &named, at.clone(), true, found),
             Err(why) => found.push(Complaint::new(at.clone(), why).key()),
         }
-        if let Some(link) = handling.as_ref().and_then(|handling| handling.calls.as_ref()).filter(|link| !written.links.contains_key(*link)) {
+        if let Some(link) = handling.as_ref().and_then(|handling| handling.calls.as_ref()).filter(|link| !written.links.contains_key(*link))
+        {
             found.push(Complaint::unknown(format!("{at}/calls"), "link", link, written.links.keys()));
         }
     }

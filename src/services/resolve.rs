@@ -3,10 +3,10 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use super::DELIVERY_TIMEOUT;
 use super::check::{self, Complaint};
 use super::names::{Condition, EventRef};
 use super::written::{Link, Produced, Written, WrittenEvent, WrittenRelease};
-use super::DELIVERY_TIMEOUT;
 
 /// What a team declares, with every default filled in.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -90,9 +90,8 @@ impl Services {
     pub fn parse(text: &str) -> Result<Self, String> {
         let options = serde_saphyr::options! { strict_booleans: true, with_snippet: false };
         let written: Written = serde_saphyr::from_str_with_options(text, options).map_err(|error| error.to_string())?;
-        Self::new(&written).map_err(|complaints| {
-            complaints.first().map_or_else(String::new, |first| format!("{} (at {})", first.message, first.pointer))
-        })
+        Self::new(&written)
+            .map_err(|complaints| complaints.first().map_or_else(String::new, |first| format!("{} (at {})", first.message, first.pointer)))
     }
 
     /// Which releases of which services can produce the event, under which variants.
@@ -168,7 +167,9 @@ services:
         let producers = services.producers(&"Changed".parse().expect("an event"));
         let said: Vec<_> = producers
             .iter()
-            .map(|one| format!("{} {} {} {}", one.service, one.release, one.event, one.when.as_ref().map_or("-".to_owned(), ToString::to_string)))
+            .map(|one| {
+                format!("{} {} {} {}", one.service, one.release, one.event, one.when.as_ref().map_or("-".to_owned(), ToString::to_string))
+            })
             .collect();
         assert_eq!(said, ["maker 1.10 Changed@0 f=on", "maker 1.11 Changed@1 -", "maker 1.12 Changed@1 -"]);
         assert_eq!(services.producers(&"Changed@0".parse().expect("an event")).len(), 1);

@@ -137,7 +137,9 @@ fn check_http_url(text: &str) -> Result<(), String> {
 fn check_database_url(text: &str) -> Result<(), String> {
     // Why: what stands before an `@` may hold a password, so the message never repeats the text.
     let rest = text.strip_prefix("postgres://").or_else(|| text.strip_prefix("postgresql://"));
-    let Some(rest) = rest else { return Err("an address of a database begins with postgres:// and reads postgres://user@host:port/database".to_owned()) };
+    let Some(rest) = rest else {
+        return Err("an address of a database begins with postgres:// and reads postgres://user@host:port/database".to_owned());
+    };
     let (before, after) = rest.split_once('@').unwrap_or(("", rest));
     if before.contains(':') || after.contains("password=") {
         return Err("an address carries no password; use `password: env:NAME`".to_owned());

@@ -1,5 +1,6 @@
 //! The adapters on real servers: how tests get at them, and promises that memory cannot show.
 
+pub mod database;
 mod faults;
 mod transactions;
 
@@ -18,16 +19,16 @@ use rdkafka::{ClientConfig, Offset, TopicPartitionList};
 pub const SETTING: &str = "cutover.yaml: environments.test.main";
 
 /// The broker that all tests of this binary share.
-static BOOTSTRAP: OnceLock<(String, String)> = OnceLock::new();
+static BOOTSTRAP: OnceLock<(String, String, String)> = OnceLock::new();
 
 /// Why a thread of its own: the tests' runtimes come and go, and the servers outlive them.
-fn addresses() -> &'static (String, String) {
+fn addresses() -> &'static (String, String, String) {
     BOOTSTRAP.get_or_init(|| {
         let start = || {
             let runtime = tokio::runtime::Runtime::new().unwrap();
             let addresses = runtime.block_on(async {
                 let servers = crate::support::servers().await;
-                (servers.stack.kafka.bootstrap.clone(), servers.stack.registry.url.clone())
+                (servers.stack.kafka.bootstrap.clone(), servers.stack.registry.url.clone(), servers.stack.postgres.url.clone())
             });
             std::mem::forget(runtime);
             addresses

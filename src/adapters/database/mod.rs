@@ -40,11 +40,8 @@ impl PostgresDatabase {
     /// # Errors
     /// [`StepError::NoSecret`] when a secret is missing, [`PortError::Invalid`] when the settings cannot be used.
     pub fn connect(name: &str, settings: &DatabaseSettings, setting: &str, secrets: &dyn Secrets) -> Result<Arc<Self>, StepError> {
-        let system = |address: &str| SystemRef {
-            name: format!("database {name}"),
-            address: address.to_owned(),
-            setting: setting.to_owned(),
-        };
+        let system =
+            |address: &str| SystemRef { name: format!("database {name}"), address: address.to_owned(), setting: setting.to_owned() };
         // Why: the library's reason may repeat the address, and somebody may have put a password into it.
         let mut options = PgConnectOptions::from_str(&settings.url).map_err(|_| PortError::Invalid {
             system: system("an address that cannot be read"),

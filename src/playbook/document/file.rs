@@ -4,13 +4,13 @@ use std::sync::Arc;
 
 use serde_json::Value;
 
+use super::super::Source;
 use super::super::codes;
 use super::super::diagnostic::Diagnostic;
 use super::super::files::FileError;
 use super::super::services;
 use super::super::shape::Located;
 use super::super::suggest;
-use super::super::Source;
 use super::super::tree::Place;
 use super::read::Reading;
 
