@@ -44,7 +44,7 @@ promises!(
 promises!(
     database,
     cutover::sim::SimDatabase::new("main"),
-    crate::adapters::database::database().await,
+    crate::adapters::database::database(),
     [
         a_table_is_shown_with_its_columns_and_key,
         rows_come_in_the_order_of_the_key_and_go_on_behind_it,

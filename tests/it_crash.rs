@@ -64,7 +64,7 @@ async fn a_controller_may_be_killed_at_every_write_of_every_kind() {
 
 async fn matrix() {
     let permits = Arc::new(Semaphore::new(AT_ONCE));
-    let hears = case::hears_of_instances().await;
+    let hears = Box::pin(case::hears_of_instances()).await;
     let played: Vec<_> = KINDS.iter().filter(|found| hears || found.name != "retire_producers").collect();
     let kinds: Vec<_> = played.iter().map(|found| tokio::task::spawn_local(kind(found.name, Arc::clone(&permits)))).collect();
     let mut killed: BTreeMap<String, usize> = BTreeMap::new();

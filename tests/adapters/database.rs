@@ -32,7 +32,7 @@ fn settings(url: &str) -> DatabaseSettings {
     DatabaseSettings { url: format!("{scheme}://{user}@{place}"), password, tls: None }
 }
 
-pub async fn database() -> Box<Real> {
+pub fn database() -> Box<Real> {
     let url = &addresses().2;
     let database = PostgresDatabase::connect("main", &settings(url), SETTING, &ProcessSecrets::default()).unwrap();
     Box::new(Real { database, pool: PgPool::connect_lazy(url).unwrap() })
@@ -90,7 +90,7 @@ impl Database for Real {
 
 #[tokio::test]
 async fn names_are_data_and_never_a_part_of_a_statement() {
-    let real = database().await;
+    let real = database();
     let evil = format!("a\"; drop table victim; --{}", fresh("x"));
     real.execute(&format!("create table \"{}\" (\"k\"\"ey\" int primary key, version int)", evil.replace('"', "\"\""))).await;
     real.execute(&format!("insert into \"{}\" values (1, 1), (2, 1)", evil.replace('"', "\"\""))).await;
@@ -102,7 +102,7 @@ async fn names_are_data_and_never_a_part_of_a_statement() {
 
 #[tokio::test]
 async fn a_table_of_another_schema_is_named_with_it() {
-    let real = database().await;
+    let real = database();
     let schema = fresh("schema").replace('-', "_");
     real.execute(&format!("create schema {schema}; create table {schema}.t (id uuid primary key, at timestamptz, version int)")).await;
     real.execute(&format!("insert into {schema}.t values ('00000000-0000-0000-0000-00000000000a', '2026-01-02 03:04:05+01', 7)")).await;
@@ -117,7 +117,7 @@ async fn a_table_of_another_schema_is_named_with_it() {
 
 #[tokio::test]
 async fn a_key_that_json_would_round_is_refused() {
-    let real = database().await;
+    let real = database();
     let table = fresh("numeric").replace('-', "_");
     real.execute(&format!("create table {table} (id numeric primary key)")).await;
     let error = real.rows(&table, None, 1).await.unwrap_err();
@@ -141,7 +141,7 @@ async fn a_wrong_password_is_refused_and_a_closed_port_is_passing() {
 
 #[tokio::test]
 async fn a_lock_on_the_table_passes_and_does_not_hang() {
-    let real = database().await;
+    let real = database();
     let table = fresh("locked").replace('-', "_");
     real.execute(&format!("create table {table} (id int primary key)")).await;
     let mut other = PgConnection::connect(&addresses().2).await.unwrap();
