@@ -36,6 +36,21 @@ promises!(
         ranges_are_read_exactly,
         a_group_reads_on_from_what_it_committed,
         a_group_that_waits_in_vain_keeps_what_it_got,
+        groups_on_a_topic_are_found_by_their_commits,
+        a_topic_without_transactions_is_stable_to_its_end,
+    ]
+);
+
+promises!(
+    database,
+    cutover::sim::SimDatabase::new("main"),
+    crate::adapters::database::database(),
+    [
+        a_table_is_shown_with_its_columns_and_key,
+        rows_come_in_the_order_of_the_key_and_go_on_behind_it,
+        rows_are_found_by_their_keys_as_they_are_now,
+        a_key_may_have_several_columns,
+        what_is_not_there_or_has_no_key_is_invalid,
     ]
 );
 

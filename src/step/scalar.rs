@@ -25,6 +25,7 @@ pub const FORMATS: &[(&str, FormatCheck)] = &[
     ("dotted-release", |text| text.parse::<DottedRelease>().map(|_| ())),
     ("url-path", check_url_path),
     ("database-url", check_database_url),
+    ("database-table", check_database_table),
     ("event", check_event),
     ("condition", check_condition),
 ];
@@ -307,6 +308,15 @@ fn check_database_url(text: &str) -> Result<(), String> {
     match place.split_once('/') {
         Some((host, database)) if !host.is_empty() && !database.is_empty() => Ok(()),
         _ => Err("an address of a database names host and database: postgres://user@host:port/database".to_owned()),
+    }
+}
+
+fn check_database_table(text: &str) -> Result<(), String> {
+    let parts: Vec<&str> = text.split('.').collect();
+    if matches!(parts.len(), 2 | 3) && parts.iter().all(|part| !part.is_empty()) {
+        Ok(())
+    } else {
+        Err(format!("`{text}` is not a table; write `database.table`, or `database.schema.table`"))
     }
 }
 

@@ -36,7 +36,7 @@ pub struct PublishSnapshot {
     #[serde(default = "main_system")]
     pub cluster: String,
     /// The table: `database.table` or `database.schema.table`, the database by its name in `cutover.yaml`.
-    #[schemars(regex(pattern = r"^[^.]+\.[^.]+(\.[^.]+)?$"))]
+    #[schemars(extend("format" = "database-table"))]
     pub from: String,
     /// Name of the topic.
     #[schemars(extend("format" = "topic-name"))]

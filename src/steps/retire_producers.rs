@@ -281,3 +281,139 @@ steps:
         Facts { needs: vec![Fact::Topic(format!("{}/{}", self.cluster, self.topic))], leaves: Vec::new() }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+    use std::sync::Arc;
+
+    use async_trait::async_trait;
+    use chrono::TimeDelta;
+    use serde_json::Value;
+
+    use super::*;
+    use crate::flags::Heartbeat;
+    use crate::ports::flags::{FlagChange, FlagState, Flags};
+    use crate::sim::{SimFlags, SimKafka, SimWorld};
+    use crate::step::Checkpoint;
+
+    struct Nowhere;
+
+    #[async_trait]
+    impl Checkpoint for Nowhere {
+        async fn save(&self, _: Value) -> Result<(), StepError> {
+            Ok(())
+        }
+    }
+
+    fn step() -> RetireProducers {
+        let body = json!({ "event": "ExerciseChanged", "topic": "datarep.exercise", "services": "services.yaml" });
+        let mut step: RetireProducers = serde_json::from_value(body).expect("a body");
+        step.services.text = Arc::from(include_str!("../../playbooks/services.yaml"));
+        step
+    }
+
+    fn context(sim: &SimWorld, receipts: Vec<Receipt>, after: TimeDelta) -> ActContext {
+        let began = DateTime::UNIX_EPOCH;
+        ActContext {
+            world: sim.world(),
+            key: "run/silent".to_owned(),
+            began,
+            rests_since: began,
+            now: began + after,
+            cursor: None,
+            receipts,
+            earlier: Arc::new(BTreeMap::new()),
+            checkpoint: Arc::new(Nowhere),
+        }
+    }
+
+    fn heartbeat(instance: &str, release: &str, oldest: i64) -> Heartbeat {
+        Heartbeat {
+            environment: "sim".to_owned(),
+            store: "main".to_owned(),
+            service: "exercises".to_owned(),
+            instance: instance.to_owned(),
+            release: release.to_owned(),
+            revision: oldest,
+            oldest,
+            ending: false,
+        }
+    }
+
+    async fn set(flags: &SimFlags, before: Option<FlagState>, variant: &str) -> FlagState {
+        let after = FlagState { enabled: true, variants: BTreeMap::new(), default_variant: Some(variant.to_owned()), targeting: None };
+        let change = FlagChange { key: variant.to_owned(), flag: "exercise-events".to_owned(), before, after: after.clone() };
+        flags.change(&change).await.expect("a change");
+        after
+    }
+
+    #[tokio::test]
+    async fn producers_are_waited_for_until_flag_revision_and_release_say_that_they_cannot() {
+        let (sim, step) = (SimWorld::new(), step());
+        let on = set(&sim.flags, None, "on").await;
+        sim.flags.report(heartbeat("a", "1.5", 1));
+        sim.flags.report(heartbeat("b", "1.4", 1));
+        set(&sim.flags, Some(on), "off").await;
+        let change = Retiring { event: step.event.clone(), topic: step.topic.clone(), delivery: Span(Duration::from_secs(10)) };
+        let [watch, clear] = &step.acts(&change)[..] else { panic!("two acts") };
+        let watching = step.act(&context(&sim, Vec::new(), TimeDelta::zero()), &change, watch).await.expect("a receipt");
+        let settle = async |sim: &SimWorld| {
+            step.settle(&context(sim, vec![watching.clone()], TimeDelta::seconds(1)), &change, watch, &watching).await.expect("a verdict")
+        };
+        let waits = settle(&sim).await;
+        let Verdict::NotYet { now, .. } = &waits else { panic!("{waits:?}") };
+        assert_eq!(now, "1 instance can produce it: exercises 1.5 (a) still uses revision 1 of the flags, not 2");
+        sim.flags.report(heartbeat("a", "1.5", 2));
+        assert!(matches!(settle(&sim).await, Verdict::Holds(_)), "it has said that it uses the revision in which the flag is off");
+        sim.flags.report(heartbeat("c", "2.0", 2));
+        let waits = settle(&sim).await;
+        assert!(matches!(&waits, Verdict::NotYet { now, .. } if now.contains("nobody declared")), "{waits:?}");
+        let refused = step.act(&context(&sim, vec![watching.clone()], TimeDelta::seconds(2)), &change, clear).await.expect_err("one is there");
+        assert!(refused.is_passing(), "the clock does not begin, and trying again is right: {refused}");
+        sim.flags.report(Heartbeat { ending: true, ..heartbeat("c", "2.0", 2) });
+
+        let cleared = step.act(&context(&sim, vec![watching.clone()], TimeDelta::seconds(3)), &change, clear).await.expect("a receipt");
+        let receipts = vec![watching, cleared];
+        let verify = async |seconds| {
+            step.verify(&context(&sim, receipts.clone(), TimeDelta::seconds(seconds)), Some(&change)).await.expect("a verdict")
+        };
+        let waits = verify(8).await;
+        assert!(matches!(&waits, Verdict::NotYet { now, goal, .. } if now.contains("for 5 s") && goal.contains("for 10s")), "{waits:?}");
+        let holds = verify(13).await;
+        let Verdict::Holds(evidence) = &holds else { panic!("{holds:?}") };
+        assert_eq!(
+            evidence.line,
+            "no instance that can produce ExerciseChanged on datarep.exercise was seen for 10s; 2 instances run and cannot, by what services \
+             say of themselves alone"
+        );
+        sim.flags.report(heartbeat("d", "1.6", 2));
+        let broken = verify(14).await;
+        assert!(matches!(&broken, Verdict::Broken(why) if why.contains("exercises 1.6 (d) always produces")), "{broken:?}");
+    }
+
+    #[tokio::test]
+    async fn a_world_in_which_nobody_tells_what_runs_is_refused() {
+        struct Deaf(SimFlags);
+
+        #[async_trait]
+        impl Flags for Deaf {
+            async fn revision(&self) -> Result<i64, PortError> {
+                self.0.revision().await
+            }
+            async fn flag(&self, name: &str) -> Result<Option<FlagState>, PortError> {
+                self.0.flag(name).await
+            }
+            async fn change(&self, change: &FlagChange) -> Result<i64, PortError> {
+                self.0.change(change).await
+            }
+            async fn revision_of(&self, key: &str) -> Result<Option<i64>, PortError> {
+                self.0.revision_of(key).await
+            }
+        }
+
+        let world = World::builder("deaf").flags("main", Ok(Arc::new(Deaf(SimFlags::new("main"))))).kafka("main", Ok(Arc::new(SimKafka::new("main"))));
+        let view = step().inspect(&world.build()).await.expect("a view");
+        assert!(matches!(step().plan(&view), Plan::Impossible(why) if why.contains("nobody can tell")));
+    }
+}

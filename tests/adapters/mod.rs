@@ -1,5 +1,6 @@
 //! The adapters on real servers: how tests get at them, and promises that memory cannot show.
 
+pub mod database;
 mod faults;
 pub mod metrics;
 mod transactions;
@@ -23,17 +24,31 @@ use rdkafka::{ClientConfig, Offset, TopicPartitionList};
 
 pub const SETTING: &str = "cutover.yaml: environments.test.main";
 
-/// The broker, the registry and the database that all tests of this binary share.
-static ADDRESSES: OnceLock<(String, String, String)> = OnceLock::new();
+/// Where the servers answer that all tests of this binary share.
+struct Addresses {
+    bootstrap: String,
+    registry: String,
+    /// The private Postgres.
+    state: String,
+    /// The stack's Postgres.
+    postgres: String,
+}
+
+static ADDRESSES: OnceLock<Addresses> = OnceLock::new();
 
 /// Why a thread of its own: the tests' runtimes come and go, and the servers outlive them.
-fn addresses() -> &'static (String, String, String) {
+fn addresses() -> &'static Addresses {
     ADDRESSES.get_or_init(|| {
         let start = || {
             let runtime = tokio::runtime::Runtime::new().unwrap();
             let addresses = runtime.block_on(async {
                 let servers = crate::support::servers().await;
-                (servers.stack.kafka.bootstrap.clone(), servers.stack.registry.url.clone(), servers.database.clone())
+                Addresses {
+                    bootstrap: servers.stack.kafka.bootstrap.clone(),
+                    registry: servers.stack.registry.url.clone(),
+                    state: servers.database.clone(),
+                    postgres: servers.stack.postgres.url.clone(),
+                }
             });
             std::mem::forget(runtime);
             addresses
@@ -43,7 +58,7 @@ fn addresses() -> &'static (String, String, String) {
 }
 
 pub fn bootstrap() -> String {
-    addresses().0.clone()
+    addresses().bootstrap.clone()
 }
 
 pub fn kafka_settings(bootstrap: &str) -> KafkaSettings {
@@ -66,7 +81,7 @@ pub fn kafka() -> Arc<KafkaCluster> {
 }
 
 pub fn registry() -> Arc<ConfluentRegistry> {
-    registry_at(&addresses().1)
+    registry_at(&addresses().registry)
 }
 
 pub fn registry_at(url: &str) -> Arc<ConfluentRegistry> {
@@ -83,7 +98,7 @@ pub struct BuiltIn {
 
 impl BuiltIn {
     pub async fn new() -> Self {
-        let options = StoreOptions { url: addresses().2.clone(), lease: Duration::from_secs(5), connections: 2 };
+        let options = StoreOptions { url: addresses().state.clone(), lease: Duration::from_secs(5), connections: 2 };
         let store = Store::connect(&options).unwrap();
         store.migrate().await.unwrap();
         let name = crate::conformance::fresh("store");

@@ -9,4 +9,5 @@ mod kinds;
 mod pages;
 mod params;
 mod random;
+mod services;
 mod yaml;

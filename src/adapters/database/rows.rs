@@ -66,7 +66,7 @@ impl PostgresDatabase {
             return Ok(table.rows as u64);
         }
         let doing = format!("counting rows of {}", table.quoted());
-        let sql = format!("select count(*) from (select from {} limit {MOST_COUNTED}) as some", table.quoted());
+        let sql = format!("select count(*) from (select from {} limit {MOST_COUNTED}) as counted", table.quoted());
         let counted: i64 =
             sqlx::query_scalar(AssertSqlSafe(sql)).fetch_one(&self.pool).await.map_err(|error| self.fault(&doing, &error))?;
         Ok(counted.unsigned_abs())

@@ -175,7 +175,14 @@ impl Shared {
     /// One end of each of these partitions of a topic.
     pub(super) fn offsets(&self, topic: &str, partitions: &[i32], end: End) -> Result<BTreeMap<i32, i64>, PortError> {
         let doing = format!("asking where topic `{topic}` begins and ends");
-        let found = self.ask(&doing, READING, |line| ffi::list_offsets(line, topic, partitions, end))?;
-        Ok(found.into_iter().collect())
+        let give_up = Instant::now() + CATCHING_UP;
+        loop {
+            match self.try_ask(&doing, READING, |line| ffi::list_offsets(line, topic, partitions, end))? {
+                Ok(found) => return Ok(found.into_iter().collect()),
+                // Why: a broker answers "not the leader" for a moment after a topic was made, although its metadata name it.
+                Err(error) if error.code > 0 && class(error.code) == Class::Passing && Instant::now() < give_up => thread::sleep(PAUSE),
+                Err(error) => return Err(self.fault(&doing, error)),
+            }
+        }
     }
 }

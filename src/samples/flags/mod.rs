@@ -2,7 +2,6 @@
 //! new requests use and which ones running requests still hold.
 
 mod controller;
-mod decide;
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -10,13 +9,14 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
+use serde_json::{Map, Value};
 use tokio::sync::watch;
 use tokio::time::{Instant, MissedTickBehavior, interval, sleep};
 
 pub use controller::{Controller, Heartbeat};
 
 use super::error::SampleError;
+use crate::flags::{Document, EvaluationError};
 use crate::stack::files;
 
 /// How often the controller is asked for a newer document.
@@ -37,6 +37,23 @@ pub struct Snapshot {
     pub document: Value,
 }
 
+/// A revision with its flags ready to be evaluated.
+struct Ready {
+    revision: i64,
+    document: Document,
+}
+
+impl Ready {
+    /// Why a document that does not read is one without flags: then the defaults in the code hold, and the revision is still told.
+    fn new(snapshot: &Snapshot) -> Self {
+        let document = Document::parse(&snapshot.document).unwrap_or_else(|error| {
+            tracing::error!(revision = snapshot.revision, error, "the flag document does not read; the defaults in the code hold");
+            Document::default()
+        });
+        Self { revision: snapshot.revision, document }
+    }
+}
+
 /// Which revisions are in use.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct InUse {
@@ -47,7 +64,7 @@ pub struct InUse {
 }
 
 struct Held {
-    current: Arc<Snapshot>,
+    current: Arc<Ready>,
     /// Requests under way, by revision.
     running: BTreeMap<i64, usize>,
 }
@@ -83,7 +100,7 @@ impl Shared {
 
 /// The flags as they are for one request, for as long as it runs.
 pub struct Use {
-    snapshot: Arc<Snapshot>,
+    ready: Arc<Ready>,
     shared: Arc<Shared>,
 }
 
@@ -91,14 +108,21 @@ impl Use {
     /// The variant that `flag` has for `key`; `default` when the document does not decide.
     #[must_use]
     pub fn variant(&self, flag: &str, key: &str, default: &str) -> String {
-        decide::decide(&self.snapshot.document, flag, key, default)
+        match self.ready.document.evaluate(flag, key, &Map::new()) {
+            Ok(evaluation) => evaluation.variant.unwrap_or(default).to_owned(),
+            Err(EvaluationError::NotFound(_)) => default.to_owned(),
+            Err(error) => {
+                tracing::warn!(%error, "the default in the code holds");
+                default.to_owned()
+            }
+        }
     }
 }
 
 impl Drop for Use {
     fn drop(&mut self) {
         let mut held = self.shared.lock();
-        let revision = self.snapshot.revision;
+        let revision = self.ready.revision;
         if let Some(count) = held.running.get_mut(&revision) {
             *count -= 1;
             if *count == 0 {
@@ -111,8 +135,8 @@ impl Drop for Use {
 }
 
 impl Flags {
-    fn new(snapshot: Snapshot) -> Self {
-        let held = Held { current: Arc::new(snapshot), running: BTreeMap::new() };
+    fn new(snapshot: &Snapshot) -> Self {
+        let held = Held { current: Arc::new(Ready::new(&snapshot)), running: BTreeMap::new() };
         let told = watch::Sender::new(held.in_use());
         Self { shared: Arc::new(Shared { held: Mutex::new(held), told }) }
     }
@@ -121,9 +145,9 @@ impl Flags {
     #[must_use]
     pub fn take(&self) -> Use {
         let mut held = self.shared.lock();
-        let snapshot = Arc::clone(&held.current);
-        *held.running.entry(snapshot.revision).or_default() += 1;
-        Use { snapshot, shared: Arc::clone(&self.shared) }
+        let ready = Arc::clone(&held.current);
+        *held.running.entry(ready.revision).or_default() += 1;
+        Use { ready, shared: Arc::clone(&self.shared) }
     }
 
     /// Which revisions are in use.
@@ -138,9 +162,10 @@ impl Flags {
         self.shared.lock().running.values().sum()
     }
 
-    fn replace(&self, snapshot: Snapshot) {
+    fn replace(&self, snapshot: &Snapshot) {
+        let ready = Arc::new(Ready::new(snapshot));
         let mut held = self.shared.lock();
-        held.current = Arc::new(snapshot);
+        held.current = ready;
         self.shared.tell(held.in_use());
     }
 
@@ -172,7 +197,7 @@ impl Flags {
             }
             sleep(POLL).await;
         };
-        let flags = Self::new(first);
+        let flags = Self::new(&first);
         if controller.is_known() {
             tokio::spawn(poll(flags.clone(), controller, tag, kept));
         }
@@ -209,7 +234,7 @@ async fn poll(flags: Flags, controller: Arc<Controller>, mut tag: Option<String>
                 tracing::info!(revision = fetched.snapshot.revision, "flags have changed");
                 // Why: kept first, so that a start after a crash is never older than what a request has used.
                 keep(&kept, &fetched.snapshot);
-                flags.replace(fetched.snapshot);
+                flags.replace(&fetched.snapshot);
             }
             Err(error) => {
                 if trouble.as_ref() != Some(&error) {
@@ -260,11 +285,11 @@ mod tests {
 
     #[test]
     fn the_oldest_revision_is_the_one_that_a_running_request_holds() {
-        let flags = Flags::new(snapshot(3));
+        let flags = Flags::new(&snapshot(3));
         let (first, second) = (flags.take(), flags.take());
-        flags.replace(snapshot(4));
+        flags.replace(&snapshot(4));
         let third = flags.take();
-        flags.replace(snapshot(5));
+        flags.replace(&snapshot(5));
         assert_eq!(flags.in_use(), InUse { revision: 5, oldest: 3 });
         drop(first);
         assert_eq!(flags.in_use(), InUse { revision: 5, oldest: 3 });
@@ -277,18 +302,18 @@ mod tests {
     #[test]
     fn a_request_keeps_its_document_whatever_comes() {
         let on = json!({ "flags": { "f": { "state": "ENABLED", "variants": { "on": 1 }, "defaultVariant": "on" } } });
-        let flags = Flags::new(Snapshot { revision: 1, document: on });
+        let flags = Flags::new(&Snapshot { revision: 1, document: on });
         let request = flags.take();
-        flags.replace(snapshot(2));
+        flags.replace(&snapshot(2));
         assert_eq!((request.variant("f", "k", "off"), flags.take().variant("f", "k", "off")), ("on".to_owned(), "off".to_owned()));
     }
 
     #[tokio::test]
     async fn a_change_is_told_at_once_and_nothing_is_told_twice() {
-        let flags = Flags::new(snapshot(1));
+        let flags = Flags::new(&snapshot(1));
         let mut told = flags.shared.told.subscribe();
         let request = flags.take();
-        flags.replace(snapshot(2));
+        flags.replace(&snapshot(2));
         assert!(told.has_changed().unwrap());
         assert_eq!(*told.borrow_and_update(), InUse { revision: 2, oldest: 1 });
         drop(flags.take());

@@ -16,7 +16,7 @@ use super::{PublishSnapshot, Snapshot};
 use crate::step::{ActContext, Receipt, StepError};
 
 /// How often a key that keeps changing is published again before a person should look.
-const MOST_ROUNDS: u32 = 1_000;
+const MOST_ROUNDS: u32 = 200;
 
 /// What was published again so far. A controller that takes over looks at everything anew; only the figures are kept.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
@@ -52,7 +52,8 @@ pub(super) async fn settle(step: &PublishSnapshot, context: &ActContext, change:
         }
         if cursor.rounds >= MOST_ROUNDS {
             return Err(StepError::Impossible(format!(
-                "{} rows of {} change faster than they can be published; the first is row {}",
+                "{} rows of {} change faster than they can be published, or were published with a version that the table does not have; the \
+                 first is row {}",
                 doubtful.len(),
                 step.from,
                 doubtful.first().map(|row| row.key.as_str()).unwrap_or_default()

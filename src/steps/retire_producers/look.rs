@@ -31,7 +31,7 @@ pub(super) struct Seen {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Instance {
     pub(super) service: String,
-    pub(super) instance: String,
+    pub(super) name: String,
     pub(super) release: String,
     /// The oldest revision of the flags that it may still use; `None` when it has not said.
     pub(super) oldest: Option<i64>,
@@ -63,7 +63,7 @@ impl Seen {
 
 impl Instance {
     fn words(&self) -> String {
-        format!("{} {} ({}) {}", self.service, self.release, self.instance, self.why)
+        format!("{} {} ({}) {}", self.service, self.release, self.name, self.why)
     }
 }
 
@@ -113,7 +113,7 @@ pub(super) async fn look(
         let oldest = told.map(|told| told.oldest);
         let (can, why) = judge(services, &producers, &states, (&service, &release), oldest, revision);
         let list = if can { &mut seen.left } else { &mut seen.others };
-        list.push(Instance { service, instance, release, oldest, why });
+        list.push(Instance { service, name: instance, release, oldest, why });
     }
     Ok(seen)
 }
