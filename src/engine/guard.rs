@@ -88,11 +88,19 @@ impl Sample {
                     OnNoData::Bad => SampleVerdict::Bad,
                     OnNoData::Error => SampleVerdict::Error,
                 };
-                (None, verdict, line)
+                // Why: where it counts as a value, it is read like one.
+                (None, verdict, if verdict == SampleVerdict::Error { line } else { format!("without a value: {line}") })
             }
             Reading::Failed(line) => (None, SampleVerdict::Error, line),
         };
         Self { guard: at, name: definition.name(), value, verdict, line }
+    }
+
+    /// What it found, as a sentence: `metric errors is 3`, `metric errors gave no value: …`.
+    #[must_use]
+    pub fn words(&self) -> String {
+        let verb = if self.verdict == SampleVerdict::Error { "gave no value:" } else { "is" };
+        format!("{} {verb} {}", self.name, self.line)
     }
 }
 

@@ -150,7 +150,7 @@ impl Run {
     pub(super) fn kept_by_guards(&self) -> Option<(String, String)> {
         let not_good = |(definition, record): (&GuardDefinition, Option<&GuardRecord>)| {
             let newest = record.and_then(GuardRecord::newest).filter(|newest| newest.sample.verdict != SampleVerdict::Good)?;
-            Some(format!("{} is {}, limit {}", definition.name(), newest.sample.line, definition.limit))
+            Some(format!("{}, limit {}", newest.sample.words(), definition.limit))
         };
         let words: Vec<String> = self.guards().filter_map(not_good).collect();
         (!words.is_empty()).then(|| (words.join("; "), "every guard is good".to_owned()))

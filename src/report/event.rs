@@ -73,7 +73,7 @@ pub fn line(entry: &Entry) -> String {
         Entry::ActDone { receipt, found, .. } => format!("{}{}", receipt.line, if *found { " (found done)" } else { "" }),
         Entry::ActSettled { evidence, .. } => format!("settled: {}", evidence.line),
         Entry::Watched { samples, .. } => {
-            let one = |sample: &Sample| format!("{} is {} ({})", sample.name, sample.line, sample.verdict.as_str());
+            let one = |sample: &Sample| format!("{} ({})", sample.words(), sample.verdict.as_str());
             samples.iter().map(one).collect::<Vec<_>>().join("; ")
         }
         Entry::Held { why, .. } => format!("held: {why}"),

@@ -175,7 +175,11 @@ impl GuardDocument {
     pub fn words(&self) -> String {
         let verdict = self.verdict.map(|verdict| format!(": {}", verdict.as_str())).unwrap_or_default();
         let held = if self.held.is_some() { ", holds the run" } else { "" };
-        let is = if self.verdict.is_some() { format!("is {}", self.line) } else { self.line.clone() };
+        let is = match self.verdict {
+            Some(SampleVerdict::Error) => format!("gave no value ({})", self.line),
+            Some(_) => format!("is {}", self.line),
+            None => self.line.clone(),
+        };
         format!("{} {} {is}, must not be {} (then {}){verdict}{held}", self.kind, self.query, self.limit, self.then.as_str())
     }
 }

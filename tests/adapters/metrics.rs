@@ -1,7 +1,7 @@
 //! Real Prometheus: how tests get at it, and what memory cannot show.
 
 use std::path::Path;
-use std::process::{Command, Stdio};
+use std::process::{Child, Command, Stdio};
 use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
@@ -19,7 +19,8 @@ use cutover::step::StepError;
 
 use super::SETTING;
 
-static ADDRESS: OnceLock<String> = OnceLock::new();
+/// The program, and where it answers.
+static SERVED: OnceLock<(Child, String)> = OnceLock::new();
 
 fn connect(url: &str, basic: Option<BasicAuth>, secrets: &dyn Secrets) -> Arc<Prometheus> {
     Prometheus::connect("main", &MetricsSettings { url: url.to_owned(), basic, tls: None }, SETTING, secrets).unwrap()
@@ -27,14 +28,14 @@ fn connect(url: &str, basic: Option<BasicAuth>, secrets: &dyn Secrets) -> Arc<Pr
 
 /// The one that all tests of this binary share; it watches itself once a second.
 pub fn prometheus() -> Arc<Prometheus> {
-    let address = ADDRESS.get_or_init(|| {
+    let (_, address) = SERVED.get_or_init(|| {
         let start = || tokio::runtime::Runtime::new().unwrap().block_on(start());
         std::thread::spawn(start).join().unwrap()
     });
     connect(address, None, &ProcessSecrets::default())
 }
 
-async fn start() -> String {
+async fn start() -> (Child, String) {
     super::bootstrap();
     let servers = crate::support::servers().await;
     let directory = servers.directory.join("prometheus");
@@ -56,12 +57,12 @@ async fn start() -> String {
     servers.end_with_tests(&Identity::of(child.id()).unwrap());
     let url = format!("http://{address}");
     let client = connect(&url, None, &ProcessSecrets::default());
-    let until = Instant::now() + Duration::from_secs(60);
+    let until = Instant::now() + Duration::from_mins(1);
     while client.ping().await.is_err() {
         assert!(Instant::now() < until, "prometheus does not answer: {}", std::fs::read_to_string(directory.join("log")).unwrap());
         tokio::time::sleep(Duration::from_millis(50)).await;
     }
-    url
+    (child, url)
 }
 
 #[tokio::test]
@@ -111,7 +112,7 @@ async fn a_wrong_expression_is_told_in_prometheus_own_words() {
 async fn a_page_that_is_not_the_api_and_nobody_at_all_are_told_apart() {
     let url = {
         prometheus();
-        ADDRESS.get().unwrap().clone()
+        SERVED.get().unwrap().1.clone()
     };
     let elsewhere = connect(&format!("{url}/elsewhere"), None, &ProcessSecrets::default());
     let error = elsewhere.ping().await.unwrap_err();

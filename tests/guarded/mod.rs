@@ -9,7 +9,7 @@ use cutover::engine::guard::SampleVerdict;
 use cutover::engine::{Entry, JournalEntry, RunState};
 use cutover::playbook::{Catalogue, Playbook};
 use cutover::ports::kafka::NewTopic;
-use cutover::sim::{Accidents, Options, Outcome, Seed, SimWorld, check, play};
+use cutover::sim::{Accidents, Faults, Moment, Options, Outcome, Seed, SimWorld, check, play};
 use cutover::step::{
     ActContext, Change, Claim, Evidence, Kind, Nature, OnUnknown, Plan, Receipt, Resource, Revert, Risk, Standing, Step, StepError,
     StepKind, Verdict, View, World,
@@ -188,6 +188,21 @@ fn played(playbook: &Playbook, seed: Seed, accidents: Accidents) -> Outcome {
         Ok(outcome) => outcome,
         Err(failure) => panic!("{failure}"),
     }
+}
+
+#[test]
+fn what_guards_ask_must_answer_before_anything_is_planned() {
+    let dead: fn(&SimWorld) = |world| world.metrics.set_faults(Faults::new(|_, moment| moment == Moment::Before));
+    let outcome = play(&ramp("hold", 0), Seed(0), &Options { start: Some(dead), ..Options::default() });
+    assert!(outcome.problems[0].starts_with("it cannot be planned: metrics main at memory"), "{:?}", outcome.problems);
+    let text =
+        "playbook: wrong\nsteps:\n  - id: a\n    note: {text: a}\n    guards:\n      - metric: {query: 'sum(up', above: 1, then: hold}\n";
+    let outcome = play(&read("wrong", text, &Catalogue::BUILT_IN), Seed(0), &Options::default());
+    assert!(
+        outcome.problems[0].starts_with("it cannot be planned: step a: ") && outcome.problems[0].contains("parse error"),
+        "{:?}",
+        outcome.problems
+    );
 }
 
 #[test]

@@ -97,8 +97,8 @@ async fn a_guard_that_holds_the_run_is_shown_with_its_samples() {
     ground.until(id, "held").await;
     let (_, events) = crate::ground::answer(ground.get(&format!("/api/runs/{id}/events?after=0"))).await;
     let lines: Vec<&str> = events["events"].as_array().unwrap().iter().filter_map(|event| event["line"].as_str()).collect();
-    assert!(lines.iter().any(|line| *line == "metric errors is 9 for code=\"<5>\" (bad)"), "{lines:?}");
-    assert!(lines.iter().any(|line| *line == "released by ann@host: known"), "{lines:?}");
+    assert!(lines.contains(&"metric errors is 9 for code=\"<5>\" (bad)"), "{lines:?}");
+    assert!(lines.contains(&"released by ann@host: known"), "{lines:?}");
 }
 
 #[tokio::test]

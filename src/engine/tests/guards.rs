@@ -133,6 +133,10 @@ fn what_no_data_counts_as_is_said() {
     {
         let mut bench = guarded([with(GuardOutcome::Hold, |options| options.on_no_data = on_no_data)]);
         assert_eq!(bench.sample(&[Reading::NoData("no series".to_owned())]), said);
+        let Some((_, record)) = bench.run.present() else { panic!("no step") };
+        let words = record.guards[0].newest().unwrap().sample.words();
+        let none = if on_no_data == OnNoData::Error { "gave no value: no series" } else { "is without a value: no series" };
+        assert_eq!(words, format!("metric errors {none}"));
     }
 }
 
