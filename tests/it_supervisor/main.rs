@@ -263,7 +263,7 @@ async fn without_its_database_everything_stays_as_it_is() {
     ground.supervise().await.unwrap();
     let before = ground.deploy("1.4", 1).await;
     let first = ground.process(&before[0].instance);
-    keeper::stop(own.data()).await.unwrap();
+    keeper::stop(own.as_ref()).await.unwrap();
     let end = std::time::Instant::now() + LONG;
     while !ground.log().contains("the state database is away") {
         assert!(std::time::Instant::now() < end, "nobody misses the database");
@@ -275,7 +275,7 @@ async fn without_its_database_everything_stays_as_it_is() {
     gone(&first).await;
     // Why: the socket is still there, so a request waits for the next instance.
     assert!(reqwest_version(&ground.url(SERVICE)).await.contains("1.4"), "the next instance does not come");
-    keeper::ensure_with(own.data(), std::path::Path::new(machine::PROGRAM)).await.unwrap();
+    keeper::ensure_with(own.as_ref(), std::path::Path::new(machine::PROGRAM)).await.unwrap();
     // Why: what was said last counts until it is five seconds old.
     ground.until(|found| found.len() == 1 && found[0].state == InstanceState::Ready && names(found) != names(&before)).await;
 }
