@@ -1,0 +1,96 @@
+//! One local stack for all tests of this binary, and the program on it as a person runs it. One test has it at a time.
+
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Output, Stdio};
+use std::sync::OnceLock;
+
+use cutover::stack::process::Identity;
+use cutover::stack::reaper::Reaper;
+use cutover::stack::{DataDir, ServerFile};
+use serde_json::Value;
+use tokio::sync::{Mutex, MutexGuard};
+
+/// The program under test.
+pub const PROGRAM: &str = env!("CARGO_BIN_EXE_cutover");
+
+pub struct Stage {
+    pub data: DataDir,
+    pub directory: PathBuf,
+    _reaper: Reaper,
+}
+
+/// The stage, for this test alone.
+pub async fn stage() -> MutexGuard<'static, Stage> {
+    static STAGE: OnceLock<Mutex<Stage>> = OnceLock::new();
+    STAGE.get_or_init(|| Mutex::new(Stage::new())).lock().await
+}
+
+impl Stage {
+    fn new() -> Self {
+        let mut reaper = Reaper::start(Path::new(PROGRAM)).unwrap();
+        let directory = tempfile::Builder::new().prefix("cutover-it-").tempdir().unwrap().keep();
+        reaper.remove_directory(&directory).unwrap();
+        let data = DataDir::open(&directory.join("data")).unwrap();
+        reaper.watch_stack(data.path()).unwrap();
+        reaper.watch_keeper(data.path()).unwrap();
+        reaper.watch_supervisor(data.path()).unwrap();
+        Self { data, directory, _reaper: reaper }
+    }
+
+    pub fn command(&self, arguments: &[&str]) -> Command {
+        let mut command = Command::new(PROGRAM);
+        command.current_dir(env!("CARGO_MANIFEST_DIR")).args(arguments).arg("--data").arg(self.data.path());
+        command.env("CUTOVER_NO_INPUT", "true").stdin(Stdio::null());
+        command
+    }
+
+    /// Runs the program to its end, in a thread of its own.
+    pub async fn run(&self, arguments: &[&str]) -> Output {
+        let mut command = self.command(arguments);
+        tokio::task::spawn_blocking(move || command.output().unwrap()).await.unwrap()
+    }
+
+    /// Runs the program for its JSON document, and its exit code.
+    pub async fn json(&self, arguments: &[&str]) -> (Value, i32) {
+        let output = self.run(&[arguments, &["--output", "json"]].concat()).await;
+        (document(&output), output.status.code().unwrap_or(-1))
+    }
+
+    /// A server of its own process group member, which dies at the crash point if one is given.
+    pub fn serve(&self, crash: Option<&str>) -> Child {
+        let mut command = self.command(&["serve"]);
+        if let Some(crash) = crash {
+            command.env("CUTOVER_CRASH", crash);
+        }
+        let log = std::fs::File::options().create(true).append(true).open(self.directory.join("serve.log")).unwrap();
+        command.stdout(Stdio::null()).stderr(log).spawn().unwrap()
+    }
+
+    /// The server's process, once one is there.
+    pub fn server(&self) -> Option<Identity> {
+        self.data.read_server().unwrap().map(|server: ServerFile| server.identity()).filter(Identity::is_alive)
+    }
+
+    /// A playbook of the test's own.
+    pub fn playbook(&self, name: &str, text: &str) -> String {
+        let path = self.directory.join(format!("{name}.yaml"));
+        std::fs::write(&path, text).unwrap();
+        path.to_string_lossy().into_owned()
+    }
+}
+
+/// What the program wrote to standard output, as JSON.
+pub fn document(output: &Output) -> Value {
+    let text = String::from_utf8_lossy(&output.stdout);
+    serde_json::from_str(&text).unwrap_or_else(|error| {
+        panic!("{error}: exit {:?}\n{text}\n{}", output.status.code(), String::from_utf8_lossy(&output.stderr));
+    })
+}
+
+/// Fails with all counts when one of those that must be zero is not.
+pub fn clean(counts: &Value) {
+    for wrong in ["lost", "duplicated", "out_of_order", "unknown_exercise", "pending", "unanswered", "refused"] {
+        assert_eq!(counts[wrong], 0, "{wrong}: {counts:#}");
+    }
+    assert_eq!(counts["requests"], counts["acknowledged"], "{counts:#}");
+}
