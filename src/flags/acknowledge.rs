@@ -17,7 +17,7 @@ pub const FRESH: Duration = Duration::from_secs(10);
 pub const FORGOTTEN: Duration = Duration::from_mins(1);
 
 /// Most instances that a sentence names.
-const NAMED: usize = 4;
+const NAMED: usize = 3;
 
 /// What the workloads of an environment know.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -133,7 +133,7 @@ impl Acknowledgement {
             Notice::Missing => {
                 let all = self.acknowledged.len() + self.waiting.len() + self.silent.len();
                 let missing = self.waiting.iter().chain(&self.silent);
-                format!("{} of {} acknowledged revision {revision}; {}", self.acknowledged.len(), instances(all), sentence(missing))
+                format!("{} of {} use revision {revision}; not yet: {}", self.acknowledged.len(), instances(all), sentence(missing))
             }
         };
         if !self.dropped.is_empty() {
@@ -170,10 +170,10 @@ fn sentence<'a>(heard: impl Iterator<Item = &'a Heard> + Clone) -> String {
         let Heard { service, instance, release, .. } = heard;
         let said = match (heard.oldest, heard.seconds_ago) {
             (Some(_), Some(ago)) if ago > FRESH.as_secs() => format!("not seen for {ago} s"),
-            (Some(oldest), _) => format!("still uses revision {oldest}"),
-            (None, _) => "runs and has reported nothing".to_owned(),
+            (Some(oldest), _) => format!("at revision {oldest}"),
+            (None, _) => "has reported nothing".to_owned(),
         };
-        format!("{service}/{instance} (release {release}) {said}")
+        format!("{service} {release} ({instance}) {said}")
     };
     let mut named = heard.clone().take(NAMED).map(one).collect::<Vec<_>>().join(", ");
     let more = heard.count().saturating_sub(NAMED);
@@ -224,7 +224,7 @@ mod tests {
         assert_eq!((notice, line.as_str()), (Notice::Nobody, "unacknowledged: no service has reported the revision it uses"));
         let (notice, line) = found(&[report("hiring-1", 11, 61)], &Running::default());
         assert_eq!(notice, Notice::Nobody);
-        assert!(line.ends_with("no longer waited for: hiring/hiring-1 (release 1.5) not seen for 61 s"), "{line}");
+        assert!(line.ends_with("no longer waited for: hiring 1.5 (hiring-1) not seen for 61 s"), "{line}");
     }
 
     #[test]
@@ -232,7 +232,7 @@ mod tests {
         let all = running(&["hiring-1", "hiring-2"], &[]);
         let (notice, line) = found(&[report("hiring-1", 12, 0), report("hiring-2", 11, 1)], &all);
         assert_eq!(notice, Notice::Missing);
-        assert_eq!(line, "1 of 2 instances acknowledged revision 12; hiring/hiring-2 (release 1.5) still uses revision 11");
+        assert_eq!(line, "1 of 2 instances use revision 12; not yet: hiring 1.5 (hiring-2) at revision 11");
         let (notice, line) = found(&[report("hiring-1", 12, 0), report("hiring-2", 13, 1)], &all);
         assert_eq!((notice, line.as_str()), (Notice::Everybody, "acknowledged by 2 instances"));
     }
@@ -241,7 +241,7 @@ mod tests {
     fn what_runs_and_reports_nothing_is_waited_for() {
         let (notice, line) = found(&[report("hiring-1", 12, 0)], &running(&["hiring-1", "hiring-2"], &[]));
         assert_eq!(notice, Notice::Missing);
-        assert!(line.contains("hiring/hiring-2 (release 1.5) runs and has reported nothing"), "{line}");
+        assert!(line.contains("hiring 1.5 (hiring-2) has reported nothing"), "{line}");
         let (notice, _) = found(&[], &running(&["hiring-1"], &[]));
         assert_eq!(notice, Notice::Missing, "an instance that says nothing is there all the same");
         let long_ago = running(&["hiring-1"], &[]);
@@ -269,12 +269,12 @@ mod tests {
         assert_eq!(found(&reports(60), &none).0, Notice::Missing);
         let (notice, line) = found(&reports(61), &none);
         assert_eq!(notice, Notice::Everybody);
-        assert_eq!(line, "acknowledged by 1 instance; no longer waited for: hiring/hiring-1 (release 1.5) not seen for 61 s");
+        assert_eq!(line, "acknowledged by 1 instance; no longer waited for: hiring 1.5 (hiring-1) not seen for 61 s");
     }
 
     #[test]
     fn a_crowd_is_not_named_one_by_one() {
         let reports: Vec<_> = (0..9).map(|number| report(&format!("hiring-{number}"), 11, 0)).collect();
-        assert!(found(&reports, &Running::default()).1.ends_with("hiring/hiring-3 (release 1.5) still uses revision 11, and 5 more"));
+        assert!(found(&reports, &Running::default()).1.ends_with("hiring 1.5 (hiring-2) at revision 11, and 6 more"));
     }
 }

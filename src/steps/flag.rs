@@ -8,10 +8,13 @@ use serde_json::{Map, Value, json};
 
 use crate::flags::acknowledge::{Acknowledgement, Notice, Running, acknowledgement};
 use crate::ports::flags::FlagState;
-use crate::step::{Receipt, Revert, StepError, Verdict, World};
+use crate::step::{ActContext, Receipt, Revert, StepError, Verdict, World};
 
-/// When to look again whether somebody has acknowledged: services report every second.
-pub(super) const SOON: Duration = Duration::from_secs(1);
+/// When to look again whether somebody has acknowledged: most do within a blink, and whoever does not is not asked without end.
+fn soon(context: &ActContext) -> Duration {
+    let passed = (context.now - context.rests_since).to_std().unwrap_or_default();
+    (passed / 4).clamp(Duration::from_millis(60), Duration::from_secs(1))
+}
 
 /// What is wrong with variants, each with the place of it.
 pub(super) fn complaints(variants: &BTreeMap<String, Value>) -> Vec<(String, String)> {
@@ -103,8 +106,8 @@ pub(super) struct Reached {
 
 impl Reached {
     /// What is told while somebody is waited for.
-    pub(super) fn wait(self, revision: i64) -> Verdict {
-        Verdict::NotYet { now: self.line, goal: format!("every instance uses revision {revision}"), again_in: SOON }
+    pub(super) fn wait(self, context: &ActContext, revision: i64) -> Verdict {
+        Verdict::NotYet { now: self.line, goal: format!("every instance uses revision {revision}"), again_in: soon(context) }
     }
 }
 

@@ -111,7 +111,7 @@ impl RollOutFlag {
         };
         let reached = flag::reached(&context.world, &self.store, revision).await?;
         if reached.missing {
-            return Ok(Err(reached.wait(revision)));
+            return Ok(Err(reached.wait(context, revision)));
         }
         // Why not from the act alone: who is late to acknowledge has had less of the bake. The store keeps that instant over a crash.
         let since = reached.since.map_or(context.rests_since, |since| since.max(context.rests_since));

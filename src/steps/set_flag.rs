@@ -165,7 +165,7 @@ steps:
         };
         let reached = flag::reached(&context.world, &self.store, revision).await?;
         if reached.missing {
-            return Ok(reached.wait(revision));
+            return Ok(reached.wait(context, revision));
         }
         let line = format!("{} since revision {revision}; {}", words(&change.after), reached.line);
         Ok(Verdict::Holds(Evidence::with(line, &reached.data)))

@@ -62,10 +62,10 @@ async fn a_bake_begins_when_everybody_has_the_share_and_a_crash_does_not_begin_i
     play.says("hiring-2", 2, 1);
     assert_eq!(
         now_of(play.settle(&change, 0).await),
-        "1 of 2 instances acknowledged revision 2; hiring/hiring-2 (release 1.5) still uses revision 1"
+        "1 of 2 instances use revision 2; not yet: hiring 1.5 (hiring-2) at revision 1"
     );
     play.pass(MINUTE);
-    assert!(now_of(play.settle(&change, 0).await).contains("hiring-2 (release 1.5) not seen for 60 s"));
+    assert!(now_of(play.settle(&change, 0).await).contains("hiring 1.5 (hiring-2) not seen for 60 s"));
     play.says("hiring-2", 2, 2);
     assert_eq!(now_of(play.settle(&change, 0).await), "1% for 0s, 10m left; acknowledged by 2 instances");
     play.pass(MINUTE * 4);
@@ -87,7 +87,7 @@ async fn an_instance_that_comes_later_is_waited_for_too() {
     assert!(now_of(play.settle(&change, 0).await).contains("acknowledged by 1 instance"));
     play.runs = Some(runs(&["hiring-1", "hiring-3"]));
     play.pass(MINUTE * 20);
-    assert!(now_of(play.settle(&change, 0).await).contains("hiring/hiring-3 (release 1.5) runs and has reported nothing"));
+    assert!(now_of(play.settle(&change, 0).await).contains("hiring 1.5 (hiring-3) has reported nothing"));
     play.runs = Some(runs(&["hiring-1"]));
     assert!(matches!(play.settle(&change, 0).await, Verdict::Holds(_)), "it is gone again");
 }
@@ -177,7 +177,7 @@ async fn set_flag_waits_for_everybody_who_listens() {
     let change = play.change().await;
     play.act(&change, 0).await.unwrap();
     let now = now_of(play.verify(&change).await);
-    assert_eq!(now, "0 of 1 instance acknowledged revision 1; hiring/hiring-1 (release 1.5) still uses revision 0");
+    assert_eq!(now, "0 of 1 instance use revision 1; not yet: hiring 1.5 (hiring-1) at revision 0");
     play.says("hiring-1", 1, 1);
     let Verdict::Holds(evidence) = play.verify(&change).await else { panic!("everybody has it") };
     assert_eq!(evidence.line, "on since revision 1; acknowledged by 1 instance");
