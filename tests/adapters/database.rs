@@ -32,10 +32,10 @@ fn settings(url: &str) -> DatabaseSettings {
     DatabaseSettings { url: format!("{scheme}://{user}@{place}"), password, tls: None }
 }
 
-pub fn database() -> Box<Real> {
+pub fn database() -> Arc<Real> {
     let url = &addresses().postgres;
     let database = PostgresDatabase::connect("main", &settings(url), SETTING, &ProcessSecrets::default()).unwrap();
-    Box::new(Real { database, pool: PgPool::connect_lazy(url).unwrap() })
+    Arc::new(Real { database, pool: PgPool::connect_lazy(url).unwrap() })
 }
 
 impl Real {
