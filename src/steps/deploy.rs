@@ -156,6 +156,8 @@ steps:
             let now = desired.as_ref().map_or_else(|| "nothing".to_owned(), words);
             return Ok(Verdict::Broken(format!("somebody else asked for {now} of {} meanwhile, not {}", self.service, words(&wanted))));
         }
+        // Why: without anybody who starts them, instances would be waited for and nobody told why.
+        workloads.services().await?;
         let instances = workloads.instances(Some(&self.service)).await?;
         let fails = |instance: &&Instance| instance.state == InstanceState::Failing && instance.release == wanted.release;
         if let Some(failing) = instances.iter().find(fails) {

@@ -1,6 +1,7 @@
 //! Rows P1 and P2, undisturbed and with controllers that are killed.
 
 use std::os::unix::process::ExitStatusExt;
+use std::process::Child;
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
@@ -40,8 +41,10 @@ async fn both_rows_go_on_when_controllers_are_killed() {
     let stage = stage().await;
     // Why: the deaths are counted from the first write of this demo, so an earlier server must not be joined.
     stage.run(&["serve", "--stop"]).await;
+    let first = stage.serve(Some(DEATHS[0]));
+    stage.until_served(first.id()).await;
     let mut demo = stage.command(&["demo", "--seconds", "1", "--output", "json"]);
-    let servers = die_one_after_the_other(&stage);
+    let servers = die_one_after_the_other(&stage, first);
     let demo = tokio::task::spawn_blocking(move || demo.output().unwrap());
     let (deaths, output) = tokio::join!(servers, demo);
     let told = document(&output.unwrap());
@@ -56,10 +59,10 @@ async fn both_rows_go_on_when_controllers_are_killed() {
 }
 
 /// Serves until each crash point has come, and from then on undisturbed. When each controller died.
-async fn die_one_after_the_other(stage: &Stage) -> Vec<DateTime<Utc>> {
-    let mut deaths = Vec::new();
+async fn die_one_after_the_other(stage: &Stage, first: Child) -> Vec<DateTime<Utc>> {
+    let (mut deaths, mut next) = (Vec::new(), Some(first));
     for crash in DEATHS {
-        let mut server = stage.serve(Some(crash));
+        let mut server = next.take().unwrap_or_else(|| stage.serve(Some(crash)));
         let ended = tokio::task::spawn_blocking(move || server.wait().unwrap()).await.unwrap();
         assert_eq!(ended.signal(), Some(9), "{crash}: {ended}");
         deaths.push(Utc::now());
@@ -67,6 +70,15 @@ async fn die_one_after_the_other(stage: &Stage) -> Vec<DateTime<Utc>> {
     let mut server = stage.serve(None);
     std::thread::spawn(move || server.wait());
     deaths
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn commands_at_once_start_one_server() {
+    let stage = stage().await;
+    stage.run(&["serve", "--stop"]).await;
+    let answers = futures_util::future::join_all((0..4).map(|_| stage.json(&["runs"]))).await;
+    assert!(answers.iter().all(|(_, code)| *code == 0), "{answers:#?}");
+    assert_eq!(stage.servers().len(), 1);
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -66,6 +66,26 @@ impl Stage {
         command.stdout(Stdio::null()).stderr(log).spawn().unwrap()
     }
 
+    /// Waits until that process is the data directory's server.
+    pub async fn until_served(&self, pid: u32) {
+        while self.server().is_none_or(|server| server.pid != pid) {
+            tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+        }
+    }
+
+    /// The processes that serve this data directory.
+    pub fn servers(&self) -> Vec<u32> {
+        let of = |pid: u32| {
+            let line = std::fs::read(format!("/proc/{pid}/cmdline")).ok()?;
+            let words: Vec<&[u8]> = line.split(|byte| *byte == 0).collect();
+            let serves = words.get(1).is_some_and(|word| *word == b"serve");
+            let here = words.iter().any(|word| *word == self.data.path().as_os_str().as_encoded_bytes());
+            (serves && here).then_some(pid)
+        };
+        let entries = std::fs::read_dir("/proc").unwrap().filter_map(|entry| entry.unwrap().file_name().to_str()?.parse().ok());
+        entries.filter_map(of).collect()
+    }
+
     /// The server's process, once one is there.
     pub fn server(&self) -> Option<Identity> {
         self.data.read_server().unwrap().map(|server: ServerFile| server.identity()).filter(Identity::is_alive)

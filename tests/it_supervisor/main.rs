@@ -223,7 +223,8 @@ async fn a_supervisor_that_is_gone_is_named_with_the_way_to_start_it() {
         PortError::Unreachable { detail, .. } => detail,
         other => panic!("{other:?}"),
     };
-    let never = told(ground.workloads.instances(None).await.unwrap_err());
+    assert_eq!(ground.workloads.instances(None).await.unwrap(), [], "where nobody ever kept anything, nothing runs");
+    let never = told(ground.workloads.services().await.unwrap_err());
     assert!(never.starts_with("no supervisor keeps local/main; start it with `cutover supervise"), "{never}");
     ground.supervise().await.unwrap();
     assert_eq!(ground.workloads.instances(None).await.unwrap(), []);

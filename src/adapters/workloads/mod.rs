@@ -76,6 +76,10 @@ impl Workloads for SupervisedWorkloads {
     }
 
     async fn instances(&self, service: Option<&str>) -> Result<Vec<Instance>, PortError> {
+        // Why: a supervisor that ended well has ended what it kept, and one that never was has kept nothing.
+        if self.store.supervisor(&self.name).await.map_err(|error| self.error(&error))?.is_none() {
+            return Ok(Vec::new());
+        }
         self.alive().await?;
         self.store.instances(&self.name, service).await.map_err(|error| self.error(&error))
     }

@@ -9,11 +9,13 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::sync::Notify;
 use tokio::task::JoinHandle;
-use tokio::time::{sleep, timeout};
+use tokio::time::{Instant, sleep, timeout};
 
 const WHILE_STARTING: Duration = Duration::from_millis(50);
 const WHILE_READY: Duration = Duration::from_secs(1);
 const PATIENCE: Duration = Duration::from_secs(2);
+// Why: one that dies of its start often serves for a moment; whoever ended the old ones for it would have nobody left.
+const STEADY: Duration = Duration::from_secs(1);
 // Why: a busy instance may be late once; it is not taken for one that does not serve.
 const MISSES: u32 = 3;
 
@@ -30,12 +32,14 @@ impl Health {
         let believed = Arc::new(AtomicBool::new(ready));
         let seen = Arc::clone(&believed);
         let asking = tokio::spawn(async move {
-            let mut misses = 0;
+            let (mut misses, mut since) = (0, None);
             loop {
                 let serves = timeout(PATIENCE, serves(port)).await.unwrap_or(false);
                 misses = if serves { 0 } else { misses + 1 };
+                since = if serves { since.or_else(|| Some(Instant::now())) } else { None };
+                let steady = since.is_some_and(|since| since.elapsed() >= STEADY);
                 let was = seen.load(Ordering::Relaxed);
-                let is = serves || (was && misses < MISSES);
+                let is = steady || (was && misses < MISSES);
                 seen.store(is, Ordering::Relaxed);
                 if is != was {
                     moved.notify_one();
