@@ -22,7 +22,9 @@ pub struct Stage {
 /// The stage, for this test alone.
 pub async fn stage() -> MutexGuard<'static, Stage> {
     static STAGE: OnceLock<Mutex<Stage>> = OnceLock::new();
-    STAGE.get_or_init(|| Mutex::new(Stage::new())).lock().await
+    let stage = STAGE.get_or_init(|| Mutex::new(Stage::new())).lock().await;
+    stage.end_runs().await;
+    stage
 }
 
 impl Stage {
@@ -35,6 +37,19 @@ impl Stage {
         reaper.watch_keeper(data.path()).unwrap();
         reaper.watch_supervisor(data.path()).unwrap();
         Self { data, directory, _reaper: reaper }
+    }
+
+    /// Ends the runs that rest in the middle, as the tests before left them: they hold what they touch.
+    async fn end_runs(&self) {
+        if self.server().is_none() {
+            return;
+        }
+        let (listed, _) = self.json(&["runs"]).await;
+        for run in listed["runs"].as_array().into_iter().flatten() {
+            if !matches!(run["state"].as_str(), Some("done" | "reverted" | "aborted" | "abandoned")) {
+                self.run(&["runs", "abort", run["id"].as_str().unwrap()]).await;
+            }
+        }
     }
 
     pub fn command(&self, arguments: &[&str]) -> Command {
