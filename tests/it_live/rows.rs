@@ -45,9 +45,12 @@ async fn both_rows_go_on_when_controllers_are_killed() {
     stage.until_served(first.id()).await;
     let mut demo = stage.command(&["demo", "--seconds", "1", "--output", "json"]);
     let servers = die_one_after_the_other(&stage, first);
-    let demo = tokio::task::spawn_blocking(move || demo.output().unwrap());
-    let (deaths, output) = tokio::join!(servers, demo);
-    let told = document(&output.unwrap());
+    let mut demo = tokio::task::spawn_blocking(move || demo.output().unwrap());
+    let deaths = tokio::select! {
+        deaths = servers => deaths,
+        early = &mut demo => panic!("the demo ended before all controllers were killed: {:#}", document(&early.unwrap())),
+    };
+    let told = document(&demo.await.unwrap());
     assert_eq!(told["outcome"], "done", "{told:#}");
     clean(&told);
     for run in told["runs"].as_array().unwrap() {
