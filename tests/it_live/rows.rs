@@ -34,7 +34,7 @@ async fn both_rows_move_the_call_and_lose_nothing() {
 }
 
 /// Where controllers die, one after the other, each counting from its own start. The writes of the first are those of the beginning too.
-const DEATHS: [&str; 7] = ["committed:20", "before:8", "acted:6", "committed:22", "before:7", "acted:6", "committed:8"];
+const DEATHS: [&str; 7] = ["committed:20", "before:8", "committed:7", "before:22", "committed:7", "before:8", "committed:7"];
 
 #[tokio::test(flavor = "multi_thread")]
 async fn both_rows_go_on_when_controllers_are_killed() {
