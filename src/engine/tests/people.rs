@@ -150,7 +150,7 @@ fn a_step_of_the_way_back_that_waits_can_be_left() {
 
 #[test]
 fn a_way_back_takes_no_longer_than_its_steps_were_given() {
-    let limited = StepDefinition { timeout: Some(std::time::Duration::from_secs(60)), ..step("a") };
+    let limited = StepDefinition { timeout: Some(std::time::Duration::from_mins(1)), ..step("a") };
     let mut bench = Bench::new(steps([limited]));
     bench.load();
     bench.say(change(1));
