@@ -185,11 +185,7 @@ fn approvals(plan: &PlanDocument) -> ReportApprovals {
         let asked = |(text, when)| ReportApproval { step: step.id.clone(), text, when };
         before.into_iter().chain(own).map(asked).collect::<Vec<_>>()
     };
-    ReportApprovals {
-        policy: plan.approvals.as_str().to_owned(),
-        who: who.to_owned(),
-        needed: plan.steps.iter().flat_map(one).collect(),
-    }
+    ReportApprovals { policy: plan.approvals.as_str().to_owned(), who: who.to_owned(), needed: plan.steps.iter().flat_map(one).collect() }
 }
 
 fn durations(plan: &PlanDocument, playbook: &Playbook) -> ReportDurations {
@@ -199,7 +195,10 @@ fn durations(plan: &PlanDocument, playbook: &Playbook) -> ReportDurations {
     });
     let sum = named.filter(|length| length.bound == Bound::AtLeast).fold(std::time::Duration::ZERO, |sum, length| sum + length.span.0);
     match sum.is_zero() {
-        true => ReportDurations { at_least: None, sentence: "no step names a time that must pass; how long the steps take is not foreseen".to_owned() },
+        true => ReportDurations {
+            at_least: None,
+            sentence: "no step names a time that must pass; how long the steps take is not foreseen".to_owned(),
+        },
         false => ReportDurations {
             at_least: Some(Span(sum).to_string()),
             sentence: "must pass by what the steps themselves name; how long everything else takes is not foreseen".to_owned(),

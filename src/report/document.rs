@@ -190,8 +190,8 @@ pub struct ReportDetails {
     pub durations: Vec<ReportDuration>,
     /// How it is tried again, where the playbook says so.
     pub retry: Option<String>,
-    /// What happens when it fails for good.
-    pub on_failure: String,
+    /// What happens when it fails for good, where that is more than that the run stops and waits for a person.
+    pub on_failure: Option<String>,
     /// What it touches.
     pub touches: Vec<ReportTouch>,
 }

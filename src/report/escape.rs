@@ -57,14 +57,18 @@ pub fn markdown_code(text: &str) -> String {
 fn entities(text: &str, prose: bool) -> String {
     let mut out = String::with_capacity(text.len() * 2);
     let mut letters = text.chars().peekable();
-    let mut only_digits = true;
-    let mut first = true;
+    let (mut before, mut only_digits) = (None, true);
     while let Some(letter) = letters.next() {
+        let next = letters.peek().copied();
         let plain = match letter {
             letter if letter.is_ascii_alphanumeric() || !letter.is_ascii() || letter == ' ' => true,
-            '.' => !only_digits && !out.ends_with(['w', 'W']),
+            '.' => !only_digits && !matches!(before, Some('w' | 'W')),
             ')' => !only_digits,
-            ',' | ';' | '/' | '(' | '?' | '%' | '=' | '+' | '-' | '"' | '\'' => !first,
+            // Why: within a word it emphasises nothing.
+            '_' => is_word(before) && is_word(next),
+            // Why: before anything else it can be a link or the name of a picture.
+            ':' => before.is_some() && next.is_none_or(|next| next == ' ' || next.is_ascii_digit()),
+            ',' | ';' | '/' | '(' | '?' | '%' | '=' | '+' | '-' | '>' | ']' | '{' | '}' | '\'' => before.is_some(),
             _ => false,
         };
         if plain {
@@ -73,14 +77,22 @@ fn entities(text: &str, prose: bool) -> String {
             let _ = write!(out, "&#{};", u32::from(letter));
         }
         // Why: finished text is searched for `@name`, `#1`, `!1` and the like; a space without width after the sign hides them.
-        let refers = matches!(letter, '@' | '#' | '!' | '~' | '$' | '&' | '%' | '^' | ':' | '*' | '[');
-        if prose && refers && letters.peek().is_some_and(|next| next.is_alphanumeric() || matches!(next, '"' | '+' | '-' | '_')) {
+        let refers = match letter {
+            '@' | '#' | '!' | '~' | '$' | '&' | '%' | '^' | '*' | '[' => next.is_some_and(|next| next.is_alphanumeric() || next == '"'),
+            ':' => next.is_some_and(|next| next.is_alphabetic() || matches!(next, '+' | '-')),
+            _ => false,
+        };
+        if prose && refers {
             out.push_str("&#8203;");
         }
         only_digits &= letter.is_ascii_digit();
-        first = false;
+        before = Some(letter);
     }
     out
+}
+
+fn is_word(letter: Option<char>) -> bool {
+    letter.is_some_and(|letter| letter.is_ascii_alphanumeric())
 }
 
 #[cfg(test)]
@@ -92,14 +104,16 @@ mod tests {
         for (said, shown) in [
             ("a | b", "a &#124; b"),
             ("`x` **b** _i_", "&#96;x&#96; &#42;&#42;b&#42;&#42; &#95;i&#95;"),
-            ("</details><b>", "&#60;/details&#62;&#60;b&#62;"),
+            ("</details><b>", "&#60;/details>&#60;b>"),
             ("ask @ann of #12", "ask &#64;&#8203;ann of &#35;&#8203;12"),
-            ("- [x] done\n\n# big", "&#45; &#91;&#8203;x&#93; done &#35; big"),
+            ("- [x] done\n\n# big", "&#45; &#91;&#8203;x] done &#35; big"),
             ("1. one", "1&#46; one"),
             ("/merge", "&#47;merge"),
             ("see http://x.y or www.x.y", "see http&#58;//x.y or www&#46;x.y"),
             ("&lt; \\`", "&#38;&#8203;lt; &#92;&#96;"),
-            ("half :tada: 10:30", "half &#58;&#8203;tada&#58; 10&#58;&#8203;30"),
+            ("half :tada: 10:30", "half &#58;&#8203;tada: 10:30"),
+            ("http_requests _total_", "http_requests &#95;total&#95;"),
+            ("> said: \"so\"", "&#62; said: &#34;so&#34;"),
             ("grün → ◷", "grün → ◷"),
         ] {
             assert_eq!(markdown(said), shown);

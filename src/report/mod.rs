@@ -22,4 +22,4 @@ pub use plan::{Line, Tone};
 pub use proof::ProofDocument;
 pub use run::{ActDocument, GuardDocument, RunDocument, StepDocument};
 pub use shorten::MOST as MOST_MARKDOWN;
-pub use template::{OwnTemplate, TemplateMistake};
+pub use template::{OwnTemplate, TemplateMistake, Written};

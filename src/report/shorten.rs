@@ -45,10 +45,7 @@ pub(super) fn markdown(report: &ReportDocument, template: &Template, own: Option
 }
 
 /// The first text when as few as possible of `most` things are left out, of which at least one must be.
-fn fewest(
-    most: usize,
-    render: impl Fn(usize) -> Result<Option<String>, TemplateMistake>,
-) -> Result<Option<String>, TemplateMistake> {
+fn fewest(most: usize, render: impl Fn(usize) -> Result<Option<String>, TemplateMistake>) -> Result<Option<String>, TemplateMistake> {
     let (mut low, mut high, mut found) = (1, most, None);
     while low <= high {
         let middle = low.midpoint(high);
@@ -132,7 +129,8 @@ fn without_rows(report: &ReportDocument, kept: usize) -> ReportDocument {
     let mut shown = report.clone();
     let all = shown.steps.len();
     shown.steps.truncate(kept);
-    let what = "the details of all steps, what they touch, the questions, the parameters, the list of what the proof found and the way back";
+    let what =
+        "the details of all steps, what they touch, the questions, the parameters, the list of what the proof found and the way back";
     let rows = if kept == all { String::new() } else { format!("; of {all} steps, all from number {} on", kept + 1) };
     shown.left_out = Some(format!("Left out for length: {what}{rows}. {}", all_of_it(report)));
     shown

@@ -4,8 +4,8 @@ use serde_json::Value;
 
 use super::content::{instant, worded};
 use super::document::{
-    ReportAct, ReportDetails, ReportDuration, ReportEffect, ReportFigure, ReportGuard, ReportOutcome, ReportQuestion, ReportSample, ReportStep,
-    ReportTouch, ReportWait,
+    ReportAct, ReportDetails, ReportDuration, ReportEffect, ReportFigure, ReportGuard, ReportOutcome, ReportQuestion, ReportSample,
+    ReportStep, ReportTouch, ReportWait,
 };
 use super::plan::sign;
 use super::run::{ActDocument, GuardDocument, SampleDocument, StepDocument, plan_line};
@@ -43,7 +43,7 @@ pub(super) fn step(
         guards: guards.iter().enumerate().map(guard).collect(),
         durations: durations(planned, written),
         retry: written.and_then(|step| step.options.retry).map(|retry| tries(&retry)),
-        on_failure: on_failure(written.map(|step| step.options.on_failure).unwrap_or_default()).to_owned(),
+        on_failure: written.and_then(|step| on_failure(step.options.on_failure)).map(str::to_owned),
         touches: planned.resources.iter().map(touch).collect(),
     };
     ReportStep {
@@ -163,11 +163,8 @@ pub(super) fn lengths(planned: &PlannedStep, written: Option<&PlaybookStep>) -> 
 }
 
 fn durations(planned: &PlannedStep, written: Option<&PlaybookStep>) -> Vec<ReportDuration> {
-    let one = |length: Length| ReportDuration {
-        what: length.what,
-        bound: length.bound.as_str().to_owned(),
-        length: length.span.to_string(),
-    };
+    let one =
+        |length: Length| ReportDuration { what: length.what, bound: length.bound.as_str().to_owned(), length: length.span.to_string() };
     lengths(planned, written).into_iter().map(one).collect()
 }
 
@@ -175,13 +172,13 @@ fn tries(retry: &Retry) -> String {
     format!("{} in all, {} before the second", counted(retry.attempts as usize, "try", "tries"), retry.delay)
 }
 
-fn on_failure(policy: OnFailure) -> &'static str {
-    match policy {
-        OnFailure::Hold => "hold: the run stops there and waits for a person",
+fn on_failure(policy: OnFailure) -> Option<&'static str> {
+    Some(match policy {
+        OnFailure::Hold => return None,
         OnFailure::RevertStep => "revert_step: the step is taken back, then the run waits for a person",
         OnFailure::RevertRun => "revert_run: the whole run is taken back",
         OnFailure::Freeze => "freeze: nothing is touched any more, in neither direction, until a person has looked",
-    }
+    })
 }
 
 /// What became of a step.
@@ -206,7 +203,9 @@ fn figures(name: &str, value: &Value, found: &mut Vec<ReportFigure>) {
     let inside = |part: &str| if name.is_empty() { part.to_owned() } else { format!("{name}/{part}") };
     match value {
         Value::Null if name.is_empty() => {}
-        Value::Object(parts) if name.is_empty() || !parts.is_empty() => parts.iter().for_each(|(part, value)| figures(&inside(part), value, found)),
+        Value::Object(parts) if name.is_empty() || !parts.is_empty() => {
+            parts.iter().for_each(|(part, value)| figures(&inside(part), value, found))
+        }
         Value::Array(parts) if parts.iter().any(|part| part.is_object() || part.is_array()) => {
             parts.iter().enumerate().for_each(|(at, value)| figures(&inside(&at.to_string()), value, found));
         }

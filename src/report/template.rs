@@ -67,6 +67,16 @@ pub struct OwnTemplate {
     pub text: String,
 }
 
+impl OwnTemplate {
+    /// Reads the template and renders nothing.
+    ///
+    /// # Errors
+    /// When it is no template. A name that a report does not have shows only when it is rendered.
+    pub fn check(&self, form: Written) -> Result<(), TemplateMistake> {
+        Template::read(form, Some(self)).map(|_| ())
+    }
+}
+
 /// A mistake in a template.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{file}:{line}:{column}: {message}")]
