@@ -157,7 +157,7 @@ fn texts_cannot_break_out() {
     assert!(!text.contains('\u{1b}') && text.contains("\\u{1b}[31m") && !text.contains('\u{202e}'), "{text}");
     assert!(text.contains("{{steps}} {{{schema}}}") && text.contains("</details> # Big | a | b | /merge"), "{text}");
     let markdown = report.render(Form::Markdown, None).unwrap();
-    for wrong in ["<script", "<img", "@ann", "#12", "!3", "`", "**b", "[x]", "<!--", "\n/merge", "\n# Big", "| a |"] {
+    for wrong in ["<script", "<img", "@ann", " #12", "!3", "`", "**b", "[x]", "<!--", "\n/merge", "\n# Big", "| a |"] {
         assert!(!markdown.contains(wrong), "{wrong}\n{markdown}");
     }
     let (opened, closed) = (markdown.matches("<details>").count(), markdown.matches("</details>").count());
