@@ -194,14 +194,10 @@ fn durations(plan: &PlanDocument, playbook: &Playbook) -> ReportDurations {
         lengths(planned, written)
     });
     let sum = named.filter(|length| length.bound == Bound::AtLeast).fold(std::time::Duration::ZERO, |sum, length| sum + length.span.0);
-    match sum.is_zero() {
-        true => ReportDurations {
-            at_least: None,
-            sentence: "no step names a time that must pass; how long the steps take is not foreseen".to_owned(),
-        },
-        false => ReportDurations {
-            at_least: Some(Span(sum).to_string()),
-            sentence: "must pass by what the steps themselves name; how long everything else takes is not foreseen".to_owned(),
-        },
+    if sum.is_zero() {
+        let sentence = "no step names a time that must pass; how long the steps take is not foreseen".to_owned();
+        return ReportDurations { at_least: None, sentence };
     }
+    let sentence = "must pass by what the steps themselves name; how long everything else takes is not foreseen".to_owned();
+    ReportDurations { at_least: Some(Span(sum).to_string()), sentence }
 }

@@ -7,12 +7,18 @@ use std::fmt::Write;
 pub fn visible(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     for letter in text.chars() {
+        // Why not U+200C and U+200D: these two join letters of real scripts and pictures.
         let hidden = match letter {
-            '\n' | '\t' => false,
-            // Why: these two join letters of real scripts and pictures.
-            '\u{200c}' | '\u{200d}' => false,
-            '\u{ad}' | '\u{61c}' | '\u{180e}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' => true,
-            '\u{feff}' | '\u{fff9}'..='\u{fffb}' | '\u{e0000}'..='\u{e007f}' => true,
+            '\n' | '\t' | '\u{200c}' | '\u{200d}' => false,
+            '\u{ad}'
+            | '\u{61c}'
+            | '\u{180e}'
+            | '\u{200b}'..='\u{200f}'
+            | '\u{2028}'..='\u{202e}'
+            | '\u{2060}'..='\u{206f}'
+            | '\u{feff}'
+            | '\u{fff9}'..='\u{fffb}'
+            | '\u{e0000}'..='\u{e007f}' => true,
             letter => letter.is_control(),
         };
         if hidden {
@@ -103,7 +109,7 @@ mod tests {
     fn nothing_in_a_text_is_markup() {
         for (said, shown) in [
             ("a | b", "a &#124; b"),
-            ("`x` **b** _i_", "&#96;x&#96; &#42;&#42;b&#42;&#42; &#95;i&#95;"),
+            ("`x` **b** _i_", "&#96;x&#96; &#42;&#42;&#8203;b&#42;&#42; &#95;i&#95;"),
             ("</details><b>", "&#60;/details>&#60;b>"),
             ("ask @ann of #12", "ask &#64;&#8203;ann of &#35;&#8203;12"),
             ("- [x] done\n\n# big", "&#45; &#91;&#8203;x] done &#35; big"),

@@ -11,6 +11,9 @@ pub const MOST: usize = 64_900;
 /// Most letters of one value once everything else was left out.
 const CLIPPED: usize = 200;
 
+/// Most spans of step numbers in a sentence. Why: a plan in which every second step keeps its details must not fill the report with numbers.
+const MOST_SPANS: usize = 40;
+
 /// The report in Markdown.
 pub(super) fn markdown(report: &ReportDocument, template: &Template, own: Option<&OwnTemplate>) -> Result<String, TemplateMistake> {
     let render = |shown: &ReportDocument| {
@@ -106,8 +109,6 @@ fn ranges(mut numbers: Vec<u64>) -> String {
             _ => spans.push((number, number)),
         }
     }
-    // Why: a plan in which every second step keeps its details must not fill the report with numbers.
-    const MOST_SPANS: usize = 40;
     let more = if spans.len() > MOST_SPANS { " and others" } else { "" };
     let span = |(first, last): &(u64, u64)| if first == last { first.to_string() } else { format!("{first}-{last}") };
     format!("{}{more}", spans.iter().take(MOST_SPANS).map(span).collect::<Vec<_>>().join(", "))

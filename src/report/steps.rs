@@ -204,7 +204,7 @@ fn figures(name: &str, value: &Value, found: &mut Vec<ReportFigure>) {
     match value {
         Value::Null if name.is_empty() => {}
         Value::Object(parts) if name.is_empty() || !parts.is_empty() => {
-            parts.iter().for_each(|(part, value)| figures(&inside(part), value, found))
+            parts.iter().for_each(|(part, value)| figures(&inside(part), value, found));
         }
         Value::Array(parts) if parts.iter().any(|part| part.is_object() || part.is_array()) => {
             parts.iter().enumerate().for_each(|(at, value)| figures(&inside(&at.to_string()), value, found));

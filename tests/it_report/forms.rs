@@ -1,6 +1,7 @@
 //! Every form has every leaf.
 
-use cutover::report::{Form, ReportDocument};
+use cutover::report::{Form, ProofDocument, ReportDocument};
+use cutover::step::{ErasedPlan, Risk};
 use serde_json::{Value, json};
 
 use super::ground::{Planned, long, missing, playbooks};
@@ -165,4 +166,45 @@ fn texts_cannot_break_out() {
     for form in Form::ALL {
         assert_eq!(report.render(form, None).unwrap(), report.render(form, None).unwrap());
     }
+}
+
+const DESTROYS: &str = "playbook: destroys
+steps:
+  - id: topic
+    create_topic: {topic: orders, partitions: 1}
+  - id: quiet
+    set_flag: {flag: orders-events, to: off}
+  - id: gone
+    delete_topic: {topic: orders}
+";
+
+#[test]
+fn the_line_of_no_return_is_the_earlier_of_what_is_proven_and_what_destroys() {
+    let mut planned = Planned::of(DESTROYS);
+    planned.plan.steps[2].risk = Risk::PointOfNoReturn;
+    planned.plan.steps[2].plan = ErasedPlan::CannotPreview("the topic is not there yet".to_owned());
+    let line = |report: &ReportDocument| {
+        let marked: Vec<_> = report.steps.iter().filter(|step| step.no_return.is_some()).map(|step| step.id.clone()).collect();
+        assert_eq!(marked, report.no_return.step.iter().cloned().collect::<Vec<_>>());
+        report.no_return.step.clone()
+    };
+    let report = planned.report();
+    assert_eq!((report.proof.verdict.as_str(), line(&report).as_deref()), ("no proof", Some("gone")));
+    let proof = |text: &str| planned.proven(&serde_json::from_str::<ProofDocument>(text).unwrap());
+    let proven = proof(
+        r#"{"proven": true, "line": "quiet", "states": 41, "violations": [], "start_violations": [], "assumed": ["nobody else writes"]}"#,
+    );
+    assert_eq!((proven.proof.verdict.as_str(), line(&proven).as_deref()), ("proven", Some("quiet")));
+    must_show_all("proven", &proven, &Form::ALL);
+    let broken = proof(
+        r#"{"proven": false, "line": null, "states": 0, "assumed": [], "start_violations": [],
+            "violations": [{"rule": "d", "subject": "topic orders", "steps": ["quiet", "gone"], "line": 7, "column": 5,
+                            "story": "orders goes while hiring reads it", "mend": "drain it first", "more": 1}]}"#,
+    );
+    assert_eq!(broken.proof.sentence, "1 thing breaks on the way");
+    assert_eq!(line(&broken).as_deref(), Some("gone"));
+    must_show_all("broken", &broken, &Form::ALL);
+    let safe = Planned::of("playbook: safe\nsteps:\n  - id: said\n    note: {text: a}\n");
+    assert_eq!(line(&safe.report()), None);
+    assert!(safe.report().no_return.sentence.contains("is not proven"));
 }

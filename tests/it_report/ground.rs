@@ -8,7 +8,7 @@ use cutover::driver::{definition, plan_playbook};
 use cutover::engine::{PlanDocument, Run};
 use cutover::playbook::environment::Config;
 use cutover::playbook::{self, Carried, Directory, Files, Playbook, Source};
-use cutover::report::{Form, ReportDocument, ReportSource, RunDocument};
+use cutover::report::{Form, ProofDocument, ReportDocument, ReportSource, RunDocument};
 use cutover::sim::{Accidents, Options, Seed, SimWorld, play};
 use cutover::store::runs::RunRow;
 use futures_util::FutureExt;
@@ -56,12 +56,16 @@ impl Planned {
     }
 
     pub fn report(&self) -> ReportDocument {
-        self.source(None)
+        self.source(None, None)
     }
 
-    fn source(&self, run: Option<&RunDocument>) -> ReportDocument {
+    pub fn proven(&self, proof: &ProofDocument) -> ReportDocument {
+        self.source(None, Some(proof))
+    }
+
+    fn source(&self, run: Option<&RunDocument>, proof: Option<&ProofDocument>) -> ReportDocument {
         let (plan, playbook) = (&self.plan, &self.playbook);
-        ReportDocument::new(&ReportSource { plan, playbook, file: Some("playbooks/p.yaml"), run, proof: None, whole: WHOLE })
+        ReportDocument::new(&ReportSource { plan, playbook, file: Some("playbooks/p.yaml"), run, proof, whole: WHOLE })
     }
 
     /// The report on a run that went forward, and back as well if it is to.
@@ -84,7 +88,7 @@ impl Planned {
             ended_at,
             bundle: self.plan.bundle.clone(),
         };
-        self.source(Some(&RunDocument::new(&row, &run, Some(&self.plan))))
+        self.source(Some(&RunDocument::new(&row, &run, Some(&self.plan))), None)
     }
 }
 
@@ -92,7 +96,7 @@ impl Planned {
 pub fn playbooks() -> Vec<(String, Planned)> {
     let directory = Path::new(env!("CARGO_MANIFEST_DIR")).join("playbooks");
     let mut names: Vec<_> = std::fs::read_dir(directory).unwrap().map(|file| file.unwrap().file_name().into_string().unwrap()).collect();
-    names.retain(|name| name.ends_with(".yaml") && name != "services.yaml");
+    names.retain(|name| Path::new(name).extension().is_some_and(|ending| ending == "yaml") && name != "services.yaml");
     names.sort();
     assert!(names.len() >= 4, "{names:?}");
     names.into_iter().map(|name| (name.clone(), Planned::file(&name))).collect()
@@ -102,11 +106,12 @@ pub fn playbooks() -> Vec<(String, Planned)> {
 pub fn long(steps: usize) -> Planned {
     let mut text = "playbook: long\ndescription: a plan that no pull request takes whole\nsteps:\n".to_owned();
     for number in 1..=steps {
-        text.push_str(&format!(
+        let step = format!(
             "  - id: topic-{number}\n    create_topic: {{topic: orders.{number}, partitions: 3, configs: {{retention.ms: {number}000}}}}\n    \
              approval: the topic orders.{number} is wanted by its team\n    timeout: {number}s\n    retry: {{attempts: 3, delay: 2s}}\n    \
              guards:\n      - metric: {{query: \"sum(rate(failures_{number}[1m]))\", above: {number}, then: hold}}\n"
-        ));
+        );
+        text.push_str(&step);
     }
     Planned::of(&text)
 }

@@ -15,12 +15,12 @@ fn left_out(seen: &str) -> Vec<u64> {
     let (_, rest) = seen
         .split_once("Left out for length: the details of steps ")
         .unwrap_or_else(|| panic!("{}", seen.chars().take(600).collect::<String>()));
-    let (list, _) = rest.split_once(". ").unwrap();
+    let (numbers, _) = rest.split_once(". ").unwrap();
     let span = |span: &str| {
         let (first, last) = span.split_once('-').unwrap_or((span, span));
         first.parse::<u64>().unwrap()..=last.parse::<u64>().unwrap()
     };
-    list.split(", ").flat_map(span).collect()
+    numbers.split(", ").flat_map(span).collect()
 }
 
 #[test]
