@@ -16,6 +16,7 @@ pub mod load;
 pub mod log;
 pub mod open;
 pub mod plan;
+pub mod report;
 pub mod runs;
 pub mod sample;
 pub mod schema;
@@ -81,6 +82,7 @@ enum Command {
     Lint(lint::LintArgs),
     Fmt(fmt::FmtArgs),
     Plan(plan::PlanArgs),
+    Report(report::ReportArgs),
     Apply(apply::ApplyArgs),
     Watch(watch::WatchArgs),
     Runs(runs::RunsArgs),
@@ -138,13 +140,13 @@ pub async fn main(arguments: impl IntoIterator<Item = OsString>) -> u8 {
     match dispatch(&session, cli.command).await {
         Ok(code) => code,
         Err(error) => {
-            report(&session, &error);
+            complain(&session, &error);
             error.exit
         }
     }
 }
 
-fn report(session: &Session, error: &CliError) {
+fn complain(session: &Session, error: &CliError) {
     if error.message.is_empty() {
         return;
     }
@@ -163,6 +165,7 @@ async fn dispatch(session: &Session, command: Command) -> Result<u8, CliError> {
         Command::Lint(args) => lint::run(&args, &mut out, &mut talk, session.form()),
         Command::Fmt(args) => fmt::run(&args, &mut out, &mut talk, session.form()),
         Command::Plan(args) => plan::run(session, &args).await,
+        Command::Report(args) => report::run(session, &args).await,
         Command::Apply(args) => apply::run(session, &args).await,
         Command::Watch(args) => watch::run(session, &args).await,
         Command::Runs(args) => runs::run(session, &args).await,
@@ -187,7 +190,7 @@ async fn dispatch(session: &Session, command: Command) -> Result<u8, CliError> {
         }
         Command::Reaper => {
             for error in reaper::run(BufReader::new(io::stdin())).await {
-                report(session, &CliError::from(error));
+                complain(session, &CliError::from(error));
             }
             Ok(exit::OK)
         }

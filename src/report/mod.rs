@@ -1,10 +1,25 @@
 //! Plans, runs and journal entries as documents for people and programs. It renders and decides nothing, and prints nothing itself.
 
+mod content;
+pub mod document;
+mod escape;
 pub mod event;
+mod form;
 pub mod plan;
+pub mod proof;
 pub mod run;
+mod shorten;
+mod steps;
+mod template;
+mod touches;
 pub mod words;
 
+pub use content::ReportSource;
+pub use document::ReportDocument;
 pub use event::EventDocument;
+pub use form::Form;
 pub use plan::{Line, Tone};
+pub use proof::ProofDocument;
 pub use run::{ActDocument, GuardDocument, RunDocument, StepDocument};
+pub use shorten::MOST as MOST_MARKDOWN;
+pub use template::{OwnTemplate, TemplateMistake, Written};

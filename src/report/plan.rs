@@ -85,7 +85,8 @@ fn mark(step: &PlannedStep) -> Option<Mark> {
     }
 }
 
-fn sign(step: &PlannedStep) -> (char, Tone) {
+/// The mark in front of a step's line, and how it is meant.
+pub(super) fn sign(step: &PlannedStep) -> (char, Tone) {
     match (&step.plan, mark(step)) {
         (ErasedPlan::AlreadySo(_) | ErasedPlan::Kept(_), _) => ('=', Tone::Dim),
         (ErasedPlan::Wait { .. }, _) => ('◷', Tone::Plain),
@@ -162,7 +163,7 @@ pub fn summary(plan: &PlanDocument) -> String {
 }
 
 /// Names the steps that are no state but events of their own: they happen again in every run.
-fn once(plan: &PlanDocument) -> Option<Line> {
+pub(super) fn once(plan: &PlanDocument) -> Option<Line> {
     let steps: Vec<_> = plan.steps.iter().filter(|step| step.nature == Nature::Once).map(|step| step.id.as_str()).collect();
     (!steps.is_empty()).then(|| line(Tone::Dim, format!("these steps happen anew in every run: {}", steps.join(", "))))
 }

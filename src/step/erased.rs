@@ -9,8 +9,8 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::{
-    ActContext, Claim, Effect, Facts, FileRef, Kind, Plan, Question, Receipt, Revert, Standing, StepError, StepKind, StepRef, Verdict,
-    View, World,
+    ActContext, Claim, Effect, Facts, FileRef, Kind, Length, Plan, Question, Receipt, Revert, Standing, StepError, StepKind, StepRef,
+    Verdict, View, World,
 };
 
 /// A planned change, ready for the journal.
@@ -81,6 +81,8 @@ pub trait Step: fmt::Debug + Send + Sync {
     async fn inspect(&self, world: &World) -> Result<View, StepError>;
     /// See [`StepKind::plan`].
     fn plan(&self, view: &View) -> Result<ErasedPlan, StepError>;
+    /// See [`StepKind::lengths`].
+    fn lengths(&self, change: Option<&Value>) -> Result<Vec<Length>, StepError>;
     /// See [`StepKind::leave`].
     fn leave(&self, change: &Value, view: &mut View) -> Result<(), StepError>;
     /// See [`StepKind::standing`].
@@ -150,6 +152,11 @@ impl<K: StepKind> Step for K {
             Plan::CannotPreview(why) => ErasedPlan::CannotPreview(why),
             Plan::Impossible(why) => ErasedPlan::Impossible(why),
         })
+    }
+
+    fn lengths(&self, change: Option<&Value>) -> Result<Vec<Length>, StepError> {
+        let change = change.map(read).transpose()?;
+        Ok(StepKind::lengths(self, change.as_ref()))
     }
 
     fn leave(&self, change: &Value, view: &mut View) -> Result<(), StepError> {

@@ -7,6 +7,7 @@ mod error;
 mod facts;
 mod file;
 mod guard;
+mod length;
 mod onlooker;
 mod plan;
 mod policy;
@@ -31,6 +32,7 @@ pub use error::StepError;
 pub use facts::{Fact, Facts};
 pub use file::FileRef;
 pub use guard::{GuardOptions, GuardOutcome, OnNoData, Reading};
+pub use length::{Bound, Length};
 pub use onlooker::{Never, Onlooker};
 pub use plan::{Change, Effect, KNOWN_LATER, Mark, Plan, Question, binding_holds};
 pub use policy::{Approvals, OnFailure};
@@ -129,6 +131,11 @@ pub trait StepKind: Serialize + DeserializeOwned + JsonSchema + fmt::Debug + Sen
 
     /// Says what the step will do, given what was seen, overlaid with what earlier steps will leave. Pure.
     fn plan(&self, view: &View) -> Plan<Self::Change>;
+
+    /// The lengths of time that the body names, for the change that was planned. Pure; nothing is estimated.
+    fn lengths(&self, _: Option<&Self::Change>) -> Vec<Length> {
+        Vec::new()
+    }
 
     /// Writes into the view what the change will leave, for the steps after it. Pure.
     fn leave(&self, change: &Self::Change, view: &mut View);

@@ -7,7 +7,7 @@ use schemars::JsonSchema;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
-use super::{ActContext, Claim, Facts, Kind, Plan, Receipt, Revert, Standing, StepError, StepKind, StepRef, Verdict, View, World};
+use super::{ActContext, Claim, Facts, Kind, Length, Plan, Receipt, Revert, Standing, StepError, StepKind, StepRef, Verdict, View, World};
 
 /// Stands in for [`StepKind::Change`] and [`StepKind::Act`] in kinds that never act.
 #[derive(Clone, Copy, Debug, Serialize, Deserialize, PartialEq, Eq)]
@@ -47,6 +47,11 @@ pub trait Onlooker: Serialize + DeserializeOwned + JsonSchema + fmt::Debug + Sen
     /// See [`StepKind::plan`].
     fn plan(&self, view: &View) -> Plan<Never>;
 
+    /// See [`StepKind::lengths`].
+    fn lengths(&self) -> Vec<Length> {
+        Vec::new()
+    }
+
     /// See [`StepKind::verify`].
     fn verify(&self, context: &ActContext) -> impl Future<Output = Result<Verdict, StepError>> + Send;
 
@@ -79,6 +84,10 @@ impl<K: Onlooker> StepKind for K {
 
     fn plan(&self, view: &View) -> Plan<Never> {
         Onlooker::plan(self, view)
+    }
+
+    fn lengths(&self, _: Option<&Never>) -> Vec<Length> {
+        Onlooker::lengths(self)
     }
 
     fn leave(&self, change: &Never, _: &mut View) {

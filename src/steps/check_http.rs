@@ -12,7 +12,7 @@ use crate::ports::PortError;
 use crate::ports::http::{HttpAnswer, HttpRequest};
 use crate::step::scalar::Span;
 use crate::step::{
-    ActContext, Claim, Evidence, Kind, Nature, Never, OnUnknown, Plan, Receipt, Revert, Risk, Standing, StepError, StepKind, SystemKind,
+    ActContext, Claim, Evidence, Kind, Length, Nature, Never, OnUnknown, Plan, Receipt, Revert, Risk, Standing, StepError, StepKind, SystemKind,
     Verdict, View, World,
 };
 
@@ -176,6 +176,10 @@ steps:
 
     fn plan(&self, _: &View) -> Plan<Never> {
         Plan::Wait { now: "not asked yet".to_owned(), goal: self.goal() }
+    }
+
+    fn lengths(&self, _: Option<&Never>) -> Vec<Length> {
+        vec![Length::at_most("one answer", self.timeout)]
     }
 
     fn leave(&self, change: &Never, _: &mut View) {

@@ -23,7 +23,7 @@ use crate::ports::PortError;
 use crate::ports::flags::{FlagChange, FlagState};
 use crate::step::scalar::{Share, Span};
 use crate::step::{
-    ActContext, Change, Claim, Effect, Evidence, Fact, Facts, Kind, Mark, Nature, OnUnknown, Plan, Receipt, Resource, Revert, Risk,
+    ActContext, Change, Claim, Effect, Evidence, Fact, Facts, Kind, Length, Mark, Nature, OnUnknown, Plan, Receipt, Resource, Revert, Risk,
     Standing, StepError, StepKind, SystemKind, Verdict, View, World,
 };
 
@@ -243,6 +243,13 @@ steps:
         let cohort = Cohort { seed, key: self.key.clone(), to: self.to.clone(), from };
         let change = RollOut { before, variants, cohort, algorithm: ALGORITHM.to_owned(), shares };
         Plan::Change(Change { change, effects: vec![effect], binding })
+    }
+
+    fn lengths(&self, change: Option<&RollOut>) -> Vec<Length> {
+        let shares = change.map_or(&self.shares, |change| &change.shares).len();
+        let all = self.bake.0.saturating_mul(u32::try_from(shares).unwrap_or(u32::MAX));
+        let each = if shares == 1 { "1 share bakes".to_owned() } else { format!("{shares} shares bake for {} each", self.bake) };
+        vec![Length::at_least(each, Span(all))]
     }
 
     fn leave(&self, change: &RollOut, view: &mut View) {

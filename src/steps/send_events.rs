@@ -20,7 +20,7 @@ use crate::ports::kafka::{Position, TopicState};
 use crate::ports::registry::{SchemaFormat, SchemaVersion};
 use crate::step::scalar::Span;
 use crate::step::{
-    ActContext, Change, Claim, Effect, Fact, Facts, KNOWN_LATER, Kind, Mark, Nature, OnUnknown, Plan, Receipt, Resource, Revert, Risk,
+    ActContext, Change, Claim, Effect, Fact, Facts, KNOWN_LATER, Kind, Length, Mark, Nature, OnUnknown, Plan, Receipt, Resource, Revert, Risk,
     Standing, StepError, StepKind, SystemKind, Verdict, View, World,
 };
 
@@ -217,6 +217,11 @@ steps:
         let effects = vec![Effect { mark: Mark::Create, what: format!("events in {}", self.topic), from: None, to }];
         let binding = json!({ "topic": topic.id.unwrap_or_else(|| KNOWN_LATER.to_owned()) });
         Plan::Change(Change { change: Sending { topic: self.topic.clone(), count: self.events.len() }, effects, binding })
+    }
+
+    fn lengths(&self, _: Option<&Sending>) -> Vec<Length> {
+        let seen = |seen_by: &SeenBy| Length::at_most(format!("group {} sees the events", seen_by.group), seen_by.within);
+        self.seen_by.iter().map(seen).collect()
     }
 
     fn leave(&self, change: &Sending, view: &mut View) {

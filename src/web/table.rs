@@ -26,6 +26,7 @@ pub(super) fn table() -> Routes {
         .route(Get, "/live", View, live::list)
         .route(Get, "/runs/{id}", View, pages::run)
         .route(Get, "/runs/{id}/live", View, live::run)
+        .route(Get, "/runs/{id}/report", View, pages::report)
         .route(Get, "/runs/{id}/way-back", View, pages::way_back)
         .route(Post, "/runs/{id}/orders", Operate, pages::order)
 }
