@@ -1,6 +1,7 @@
 //! The way back, as far as the engine is concerned: what must be taken back, and what was left behind.
 
 use super::definition::StepDefinition;
+use crate::step::Risk;
 use super::entry::Scope;
 use super::record::StepRecord;
 use super::run::{Phase, Run};
@@ -21,6 +22,13 @@ impl Run {
                 steps
             }
         }
+    }
+
+    /// The first step that destroyed something for good, once it may have: behind it there is no whole way back.
+    #[must_use]
+    pub fn past_no_return(&self) -> Option<&StepDefinition> {
+        let gone = |(definition, record): &(&StepDefinition, &StepRecord)| definition.risk == Risk::PointOfNoReturn && record.may_have_changed();
+        self.forward().find(gone).map(|(definition, _)| definition)
     }
 
     fn turning_step(&self) -> Option<&String> {
