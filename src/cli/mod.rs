@@ -16,12 +16,15 @@ pub mod load;
 pub mod log;
 pub mod open;
 pub mod plan;
+pub mod runbook;
 pub mod runs;
 pub mod sample;
+pub mod saved;
 pub mod schema;
 pub mod serve;
 pub mod server;
 pub mod session;
+pub mod show;
 pub mod stack;
 pub mod steps;
 pub mod supervise;
@@ -81,10 +84,12 @@ enum Command {
     Lint(lint::LintArgs),
     Fmt(fmt::FmtArgs),
     Plan(plan::PlanArgs),
+    Show(show::ShowArgs),
     Apply(apply::ApplyArgs),
     Watch(watch::WatchArgs),
     Runs(runs::RunsArgs),
     Log(log::LogArgs),
+    Runbook(runbook::RunbookArgs),
     Open(open::OpenArgs),
     Steps(steps::StepsArgs),
     Explain(explain::ExplainArgs),
@@ -163,10 +168,12 @@ async fn dispatch(session: &Session, command: Command) -> Result<u8, CliError> {
         Command::Lint(args) => lint::run(&args, &mut out, &mut talk, session.form()),
         Command::Fmt(args) => fmt::run(&args, &mut out, &mut talk, session.form()),
         Command::Plan(args) => plan::run(session, &args).await,
+        Command::Show(args) => show::run(session, &args).await,
         Command::Apply(args) => apply::run(session, &args).await,
         Command::Watch(args) => watch::run(session, &args).await,
         Command::Runs(args) => runs::run(session, &args).await,
         Command::Log(args) => log::run(session, &args).await,
+        Command::Runbook(args) => runbook::run(session, &args).await,
         Command::Open(args) => open::run(session, &args).await,
         Command::Steps(args) => steps::run(&args, &mut out, &mut talk, session.form()),
         Command::Explain(args) => explain::run(&args, &mut out, &mut talk, session.form()),

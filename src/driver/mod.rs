@@ -34,7 +34,7 @@ pub use clock::LeaseClock;
 pub use crash::{CrashPoint, Side};
 pub use look::{Seen, look};
 pub use planner::{PlanError, plan_playbook};
-pub use saved::{SavedPlan, SavedPlanError, compare_versions};
+pub use saved::{SavedPlan, SavedPlanError, compare_versions, is_saved_plan};
 pub use source::{Opened, Worlds, definition, ordinary_step};
 pub use watching::Watching;
 pub use way_back::{plan_way_back, way_back};

@@ -1,11 +1,11 @@
 //! The way back, as far as the engine is concerned: what must be taken back, and what was left behind.
 
 use super::definition::StepDefinition;
-use crate::step::Risk;
 use super::entry::Scope;
 use super::record::StepRecord;
 use super::run::{Phase, Run};
 use super::state::StepState;
+use crate::step::Risk;
 
 impl Run {
     /// The steps that the ordered way back must take back, newest first. On a run that turned before, what the first way back has
@@ -27,7 +27,8 @@ impl Run {
     /// The first step that destroyed something for good, once it may have: behind it there is no whole way back.
     #[must_use]
     pub fn past_no_return(&self) -> Option<&StepDefinition> {
-        let gone = |(definition, record): &(&StepDefinition, &StepRecord)| definition.risk == Risk::PointOfNoReturn && record.may_have_changed();
+        let gone =
+            |(definition, record): &(&StepDefinition, &StepRecord)| definition.risk == Risk::PointOfNoReturn && record.may_have_changed();
         self.forward().find(gone).map(|(definition, _)| definition)
     }
 

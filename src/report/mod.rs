@@ -3,8 +3,11 @@
 pub mod event;
 pub mod plan;
 pub mod run;
+pub mod runbook;
+pub mod stale;
 pub mod words;
 
 pub use event::EventDocument;
 pub use plan::{Line, Tone};
 pub use run::{ActDocument, GuardDocument, RunDocument, StepDocument};
+pub use stale::{StaleDocument, StaleLine};

@@ -59,7 +59,9 @@ impl ByHand {
 /// The shell variable that holds where a system answers, for instance `KAFKA_MAIN` or `REGISTRY_EU_WEST`.
 #[must_use]
 pub fn variable(kind: SystemKind, name: &str) -> String {
-    let word = |text: &str| text.chars().map(|letter| if letter.is_ascii_alphanumeric() { letter.to_ascii_uppercase() } else { '_' }).collect::<String>();
+    let word = |text: &str| {
+        text.chars().map(|letter| if letter.is_ascii_alphanumeric() { letter.to_ascii_uppercase() } else { '_' }).collect::<String>()
+    };
     format!("{}_{}", word(kind.as_str()), word(name))
 }
 
@@ -79,7 +81,10 @@ mod tests {
     #[test]
     fn names_become_variables_and_texts_words() {
         assert_eq!(variable(SystemKind::Kafka, "eu-west"), "KAFKA_EU_WEST");
-        assert_eq!((quote("a.b-c"), quote("a b"), quote("it's"), quote("")), ("a.b-c".into(), "'a b'".into(), r"'it'\''s'".into(), "''".into()));
+        assert_eq!(
+            (quote("a.b-c"), quote("a b"), quote("it's"), quote("")),
+            ("a.b-c".into(), "'a b'".into(), r"'it'\''s'".into(), "''".into())
+        );
     }
 
     #[test]

@@ -79,11 +79,22 @@ pub(super) fn type_of(value: &Value) -> &'static str {
 }
 
 /// How a person gives a flag another state: in the flag document, whose newest revision lies in the state database.
-pub(super) fn by_hand(store: &str, flag: &str, to: &str, enabled: bool, named: &BTreeMap<String, Value>, targeting: Option<&Value>) -> ByHand {
+pub(super) fn by_hand(
+    store: &str,
+    flag: &str,
+    to: &str,
+    enabled: bool,
+    named: &BTreeMap<String, Value>,
+    targeting: Option<&Value>,
+) -> ByHand {
     let state = json!({ "state": if enabled { "ENABLED" } else { "DISABLED" }, "defaultVariant": to });
     let targeting = targeting.map_or_else(|| "del(.targeting)".to_owned(), |rule| format!(".targeting = {rule}"));
     let usual = if named.is_empty() { json!({ "on": true, "off": false }) } else { json!({}) };
-    let change = format!(".flags[{}] |= (((. // {{}}) + {state}) | .variants = ((.variants // {usual}) + {named}) | {targeting})", json!(flag), named = json!(named));
+    let change = format!(
+        ".flags[{}] |= (((. // {{}}) + {state}) | .variants = ((.variants // {usual}) + {named}) | {targeting})",
+        json!(flag),
+        named = json!(named)
+    );
     let name = format!(":'environment' || {}", literal(&format!("/{store}")));
     let newest = format!("select document from cutover.flag_revision where store = {name} order by revision desc limit 1");
     let insert = format!(
@@ -92,7 +103,11 @@ pub(super) fn by_hand(store: &str, flag: &str, to: &str, enabled: bool, named: &
          from cutover.flag_revision where store = {name}",
         literal(flag)
     );
-    let what = if enabled { format!("set flag {flag} to {to}") } else { format!("disable flag {flag}, so that services use the default in their code") };
+    let what = if enabled {
+        format!("set flag {flag} to {to}")
+    } else {
+        format!("disable flag {flag}, so that services use the default in their code")
+    };
     ByHand::new(what)
         .say("Fetch the newest document, change the flag in it, and see that only the flag differs.")
         .run(state_sql(&newest).replacen("psql ", "psql -At ", 1) + "\n")
