@@ -37,7 +37,7 @@ pub use planner::{PlanError, plan_playbook};
 pub use saved::{SavedPlan, SavedPlanError, compare_versions, is_saved_plan};
 pub use source::{Opened, Worlds, definition, ordinary_step};
 pub use watching::Watching;
-pub use way_back::{plan_way_back, way_back};
+pub use way_back::{plan_back_steps, plan_way_back, way_back};
 pub use work::{Doing, Work};
 pub use worlds::RealWorlds;
 

@@ -98,13 +98,33 @@ fn come_and_gone(all: &[Taken<'_>]) -> BTreeSet<usize> {
     gone
 }
 
-/// What a revert of the run would do now: the lines that are left of its way back, planned in order on the world as it is, each against
-/// what the ones before it will leave. Reads the world and changes nothing.
+/// What a revert of the run would do now, as a plan. Reads the world and changes nothing.
 ///
 /// # Errors
 /// When a system does not answer or refuses.
 pub async fn plan_way_back(seen: &Seen, now: DateTime<Utc>) -> Result<PlanDocument, PlanError> {
-    let (run, opened) = (&seen.run, &seen.opened);
+    let run = &seen.run;
+    let steps = plan_back_steps(run, &seen.opened).await?;
+    Ok(PlanDocument {
+        schema: SCHEMA.to_owned(),
+        playbook: seen.row.playbook.clone(),
+        link: seen.row.link.clone(),
+        environment: seen.row.environment.clone(),
+        approvals: run.begun().map(|begun| begun.approvals).unwrap_or_default(),
+        made_at: now,
+        bundle: seen.row.bundle.clone(),
+        changes: steps.iter().any(PlannedStep::changes_state),
+        reverts: Some(seen.row.id),
+        no_return: run.past_no_return().map(|step| step.id.clone()),
+        steps,
+    })
+}
+
+/// The lines that are left of a run's way back, planned in order on the world as it is, each against what the ones before it will leave.
+///
+/// # Errors
+/// When a system does not answer or refuses.
+pub async fn plan_back_steps(run: &Run, opened: &Opened) -> Result<Vec<PlannedStep>, PlanError> {
     let lines = left_of_way_back(run, opened);
     let decoded: Vec<_> = lines.iter().map(|line| matches!(line.action, BackAction::Step { .. }).then(|| opened.back_step(line))).collect();
     let readable = lines.iter().zip(&decoded).filter_map(|(line, step)| match step {
@@ -144,19 +164,7 @@ pub async fn plan_way_back(seen: &Seen, now: DateTime<Utc>) -> Result<PlanDocume
         };
         steps.push(planned);
     }
-    Ok(PlanDocument {
-        schema: SCHEMA.to_owned(),
-        playbook: seen.row.playbook.clone(),
-        link: seen.row.link.clone(),
-        environment: seen.row.environment.clone(),
-        approvals: run.begun().map(|begun| begun.approvals).unwrap_or_default(),
-        made_at: now,
-        bundle: seen.row.bundle.clone(),
-        changes: steps.iter().any(PlannedStep::changes_state),
-        reverts: Some(seen.row.id),
-        no_return: run.past_no_return().map(|step| step.id.clone()),
-        steps,
-    })
+    Ok(steps)
 }
 
 /// The lines that are still to come; before a way back has begun, all that it would have.
