@@ -177,8 +177,11 @@ fn live(world: &SimWorld) {
     lives.now_or_never().expect("a world in memory answers at once");
 }
 
+/// Makes a world what it is at the start.
+type Start = fn(&SimWorld);
+
 /// Playbooks that need services which live, and where they begin.
-fn rows() -> Vec<(Playbook, fn(&SimWorld))> {
+fn rows() -> Vec<(Playbook, Start)> {
     let read = |name, text| read_on(name, text, &Catalogue::BUILT_IN, include_str!("../playbooks/schemas/exercise_changed.v0.json"));
     vec![
         (read("start", include_str!("../playbooks/start.yaml")), ground),
@@ -190,9 +193,9 @@ fn rows() -> Vec<(Playbook, fn(&SimWorld))> {
 
 #[test]
 fn what_a_plan_foresees_is_what_the_run_does() {
-    let plain = playbooks().into_iter().map(|playbook| (playbook, ground as fn(&SimWorld), None));
-    let rows = rows().into_iter().map(|(playbook, start)| (playbook, start, Some(live as fn(&SimWorld))));
-    for (playbook, start, live) in plain.chain(rows) {
+    let by_themselves = playbooks().into_iter().map(|playbook| (playbook, ground as Start, None));
+    let among_services = rows().into_iter().map(|(playbook, start)| (playbook, start, Some(live as Start)));
+    for (playbook, start, live) in by_themselves.chain(among_services) {
         let outcome = play(&playbook, Seed(0), &Options { start: Some(start), live, ..Options::default() });
         assert!(outcome.problems.is_empty(), "{}: {:?}\n{:#?}", playbook.name, outcome.problems, outcome.trace);
         let plan = outcome.plan.expect("a plan");

@@ -195,16 +195,12 @@ async fn show_way_back(session: &Session, client: &Client, args: &RevertArgs) ->
     if !way.taken {
         return Ok(());
     }
-    let environment = match &way.plan {
-        Some(plan) => {
-            plan::show(session, plan, false)?;
-            plan.environment.as_str()
-        }
-        None => {
-            session.say(format!("The way back cannot be planned now: {}", way.problem.as_deref().unwrap_or_default()));
-            "its environment"
-        }
-    };
+    if let Some(plan) = &way.plan {
+        plan::show(session, plan, false)?;
+    } else {
+        session.say(format!("The way back cannot be planned now: {}", way.problem.as_deref().unwrap_or_default()));
+    }
+    let environment = way.plan.as_ref().map_or("its environment", |plan| plan.environment.as_str());
     if args.yes || !session.terminal.asks || prompt::yes(&session.terminal, &format!("Take this back in {environment}?")) {
         return Ok(());
     }

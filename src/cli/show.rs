@@ -43,7 +43,7 @@ pub async fn run(session: &Session, args: &ShowArgs) -> Result<u8, CliError> {
     if uuid::Uuid::parse_str(&args.subject).is_ok() {
         match client.get::<Value>(&format!("/api/plans/{}", args.subject)).await {
             Ok(json) => {
-                let plan = SavedPlan::from_json(json.clone()).map_err(|error| CliError::new(exit::REFUSED, error.to_string()))?;
+                let plan = SavedPlan::from_json(&json).map_err(|error| CliError::new(exit::REFUSED, error.to_string()))?;
                 return saved::show(session, &FromFile { saved: plan, json }, args.all).await;
             }
             Err(error) if error.exit == exit::USAGE => {}

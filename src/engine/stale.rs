@@ -99,11 +99,10 @@ fn holds(foreseen: &ErasedPlan, now: &ErasedPlan) -> bool {
     use ErasedPlan as P;
     match (foreseen, now) {
         (_, P::Impossible(_)) => false,
-        (P::CannotPreview(_), _) => true,
         (P::Change(foreseen), P::Change(now)) => binding_holds(&foreseen.binding, &now.binding),
-        // Why: neither changes anything; what is waited for may have come meanwhile.
-        (P::AlreadySo(_) | P::Kept(_) | P::Wait { .. }, P::AlreadySo(_) | P::Kept(_) | P::Wait { .. }) => true,
         (P::Ask(foreseen), P::Ask(now)) => foreseen == now,
+        // Why: what waits or finds it so changes nothing, and what is waited for may have come meanwhile.
+        (P::AlreadySo(_) | P::Kept(_) | P::Wait { .. }, P::AlreadySo(_) | P::Kept(_) | P::Wait { .. }) | (P::CannotPreview(_), _) => true,
         _ => false,
     }
 }

@@ -48,6 +48,11 @@ impl Runbook<'_> {
         for (at, (step, planned)) in self.steps().enumerate().collect::<Vec<_>>().into_iter().rev() {
             self.step(&mut out, at, step, planned);
         }
+        while out.contains("\n\n\n") {
+            out = out.replace("\n\n\n", "\n\n");
+        }
+        out.truncate(out.trim_end().len());
+        out.push('\n');
         out
     }
 
@@ -91,6 +96,7 @@ impl Runbook<'_> {
             "See first how far the run got. What it has begun stands in its journal, with what was there before (`binding`, `change`):\n\n\
              ```sh\npsql \"$CUTOVER_DATABASE_URL\" -c \"select id, playbook, state, started_at from cutover.run order by started_at desc limit 5\"\n\
              psql \"$CUTOVER_DATABASE_URL\" -Atc \"select seq, at, kind, body from cutover.entry where run = 'RUN' order by seq\"\n```\n\n\
+             A private state database ends a minute after its last server; it lies where `cutover serve` keeps its data.\n\n\
              Make sure that no controller is still at work: two that take back at once do it twice. When all is taken back, and a controller \
              is there again, end the run with `cutover runs abandon RUN --reason TEXT`.\n\n",
         );

@@ -275,7 +275,7 @@ steps:
     fn by_hand(&self) -> ByHand {
         let (tool, topic) = (kafka_tool("kafka-topics.sh", &self.cluster), quote(&self.topic));
         let configs: Vec<_> = self.configs.iter().map(|(key, value)| format!("{key}={}", value.0)).collect();
-        let each: String = configs.iter().map(|config| format!(" --config {}", quote(config))).collect();
+        let each = configs.iter().map(|config| format!(" --config {}", quote(config))).collect::<Vec<_>>().concat();
         let replication = self.replication.map(|replication| format!(" --replication-factor {replication}")).unwrap_or_default();
         let told = ByHand::new(format!("make topic {} be there with {}", self.topic, parts(self.partitions)))
             .say("If it is not there, create it.")

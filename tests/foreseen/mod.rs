@@ -7,8 +7,9 @@ use cutover::step::{Effect, ErasedChange, ErasedPlan, binding_holds};
 /// What a step came to in the journal, in the direction that is meant.
 #[derive(Debug, Default)]
 struct Came {
-    /// The change with which it began first; `Some(None)` when it began to wait.
-    begun: Option<Option<ErasedChange>>,
+    begun: bool,
+    /// The change with which it began first; none when it began to wait.
+    change: Option<ErasedChange>,
     asked: bool,
     done: Option<(How, String)>,
 }
@@ -17,7 +18,7 @@ fn came(journal: &[JournalEntry], step: &str) -> Came {
     let mut came = Came::default();
     for entry in journal.iter().filter(|entry| entry.entry.step() == Some(step)) {
         match &entry.entry {
-            Entry::StepBegun { change, .. } if came.begun.is_none() => came.begun = Some(change.clone()),
+            Entry::StepBegun { change, .. } if !came.begun => (came.begun, came.change) = (true, change.clone()),
             Entry::Asked { .. } => came.asked = true,
             Entry::StepDone { how, evidence, .. } => came.done = Some((*how, evidence.line.clone())),
             _ => {}
@@ -39,7 +40,7 @@ fn wrong(planned: &PlannedStep, came: &Came) -> Option<String> {
     let how = came.done.as_ref().map(|(how, _)| *how);
     match &planned.plan {
         ErasedPlan::Change(foreseen) => {
-            let Some(Some(found)) = &came.begun else { return Some("it was to change something and did not".to_owned()) };
+            let Some(found) = &came.change else { return Some("it was to change something and did not".to_owned()) };
             let effects = foreseen.effects.len() == found.effects.len()
                 && foreseen.effects.iter().zip(&found.effects).all(|(foreseen, found)| effect_holds(foreseen, found));
             if !effects {
@@ -57,7 +58,7 @@ fn wrong(planned: &PlannedStep, came: &Came) -> Option<String> {
             let said = came.done.as_ref().map(|(_, line)| line.as_str());
             (how != Some(How::Kept) || said != Some(why)).then(|| format!("it was to stay because {why}, and is {:?}", came.done))
         }
-        ErasedPlan::Wait { .. } => (!matches!(came.begun, Some(None))).then(|| "it was to wait".to_owned()),
+        ErasedPlan::Wait { .. } => (!came.begun || came.change.is_some()).then(|| "it was to wait".to_owned()),
         ErasedPlan::Ask(_) => (!came.asked).then(|| "it was to ask".to_owned()),
         ErasedPlan::CannotPreview(why) => why.is_empty().then(|| "it does not say why it cannot be previewed".to_owned()),
         ErasedPlan::Impossible(why) if planned.kind.is_empty() => {

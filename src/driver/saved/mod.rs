@@ -122,7 +122,7 @@ impl SavedPlan {
             column: error.column(),
             message: error.to_string().split(" at line").next().unwrap_or_default().to_owned(),
         };
-        Self::check(serde_json::from_str(text).map_err(not_json)?, |pointer| match place::line_of(text, pointer) {
+        Self::check(&serde_json::from_str(text).map_err(not_json)?, |pointer| match place::line_of(text, pointer) {
             Some(line) => format!("line {line}, {}", words(pointer)),
             None => words(pointer),
         })
@@ -132,11 +132,11 @@ impl SavedPlan {
     ///
     /// # Errors
     /// As [`Self::read`], without lines.
-    pub fn from_json(value: Value) -> Result<Self, SavedPlanError> {
+    pub fn from_json(value: &Value) -> Result<Self, SavedPlanError> {
         Self::check(value, words)
     }
 
-    fn check(value: Value, place: impl Fn(&str) -> String) -> Result<Self, SavedPlanError> {
+    fn check(value: &Value, place: impl Fn(&str) -> String) -> Result<Self, SavedPlanError> {
         let text = |name: &str| value.get(name).and_then(Value::as_str);
         let form = text("schema").and_then(|schema| schema.strip_prefix(FORM)?.parse::<u32>().ok());
         let Some(form) = form else {
@@ -146,13 +146,13 @@ impl SavedPlan {
         if form > NEWEST || compare_versions(&program, PROGRAM) == Ordering::Greater {
             return Err(SavedPlanError::Newer { program });
         }
-        let Value::Object(fields) = &value else { return Err(SavedPlanError::OtherSchema("missing".to_owned())) };
+        let Value::Object(fields) = value else { return Err(SavedPlanError::OtherSchema("missing".to_owned())) };
         if text("hash") != Some(hash_of(fields.clone()).as_str()) {
             return Err(SavedPlanError::Changed(changed(fields).iter().map(|pointer| place(pointer)).collect()));
         }
         // Why from the file and not from what it reads to: a form that this program writes with more fields has another hash.
         let bundle = fields.get("bundle").map(canonical_hash);
-        let saved: Self = serde_path_to_error::deserialize(&value).map_err(|error| {
+        let saved: Self = serde_path_to_error::deserialize(value).map_err(|error| {
             let pointer = format!("/{}", error.path().to_string().replace(['.', '['], "/").replace(']', ""));
             SavedPlanError::DoesNotRead { at: place(&pointer), message: error.inner().to_string() }
         })?;
@@ -331,13 +331,13 @@ mod tests {
         }
         let mut value = serde_json::to_value(&saved).unwrap();
         value["more"] = json!(1);
-        assert_eq!(SavedPlan::from_json(value).unwrap_err(), SavedPlanError::Changed(vec!["more".to_owned()]));
+        assert_eq!(SavedPlan::from_json(&value).unwrap_err(), SavedPlanError::Changed(vec!["more".to_owned()]));
         let mut value = serde_json::to_value(&saved).unwrap();
         value["hash"] = json!("0");
-        assert_eq!(SavedPlan::from_json(value).unwrap_err(), SavedPlanError::Changed(vec!["hash".to_owned()]));
+        assert_eq!(SavedPlan::from_json(&value).unwrap_err(), SavedPlanError::Changed(vec!["hash".to_owned()]));
         let mut value = serde_json::to_value(&saved).unwrap();
         value["plan"]["steps"].as_array_mut().unwrap().pop();
-        assert_eq!(SavedPlan::from_json(value).unwrap_err(), SavedPlanError::Changed(vec!["plan, step 2".to_owned()]));
+        assert_eq!(SavedPlan::from_json(&value).unwrap_err(), SavedPlanError::Changed(vec!["plan, step 2".to_owned()]));
     }
 
     #[test]

@@ -37,7 +37,7 @@ pub(in crate::web) async fn check(
     State(app): State<App>,
     Body(request): Body<CheckSavedRequest, LARGE>,
 ) -> Result<Json<StaleDocument>, Problem> {
-    let saved = SavedPlan::from_json(request.saved)?;
+    let saved = SavedPlan::from_json(&request.saved)?;
     let stale = check_saved(&app.store, app.worlds.as_ref(), &saved).await?;
     Ok(Json(StaleDocument::new(&saved, &stale)))
 }
@@ -48,7 +48,7 @@ pub(in crate::web) async fn start(
     caller: Caller,
     Body(request): Body<StartSavedRequest, LARGE>,
 ) -> Result<(StatusCode, Json<Started>), Problem> {
-    let saved = SavedPlan::from_json(request.saved)?;
+    let saved = SavedPlan::from_json(&request.saved)?;
     let by = caller.by()?.to_owned();
     match start_saved(&app.store, app.worlds.as_ref(), request.id, saved.clone(), by, request.yes).await {
         Ok(id) => {
