@@ -196,5 +196,5 @@ fn refusal(status: u16, text: &str) -> CliError {
     if let Some(diagnostics) = answer.get("diagnostics").and_then(|found| serde_json::from_value::<Diagnostics>(found.clone()).ok()) {
         message = format!("{message}\n{}", diagnostics.plain());
     }
-    CliError { exit, message, hint: field("hint") }
+    CliError { exit, message, hint: field("hint"), answer: Some(Box::new(answer)) }
 }

@@ -17,12 +17,15 @@ pub mod log;
 pub mod open;
 pub mod plan;
 pub mod report;
+pub mod runbook;
 pub mod runs;
 pub mod sample;
+pub mod saved;
 pub mod schema;
 pub mod serve;
 pub mod server;
 pub mod session;
+pub mod show;
 pub mod stack;
 pub mod steps;
 pub mod supervise;
@@ -83,10 +86,12 @@ enum Command {
     Fmt(fmt::FmtArgs),
     Plan(plan::PlanArgs),
     Report(report::ReportArgs),
+    Show(show::ShowArgs),
     Apply(apply::ApplyArgs),
     Watch(watch::WatchArgs),
     Runs(runs::RunsArgs),
     Log(log::LogArgs),
+    Runbook(runbook::RunbookArgs),
     Open(open::OpenArgs),
     Steps(steps::StepsArgs),
     Explain(explain::ExplainArgs),
@@ -166,10 +171,12 @@ async fn dispatch(session: &Session, command: Command) -> Result<u8, CliError> {
         Command::Fmt(args) => fmt::run(&args, &mut out, &mut talk, session.form()),
         Command::Plan(args) => plan::run(session, &args).await,
         Command::Report(args) => report::run(session, &args).await,
+        Command::Show(args) => show::run(session, &args).await,
         Command::Apply(args) => apply::run(session, &args).await,
         Command::Watch(args) => watch::run(session, &args).await,
         Command::Runs(args) => runs::run(session, &args).await,
         Command::Log(args) => log::run(session, &args).await,
+        Command::Runbook(args) => runbook::run(session, &args).await,
         Command::Open(args) => open::run(session, &args).await,
         Command::Steps(args) => steps::run(&args, &mut out, &mut talk, session.form()),
         Command::Explain(args) => explain::run(&args, &mut out, &mut talk, session.form()),

@@ -1,7 +1,7 @@
 //! A plan as lines for people.
 
 use super::run::{effect_line, plan_line};
-use super::words::counted;
+use super::words::{counted, short_id};
 use crate::engine::{PlanDocument, PlannedStep};
 use crate::step::{ErasedPlan, Mark, Nature};
 
@@ -54,6 +54,10 @@ pub struct Counts {
     pub unknown: usize,
     /// Will not work.
     pub impossible: usize,
+    /// Stay, on a way back.
+    pub kept: usize,
+    /// Cannot be taken back.
+    pub lost: usize,
 }
 
 /// Counts the steps of a plan.
@@ -62,10 +66,12 @@ pub fn counts(plan: &PlanDocument) -> Counts {
     let mut counts = Counts::default();
     for step in &plan.steps {
         match &step.plan {
-            ErasedPlan::AlreadySo(_) | ErasedPlan::Kept(_) => counts.already += 1,
+            ErasedPlan::AlreadySo(_) => counts.already += 1,
+            ErasedPlan::Kept(_) => counts.kept += 1,
             ErasedPlan::Wait { .. } => counts.wait += 1,
             ErasedPlan::Ask(_) => counts.ask += 1,
             ErasedPlan::CannotPreview(_) => counts.unknown += 1,
+            ErasedPlan::Impossible(_) if is_lost(step) => counts.lost += 1,
             ErasedPlan::Impossible(_) => counts.impossible += 1,
             ErasedPlan::Change(change) if change.effects.is_empty() => counts.wait += 1,
             ErasedPlan::Change(_) => match mark(step) {
@@ -76,6 +82,20 @@ pub fn counts(plan: &PlanDocument) -> Counts {
         }
     }
     counts
+}
+
+/// Whether it is a line of a way back that says that its step cannot be taken back.
+fn is_lost(step: &PlannedStep) -> bool {
+    step.kind.is_empty() && matches!(step.plan, ErasedPlan::Impossible(_))
+}
+
+/// What a step does, in one line.
+#[must_use]
+pub fn step_text(step: &PlannedStep) -> String {
+    match &step.plan {
+        ErasedPlan::Impossible(why) if is_lost(step) => format!("cannot be taken back: {why}"),
+        plan => plan_line(plan),
+    }
 }
 
 fn mark(step: &PlannedStep) -> Option<Mark> {
@@ -109,7 +129,7 @@ pub fn lines(plan: &PlanDocument, all: bool) -> Vec<Line> {
     for step in &plan.steps {
         let (sign, tone) = sign(step);
         let once = if step.nature == Nature::Once && matches!(step.plan, ErasedPlan::Change(_)) { " (once)" } else { "" };
-        out.push(line(tone, format!("  {sign} {:<ids$}  {:<kinds$}  {}{once}", step.id, step.kind, plan_line(&step.plan))));
+        out.push(line(tone, format!("  {sign} {:<ids$}  {:<kinds$}  {}{once}", step.id, step.kind, step_text(step))));
         if let Some(text) = &step.approval {
             out.push(line(Tone::Warn, format!("    asks before it begins: {text}")));
         }
@@ -121,7 +141,11 @@ pub fn lines(plan: &PlanDocument, all: bool) -> Vec<Line> {
     }
     out.push(line(Tone::Plain, ""));
     out.push(line(Tone::Strong, summary(plan)));
-    out.extend(once(plan));
+    if plan.reverts.is_some() {
+        out.extend(outlook(plan));
+    } else {
+        out.extend(once(plan));
+    }
     if counts(plan).unknown > 0 {
         out.push(line(Tone::Warn, "hint: the real run may do more than shown: a step cannot be previewed"));
     }
@@ -137,6 +161,9 @@ pub fn lines(plan: &PlanDocument, all: bool) -> Vec<Line> {
 
 fn heading(plan: &PlanDocument) -> String {
     let steps = counted(plan.steps.len(), "step", "steps");
+    if let Some(run) = plan.reverts {
+        return format!("the way back of {} in {}, run {}: {steps}", plan.playbook, plan.environment, short_id(run));
+    }
     let mut heading = format!("{} in {}: {steps}", plan.playbook, plan.environment);
     if let Some(link) = &plan.link {
         heading.push_str(", moves ");
@@ -156,10 +183,30 @@ pub fn summary(plan: &PlanDocument) -> String {
         (counts.wait, "to wait for"),
         (counts.ask, "to ask"),
         (counts.already, "already so"),
+        (counts.kept, "stay as they are"),
+        (counts.lost, "cannot be taken back"),
         (counts.unknown, "cannot be previewed"),
         (counts.impossible, "will not work"),
     ];
-    parts.iter().filter(|(count, _)| *count > 0).map(|(count, what)| format!("{count} {what}")).collect::<Vec<_>>().join(", ")
+    let parts: Vec<_> = parts.iter().filter(|(count, _)| *count > 0).map(|(count, what)| format!("{count} {what}")).collect();
+    if parts.is_empty() { "nothing to take back".to_owned() } else { parts.join(", ") }
+}
+
+/// What a way back does not reach, and where it would stop.
+fn outlook(plan: &PlanDocument) -> Vec<Line> {
+    let mut out = Vec::new();
+    if let Some(step) = &plan.no_return {
+        let text = format!(
+            "past the point of no return: step {step} has destroyed something for good, and only what is listed here remains possible"
+        );
+        out.push(line(Tone::Bad, text));
+    }
+    let stops = |step: &&PlannedStep| matches!(step.plan, ErasedPlan::Impossible(_)) && !is_lost(step);
+    if let Some(step) = plan.steps.iter().find(stops) {
+        let text = format!("the run would stop as `stuck` at {}: mend what is in its way, or do it by hand and skip the step", step.id);
+        out.push(line(Tone::Bad, text));
+    }
+    out
 }
 
 /// Names the steps that are no state but events of their own: they happen again in every run.

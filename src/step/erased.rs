@@ -9,8 +9,8 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::{
-    ActContext, Claim, Effect, Facts, FileRef, Kind, Length, Plan, Question, Receipt, Revert, Standing, StepError, StepKind, StepRef,
-    Verdict, View, World,
+    ActContext, ByHand, Claim, Effect, Facts, FileRef, Kind, Length, Life, Plan, Question, Receipt, Revert, Standing, StepError, StepKind,
+    StepRef, Verdict, View, World,
 };
 
 /// A planned change, ready for the journal.
@@ -95,6 +95,12 @@ pub trait Step: fmt::Debug + Send + Sync {
     async fn verify(&self, context: &ActContext, change: Option<&Value>) -> Result<Verdict, StepError>;
     /// See [`StepKind::revert`].
     fn revert(&self, change: &Value, receipts: &[Receipt]) -> Result<Revert, StepError>;
+    /// See [`StepKind::life`].
+    fn life(&self, change: &Value, receipts: &[Receipt]) -> Result<Option<Life>, StepError>;
+    /// See [`StepKind::foresee`].
+    fn foresee(&self, change: &Value) -> Result<Vec<Receipt>, StepError>;
+    /// See [`StepKind::by_hand`].
+    fn by_hand(&self) -> ByHand;
     /// See [`StepKind::facts`].
     fn facts(&self) -> Facts;
 }
@@ -183,6 +189,18 @@ impl<K: StepKind> Step for K {
 
     fn revert(&self, change: &Value, receipts: &[Receipt]) -> Result<Revert, StepError> {
         Ok(StepKind::revert(self, &read(change)?, receipts))
+    }
+
+    fn life(&self, change: &Value, receipts: &[Receipt]) -> Result<Option<Life>, StepError> {
+        Ok(StepKind::life(self, &read(change)?, receipts))
+    }
+
+    fn foresee(&self, change: &Value) -> Result<Vec<Receipt>, StepError> {
+        Ok(StepKind::foresee(self, &read(change)?))
+    }
+
+    fn by_hand(&self) -> ByHand {
+        StepKind::by_hand(self)
     }
 
     fn facts(&self) -> Facts {

@@ -2,6 +2,7 @@
 //! `steps/`; this room knows no kind, no YAML, no journal and no screen.
 
 mod act;
+mod by_hand;
 mod erased;
 mod error;
 mod facts;
@@ -27,6 +28,7 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 pub use act::{ActContext, Checkpoint, Receipt, Standing};
+pub use by_hand::{ByHand, HandLine, quote, variable};
 pub use erased::{ErasedAct, ErasedChange, ErasedPlan, Step};
 pub use error::StepError;
 pub use facts::{Fact, Facts};
@@ -38,7 +40,7 @@ pub use plan::{Change, Effect, KNOWN_LATER, Mark, Plan, Question, binding_holds}
 pub use policy::{Approvals, OnFailure};
 pub use reference::StepRef;
 pub use resource::{Claim, Mode, Resource, SystemKind};
-pub use revert::{OrdinaryStep, Revert};
+pub use revert::{Life, OrdinaryStep, Revert};
 pub use verdict::{Evidence, Verdict};
 pub use view::View;
 pub use world::{World, WorldBuilder};
@@ -174,6 +176,22 @@ pub trait StepKind: Serialize + DeserializeOwned + JsonSchema + fmt::Debug + Sen
 
     /// The ordinary steps that take the change back, given what its acts answered.
     fn revert(&self, change: &Self::Change, receipts: &[Receipt]) -> Revert;
+
+    /// What the change began or ended, once its acts are known to have happened; see [`Life`].
+    fn life(&self, _: &Self::Change, _: &[Receipt]) -> Option<Life> {
+        None
+    }
+
+    /// What the acts will most likely answer. Only a way back that is written down before the run is made from it.
+    fn foresee(&self, _: &Self::Change) -> Vec<Receipt> {
+        Vec::new()
+    }
+
+    /// How a person does this step with the systems' own tools when no controller is there. Addresses stand in it as the shell
+    /// variables of [`variable`], secrets never.
+    fn by_hand(&self) -> ByHand {
+        ByHand::of_body(Self::KIND.name, &serde_json::to_value(self).unwrap_or_default())
+    }
 
     /// What the step needs and leaves, in the words of the whole-plan proof.
     fn facts(&self) -> Facts {

@@ -7,12 +7,13 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use self::sight::{Known, Sight};
-use super::common::main_system;
+use super::common::{INSTANCES, main_system};
 use crate::ports::PortError;
 use crate::ports::http::HttpRequest;
+use crate::ports::workloads::Instance;
 use crate::step::scalar::DottedRelease;
 use crate::step::{
-    ActContext, Claim, Evidence, Kind, Nature, Never, OnUnknown, Plan, Receipt, Resource, Revert, Risk, Standing, StepError, StepKind,
+    ActContext, Claim, Evidence, KNOWN_LATER, Kind, Nature, Never, OnUnknown, Plan, Receipt, Resource, Revert, Risk, Standing, StepError, StepKind,
     Verdict, View, World,
 };
 
@@ -167,8 +168,18 @@ steps:
     }
 
     fn plan(&self, view: &View) -> Plan<Never> {
-        if let Err(why) = self.at_least.parse::<DottedRelease>() {
-            return Plan::Impossible(why);
+        let least = match self.at_least.parse::<DottedRelease>() {
+            Ok(least) => least,
+            Err(why) => return Plan::Impossible(why),
+        };
+        let resource = Resource::service(self.workloads.as_deref().unwrap_or("main"), &self.service);
+        let instances = view.aspect::<Vec<Instance>>(&resource, INSTANCES).flatten().unwrap_or_default();
+        // Why: only a step of this plan leaves instances without names; what was seen before it counts no more then.
+        if instances.iter().any(|instance| instance.instance.starts_with(KNOWN_LATER)) {
+            let fits = |instance: &&Instance| instance.release.parse::<DottedRelease>().is_ok_and(|release| release >= least);
+            let old = instances.iter().find(|instance| !fits(instance));
+            let now = old.map_or_else(|| "so, once the steps before have run".to_owned(), |old| format!("the steps before leave release {}", old.release));
+            return Plan::Wait { now, goal: self.goal() };
         }
         let seen = view.aspect::<String>(&Resource::service("", &self.service), &self.at_least).flatten().unwrap_or_default();
         Plan::Wait { now: if seen.is_empty() { "so already".to_owned() } else { seen }, goal: self.goal() }

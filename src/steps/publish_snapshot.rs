@@ -17,7 +17,7 @@ use serde_json::{Value, json};
 
 use self::envelope::{Envelope, Wanted};
 pub(super) use self::publish::acknowledged;
-use super::common::{HELD, look_at_topic, main_system};
+use super::common::{HELD, deployed, look_at_topic, main_system};
 use crate::ports::database::TableState;
 use crate::ports::kafka::TopicState;
 use crate::step::{
@@ -208,7 +208,13 @@ steps:
         };
         let table = match view.get::<TableState>(&self.table_resource()) {
             None => return Plan::CannotPreview(format!("table {} was not looked at", self.from)),
-            Some(None) => return Plan::Impossible(format!("there is no table {}", self.from)),
+            Some(None) => match deployed(view).as_slice() {
+                [] => return Plan::Impossible(format!("there is no table {}", self.from)),
+                first => {
+                    let why = format!("there is no table {} yet, and {} may make it when it starts", self.from, first.join(" or "));
+                    return Plan::CannotPreview(why);
+                }
+            },
             Some(Some(table)) => table,
         };
         let envelope = match self.envelope() {
@@ -271,6 +277,11 @@ steps:
             return Revert::Nothing;
         }
         Revert::Kept(format!("{records} records stay in {}: they say what the rows were, and consumers may have read them", self.topic))
+    }
+
+    fn foresee(&self, change: &Snapshot) -> Vec<Receipt> {
+        let published = publish::Published { records: change.rows, rows: change.rows, ..publish::Published::default() };
+        vec![Receipt::with("about as many records as there are rows", &published)]
     }
 
     fn facts(&self) -> Facts {

@@ -23,7 +23,7 @@ use crate::ports::PortError;
 use crate::ports::flags::{FlagChange, FlagState};
 use crate::step::scalar::{Share, Span};
 use crate::step::{
-    ActContext, Change, Claim, Effect, Evidence, Fact, Facts, Kind, Length, Mark, Nature, OnUnknown, Plan, Receipt, Resource, Revert, Risk,
+    ActContext, ByHand, Change, Claim, Effect, Evidence, Fact, Facts, KNOWN_LATER, Kind, Length, Mark, Nature, OnUnknown, Plan, Receipt, Resource, Revert, Risk,
     Standing, StepError, StepKind, SystemKind, Verdict, View, World,
 };
 
@@ -253,7 +253,10 @@ steps:
     }
 
     fn leave(&self, change: &RollOut, view: &mut View) {
-        view.put(&self.resource(), &change.state(change.shares.len().saturating_sub(1)));
+        // Why: whatever changes a flag of the store meanwhile makes the seed another one.
+        let cohort = Cohort { seed: KNOWN_LATER.to_owned(), ..change.cohort.clone() };
+        let later = RollOut { cohort, ..change.clone() };
+        view.put(&self.resource(), &later.state(change.shares.len().saturating_sub(1)));
     }
 
     fn acts(&self, change: &RollOut) -> Vec<ServeShare> {
@@ -318,6 +321,11 @@ steps:
 
     fn revert(&self, change: &RollOut, _: &[Receipt]) -> Revert {
         flag::back(&self.store, &self.flag, change.before.as_ref(), &change.cohort.from, &change.variants)
+    }
+
+    fn by_hand(&self) -> ByHand {
+        let told = flag::by_hand(&self.store, &self.flag, &self.to, true, &self.variants, None);
+        told.say("This gives the variant to everybody at once: shares are drawn by the controller.")
     }
 
     fn facts(&self) -> Facts {

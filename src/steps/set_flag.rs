@@ -12,7 +12,7 @@ use super::flag::{self, words};
 use crate::flags::targeting;
 use crate::ports::flags::{FlagChange, FlagState};
 use crate::step::{
-    ActContext, Change, Claim, Effect, Evidence, Fact, Facts, Kind, Mark, Nature, OnUnknown, Plan, Receipt, Resource, Revert, Risk,
+    ActContext, ByHand, Change, Claim, Effect, Evidence, Fact, Facts, Kind, Mark, Nature, OnUnknown, Plan, Receipt, Resource, Revert, Risk,
     Standing, StepError, StepKind, SystemKind, Verdict, View, World,
 };
 
@@ -173,6 +173,10 @@ steps:
 
     fn revert(&self, change: &Flip, _: &[Receipt]) -> Revert {
         flag::back(&self.store, &self.flag, change.before.as_ref(), &self.to, &change.after.variants)
+    }
+
+    fn by_hand(&self) -> ByHand {
+        flag::by_hand(&self.store, &self.flag, &self.to, self.enabled, &self.variants, self.targeting.as_ref())
     }
 
     fn facts(&self) -> Facts {

@@ -1,0 +1,238 @@
+//! Saved plans, ways back and runbooks on real Kafka, registry and Postgres, through the command line as people use it.
+
+mod foreseen;
+mod support;
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output, Stdio};
+use std::time::{Duration, Instant};
+
+use cutover::engine::{Entry, JournalEntry, PlanDocument};
+use cutover::stack::DataDir;
+use cutover::step::ErasedPlan;
+use cutover::store::{Store, StoreOptions};
+use serde_json::Value;
+use support::{PROGRAM, Servers, servers};
+use uuid::Uuid;
+
+/// A guard against waiting for ever, never a measure.
+const LONG: Duration = Duration::from_mins(1);
+
+/// A secret that must be in no file.
+const SECRET: &str = "correct-horse-battery";
+
+/// A directory with a playbook, a state database of its own, and a server that the first command starts.
+struct Bench {
+    servers: &'static Servers,
+    here: PathBuf,
+    database: String,
+    store: Store,
+}
+
+/// What a command said.
+struct Said {
+    code: i32,
+    out: String,
+    err: String,
+}
+
+impl Bench {
+    async fn new(name: &str) -> Self {
+        let servers = servers().await;
+        let here = servers.directory.join(name);
+        std::fs::create_dir_all(here.join("schemas")).unwrap();
+        let main = Store::connect(&StoreOptions { url: servers.database.clone(), lease: LONG, connections: 1 }).unwrap();
+        sqlx::query(sqlx::AssertSqlSafe(format!("create database {name}"))).execute(main.pool()).await.unwrap();
+        let database = servers.database_named(name);
+        let store = Store::connect(&StoreOptions { url: database.clone(), lease: LONG, connections: 2 }).unwrap();
+        store.migrate().await.unwrap();
+        let config = format!(
+            "environments:\n  local:\n    approvals: self\n    kafka:\n      main: {{bootstrap: '{}'}}\n    registry:\n      main: {{url: '{}', basic: {{username: ann, password: 'env:PLANS_SECRET'}}}}\n",
+            servers.stack.kafka.bootstrap, servers.stack.registry.url
+        );
+        std::fs::write(here.join("cutover.yaml"), config).unwrap();
+        let hello = include_str!("../playbooks/hello.yaml").replace("hello.greeting", &format!("hello.{name}"));
+        let hello = hello.replace("hello-readers", &format!("readers-{name}")).replace("hello-greetings", &format!("greetings-{name}"));
+        std::fs::write(here.join("hello.yaml"), hello).unwrap();
+        std::fs::write(here.join("schemas/greeting.v0.json"), include_str!("../playbooks/schemas/greeting.v0.json")).unwrap();
+        Self { servers, here, database, store }
+    }
+
+    fn cutover(&self, arguments: &[&str]) -> Said {
+        let mut command = Command::new(PROGRAM);
+        command.args(arguments).args(["--no-input", "--data"]).arg(self.here.join("data")).current_dir(&self.here);
+        command.env("CUTOVER_DATABASE_URL", &self.database).env("PLANS_SECRET", SECRET).env("CUTOVER_BY", "ann").stdin(Stdio::null());
+        let Output { status, stdout, stderr } = command.output().unwrap();
+        self.end_server_with_tests();
+        let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
+        Said { code: status.code().unwrap_or(-1), out: text(stdout), err: text(stderr) }
+    }
+
+    fn must(&self, code: i32, arguments: &[&str]) -> Said {
+        let said = self.cutover(arguments);
+        assert_eq!(said.code, code, "{arguments:?} said\n{}\n{}", said.out, said.err);
+        said
+    }
+
+    fn end_server_with_tests(&self) {
+        let data = DataDir::open(&self.here.join("data")).unwrap();
+        if let Some(server) = data.read_server().unwrap() {
+            self.servers.end_with_tests(&server.identity());
+        }
+    }
+
+    fn read(&self, file: &str) -> String {
+        std::fs::read_to_string(self.here.join(file)).unwrap()
+    }
+
+    async fn only_run(&self) -> Uuid {
+        let runs = self.store.runs(None, None, None, 10).await.unwrap();
+        assert_eq!(runs.len(), 1, "{runs:?}");
+        runs[0].id
+    }
+
+    async fn journal(&self, run: Uuid) -> Vec<JournalEntry> {
+        self.store.journal(run, 0, i64::MAX).await.unwrap()
+    }
+
+    async fn reach(&self, run: Uuid, state: &str) {
+        let begun = Instant::now();
+        loop {
+            let row = self.store.run(run).await.unwrap().unwrap();
+            if row.state == state {
+                return;
+            }
+            assert!(begun.elapsed() < LONG, "the run is {}, not {state}: {:#?}", row.state, self.journal(run).await);
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+    }
+}
+
+impl Drop for Bench {
+    fn drop(&mut self) {
+        let _ = Command::new(PROGRAM).args(["serve", "--stop", "--data"]).arg(self.here.join("data")).output();
+    }
+}
+
+fn json<T: serde::de::DeserializeOwned>(text: &str) -> T {
+    serde_json::from_str(text).unwrap_or_else(|error| panic!("{error}: {text}"))
+}
+
+fn is_read_only(path: &Path) -> bool {
+    std::fs::metadata(path).unwrap().permissions().readonly()
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_saved_plan_is_applied_as_it_is_or_not_at_all_and_the_way_back_is_the_one_that_was_shown() {
+    let bench = Bench::new("plans").await;
+
+    // Saved once, without secrets, and never written over.
+    let said = bench.must(0, &["plan", "hello.yaml", "--save", "hello.plan"]);
+    assert!(
+        said.out.contains("topic hello.plans: 3 partitions") && said.err.contains("next: cutover apply hello.plan"),
+        "{}{}",
+        said.out,
+        said.err
+    );
+    let text = bench.read("hello.plan");
+    assert!(!text.contains(SECRET) && text.contains("env:PLANS_SECRET") && is_read_only(&bench.here.join("hello.plan")));
+    let said = bench.must(77, &["plan", "hello.yaml", "--save", "hello.plan"]);
+    assert!(said.err.contains("hello.plan is there already"), "{}", said.err);
+    let saved: Value = json(&text);
+    let kept = bench.store.kept_plan(saved["id"].as_str().unwrap().parse().unwrap()).await.unwrap().unwrap();
+    assert_eq!((kept.hash.as_str(), kept.saved_by.as_str(), &kept.body), (saved["hash"].as_str().unwrap(), "ann", &saved));
+    let plan: PlanDocument = serde_json::from_value(saved["plan"].clone()).unwrap();
+
+    // Changed anywhere, it is refused with the place; made by a newer program, too.
+    let at = text.lines().position(|line| line.contains("\"to\": \"on\"")).expect("the flag's variant") + 1;
+    std::fs::write(bench.here.join("changed.plan"), text.replace("\"to\": \"on\"", "\"to\": \"off\"")).unwrap();
+    let said = bench.must(77, &["apply", "changed.plan", "--yes"]);
+    assert!(said.err.contains("changed after it was saved: line ") && said.err.contains("plan, step 4"), "line {at}: {}", said.err);
+    std::fs::write(bench.here.join("newer.plan"), text.replace("\"program\": \"0.", "\"program\": \"99.")).unwrap();
+    assert!(bench.must(78, &["apply", "newer.plan", "--yes"]).err.contains("use that version or a newer one"));
+    assert_eq!(bench.must(64, &["apply", "hello.plan", "--yes", "--var", "topic=x"]).out, "");
+    assert!(bench.store.runs(None, None, None, 10).await.unwrap().is_empty());
+
+    // Shown without a warning as long as nothing has moved.
+    let said = bench.must(0, &["show", "hello.plan"]);
+    assert!(said.out.contains("topic hello.plans: 3 partitions") && !said.err.contains("stale"), "{}{}", said.out, said.err);
+
+    // Applied exactly as it was foreseen.
+    bench.must(0, &["apply", "hello.plan", "--yes"]);
+    let run = bench.only_run().await;
+    let journal = bench.journal(run).await;
+    assert_eq!(foreseen::unforeseen(&plan.steps, &journal), Vec::<String>::new());
+
+    // A second time the world is another one: refused before anything is journaled, and still shown.
+    let said = bench.must(103, &["apply", "hello.plan", "--yes"]);
+    assert!(said.err.contains("topic (create_topic)\n    foreseen: topic hello.plans: 3 partitions"), "{}", said.err);
+    assert!(said.err.contains("    now:      already so: 3 partitions"), "{}", said.err);
+    let stale: Value = json(&bench.must(103, &["apply", "hello.plan", "--yes", "-o", "json"]).out);
+    let steps: Vec<&str> = stale["steps"].as_array().unwrap().iter().map(|step| step["step"].as_str().unwrap()).collect();
+    assert_eq!((stale["schema"].as_str(), steps), (Some("cutover.stale/1"), vec!["topic", "schema", "switch"]));
+    assert_eq!((bench.only_run().await, bench.journal(run).await.len()), (run, journal.len()));
+    let said = bench.must(0, &["show", "hello.plan"]);
+    assert!(
+        said.out.contains("topic hello.plans: 3 partitions") && said.err.contains("warning: this plan is stale"),
+        "{}{}",
+        said.out,
+        said.err
+    );
+
+    // The way back that is shown is the one that is gone.
+    let id = run.to_string();
+    let back: PlanDocument = json(&bench.must(0, &["plan", "--revert", &id, "-o", "json"]).out);
+    assert_eq!(back.reverts, Some(run));
+    assert!(back.steps.iter().any(|step| matches!(&step.plan, ErasedPlan::Kept(why) if why.contains("has held 3 records"))), "{back:#?}");
+    let said = bench.must(0, &["runs", "revert", &id, "--reason", "a test"]);
+    assert!(said.out.contains("the way back of hello in local") && said.out.contains("stay as they are"), "{}", said.out);
+    bench.reach(run, "reverted").await;
+    let journal = bench.journal(run).await;
+    assert_eq!(foreseen::unforeseen_back(&back.steps, &journal), Vec::<String>::new());
+    assert!(journal.iter().any(|entry| matches!(entry.entry, Entry::RevertBegun { .. })));
+    let said = bench.must(0, &["plan", "--revert", &id]);
+    assert!(said.out.contains("nothing to take back") && said.err.contains("the run was taken back"), "{}{}", said.out, said.err);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_runbook_tells_the_way_back_by_hand() {
+    let bench = Bench::new("runbook").await;
+    bench.must(0, &["runbook", "hello.yaml", "--out", "hello.md"]);
+    let text = bench.read("hello.md");
+    for part in [
+        "# The way back of hello in local, by hand",
+        "  - [1. topic](#1-topic)",
+        "## What this cannot know",
+        "- registry main: `env:PLANS_SECRET`",
+        "kafka-get-offsets.sh --bootstrap-server \"$KAFKA_MAIN\" --topic hello.runbook",
+        "kafka-topics.sh --bootstrap-server \"$KAFKA_MAIN\" --delete --topic hello.runbook",
+        "curl -fsS -X DELETE \"$REGISTRY_MAIN/subjects/hello.runbook-value/versions/1\"",
+        "curl -fsS -X DELETE \"$REGISTRY_MAIN/config/hello.runbook-value\"",
+        "insert into cutover.flag_revision",
+        "3 events stay in hello.runbook",
+    ] {
+        assert!(text.contains(part), "{part} is not in\n{text}");
+    }
+    let order: Vec<usize> =
+        ["### 6. remark", "### 4. switch", "### 2. schema", "### 1. topic"].iter().map(|part| text.find(part).unwrap()).collect();
+    assert!(order.is_sorted() && !text.contains(SECRET), "{text}");
+
+    // The commands that need nothing but the state database do what they say.
+    let sql = text
+        .split("```sh\n")
+        .filter_map(|block| block.split("\n```").next())
+        .find(|block| block.contains("insert into cutover.flag_revision"));
+    let next = r#"{"flags": {"greetings-runbook": {"state": "DISABLED", "variants": {"on": true, "off": false}, "defaultVariant": "on"}}}"#;
+    std::fs::write(bench.here.join("flags.next.json"), next).unwrap();
+    let shell = Command::new("bash")
+        .arg("-c")
+        .arg(sql.expect("a command"))
+        .current_dir(&bench.here)
+        .env("CUTOVER_DATABASE_URL", &bench.database)
+        .env("ENVIRONMENT", "local")
+        .output()
+        .unwrap();
+    assert!(shell.status.success(), "{}", String::from_utf8_lossy(&shell.stderr));
+    let (revision, document) = bench.store.flag_document("local/main").await.unwrap();
+    assert_eq!((revision, document), (1, json::<Value>(next)));
+}
