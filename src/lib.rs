@@ -9,9 +9,13 @@ pub mod step;
 
 pub mod flags;
 
+pub mod services;
+
 pub mod steps;
 
 pub mod playbook;
+
+pub mod check;
 
 pub mod engine;
 

@@ -13,6 +13,7 @@ pub mod fmt;
 pub mod params;
 mod rules;
 pub mod schema;
+pub mod services;
 pub mod shape;
 mod suggest;
 pub mod tree;

@@ -9,8 +9,8 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::{
-    ActContext, Claim, Effect, Facts, FileRef, Kind, Plan, Question, Receipt, Revert, Standing, StepError, StepKind, StepRef, Verdict,
-    View, World,
+    ActContext, Claim, Effect, Facts, FileRef, Kind, Move, Plan, Question, Receipt, Revert, Standing, StepError, StepKind, StepRef,
+    Verdict, View, World,
 };
 
 /// A planned change, ready for the journal.
@@ -95,6 +95,8 @@ pub trait Step: fmt::Debug + Send + Sync {
     fn revert(&self, change: &Value, receipts: &[Receipt]) -> Result<Revert, StepError>;
     /// See [`StepKind::facts`].
     fn facts(&self) -> Facts;
+    /// See [`StepKind::moves`].
+    fn moves(&self) -> Vec<Move>;
 }
 
 #[async_trait]
@@ -180,6 +182,10 @@ impl<K: StepKind> Step for K {
 
     fn facts(&self) -> Facts {
         StepKind::facts(self)
+    }
+
+    fn moves(&self) -> Vec<Move> {
+        StepKind::moves(self)
     }
 }
 

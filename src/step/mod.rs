@@ -6,6 +6,7 @@ mod erased;
 mod error;
 mod facts;
 mod file;
+mod moves;
 mod plan;
 mod policy;
 mod reference;
@@ -28,6 +29,7 @@ pub use erased::{ErasedAct, ErasedChange, ErasedPlan, Step};
 pub use error::StepError;
 pub use facts::{Fact, Facts};
 pub use file::FileRef;
+pub use moves::{DrainGoal, Move};
 pub use plan::{Change, Effect, KNOWN_LATER, Mark, Plan, Question, binding_holds};
 pub use policy::{Approvals, OnFailure};
 pub use reference::StepRef;
@@ -167,6 +169,11 @@ pub trait StepKind: Serialize + DeserializeOwned + JsonSchema + fmt::Debug + Sen
     /// What the step needs and leaves, in the words of the whole-plan proof.
     fn facts(&self) -> Facts {
         Facts::default()
+    }
+
+    /// What the step does to the systems, in the words of the whole-plan proof; nothing, for steps that only look or ask.
+    fn moves(&self) -> Vec<Move> {
+        Vec::new()
     }
 }
 

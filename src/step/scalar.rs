@@ -19,6 +19,8 @@ pub const FORMATS: &[(&str, FormatCheck)] = &[
     ("file", check_file),
     ("secret-ref", |text| text.parse::<crate::ports::settings::SecretRef>().map(|_| ())),
     ("http-url", check_http_url),
+    ("event", check_event),
+    ("condition", check_condition),
 ];
 
 /// A length of time, written `300ms`, `10s`, `5m`, `2h` or `7d`; parts may be joined as in `1h30m`.
@@ -128,6 +130,23 @@ fn check_http_url(text: &str) -> Result<(), String> {
         Some(rest) if rest.split('/').next().is_some_and(|host| !host.is_empty() && !host.contains('@')) => Ok(()),
         Some(rest) if rest.contains('@') => Err("an address carries no user name or password; use `basic:`".to_owned()),
         _ => Err(format!("`{text}` is not an address that begins with http:// or https://")),
+    }
+}
+
+fn check_event(text: &str) -> Result<(), String> {
+    let (name, version) = text.split_once('@').unwrap_or((text, "0"));
+    let legal = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'_' | b'-');
+    if !name.is_empty() && name.bytes().all(legal) && version.parse::<u32>().is_ok() {
+        Ok(())
+    } else {
+        Err(format!("`{text}` is not an event; write `Name` or `Name@version`, for instance ExerciseChanged@0"))
+    }
+}
+
+fn check_condition(text: &str) -> Result<(), String> {
+    match text.split_once('=') {
+        Some((flag, variant)) if !flag.trim().is_empty() && !variant.trim().is_empty() => Ok(()),
+        _ => Err(format!("`{text}` is not a condition; write `flag=variant`, for instance exercise-events=on")),
     }
 }
 
