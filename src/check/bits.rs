@@ -40,11 +40,6 @@ impl Bits {
         }
     }
 
-    /// The numbers in it, the smallest first.
-    pub(super) fn iter(&self) -> impl Iterator<Item = usize> + '_ {
-        self.0.iter().enumerate().flat_map(|(index, word)| Ones(*word).map(move |bit| index * 64 + bit))
-    }
-
     /// The numbers in which two sets differ.
     pub(super) fn differing<'a>(&'a self, other: &'a Self) -> impl Iterator<Item = usize> + 'a {
         self.0.iter().zip(&other.0).enumerate().flat_map(|(index, (left, right))| Ones(left ^ right).map(move |bit| index * 64 + bit))
@@ -83,7 +78,7 @@ mod tests {
     fn what_is_put_is_there_until_it_is_taken() {
         let mut bits = Bits::new(130);
         assert!(bits.put(3) && bits.put(64) && bits.put(129) && !bits.put(3));
-        assert_eq!(bits.iter().collect::<Vec<_>>(), [3, 64, 129]);
+        assert_eq!(bits.within(0, 130).collect::<Vec<_>>(), [3, 64, 129]);
         assert_eq!(bits.within(60, 70).collect::<Vec<_>>(), [4, 69]);
         let before = bits.clone();
         assert!(bits.take(64) && !bits.take(64) && !bits.has(64));

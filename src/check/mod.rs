@@ -8,18 +8,25 @@ mod bits;
 mod book;
 mod build;
 mod finding;
+mod from_playbook;
+mod mend;
 mod model;
+mod moves_of_bodies;
+mod rewrite;
 mod rules;
 mod start;
 mod state;
 mod story;
 mod walk;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Serialize;
 
 pub use book::{Book, BookStep};
+pub use from_playbook::book_of;
+pub use mend::{Mended, MendedStep, mend};
+pub use rewrite::{diff, rewrite};
 
 use self::act::NoAct;
 use self::finding::{Finding, Key, Rule, Subject};
@@ -142,6 +149,7 @@ impl<'a> Case<'a> {
                 }
             }
         }
+        let hints = if seen.is_empty() { BTreeMap::new() } else { mend::hints(&self, accepted) };
         self.assumed.extend(gaps.iter().map(|name| format!("accepted: {name}")));
         let unknown = accepted.iter().filter(|name| !gaps.contains(*name));
         self.assumed.extend(unknown.map(|name| format!("nothing is called {name}; accepting it changed nothing")));
@@ -149,8 +157,8 @@ impl<'a> Case<'a> {
             proven: seen.is_empty(),
             line: line.and_then(|step| self.book.steps.get(step)).map(|step| step.id.clone()),
             states,
-            violations: seen.iter().map(|seen| self.violation(&walk.trail, seen)).collect(),
-            start_violations: self.already.iter().map(|seen| self.violation(&Trail::default(), seen)).collect(),
+            violations: seen.iter().map(|seen| self.violation(&walk.trail, seen, &hints)).collect(),
+            start_violations: self.already.iter().map(|seen| self.violation(&Trail::default(), seen, &hints)).collect(),
             assumed: self.assumed.clone(),
         }
     }
@@ -164,7 +172,7 @@ impl<'a> Case<'a> {
         finding.subject.name(&self.space.model, &step)
     }
 
-    fn violation(&self, trail: &Trail, seen: &Seen) -> Violation {
+    fn violation(&self, trail: &Trail, seen: &Seen, hints: &BTreeMap<Key, String>) -> Violation {
         let story = story::tell(&self.space, self.book, trail, seen);
         let at = (seen.moment != Moment::Start).then(|| self.book.steps.get(seen.step)).flatten();
         let place = at.map(|step| step.place).filter(|(line, _)| *line > 0);
@@ -175,7 +183,10 @@ impl<'a> Case<'a> {
             line: place.map(|(line, _)| line),
             column: place.map(|(_, column)| column),
             story: story.text,
-            mend: story::usual(seen.finding.rule, seen.finding.subject).to_owned(),
+            mend: hints
+                .get(&seen.finding.key())
+                .cloned()
+                .unwrap_or_else(|| story::usual(seen.finding.rule, seen.finding.subject).to_owned()),
         }
     }
 }

@@ -18,7 +18,7 @@ pub(super) struct Story {
 
 /// Tells the story.
 pub(super) fn tell(space: &Space, book: &Book, trail: &Trail, seen: &Seen) -> Story {
-    let mut teller = Teller { space, model: &space.model, book, trail, seen, steps: Vec::new() };
+    let mut teller = Teller { model: &space.model, book, trail, seen, steps: Vec::new() };
     let what = teller.what();
     let mut text = match seen.moment {
         Moment::Start => format!("Already before the first step {what}"),
@@ -41,7 +41,6 @@ pub(super) fn tell(space: &Space, book: &Book, trail: &Trail, seen: &Seen) -> St
 }
 
 struct Teller<'a> {
-    space: &'a Space,
     model: &'a Model,
     book: &'a Book,
     trail: &'a Trail,

@@ -45,7 +45,7 @@ pub fn bundle(session: &Session, args: &PlaybookArgs) -> Result<Bundle, CliError
 }
 
 /// A path as it is, or `playbooks/NAME.yaml` beside cutover.yaml.
-fn find(session: &Session, named: &Path) -> Result<PathBuf, CliError> {
+pub(super) fn find(session: &Session, named: &Path) -> Result<PathBuf, CliError> {
     let direct = session.here.join(named);
     if direct.is_file() {
         return Ok(direct);

@@ -10,7 +10,7 @@ use serde_json::json;
 use super::common::{ConfigValue, main_system};
 use crate::ports::kafka::{NewTopic, TopicState};
 use crate::step::{
-    ActContext, Change, Claim, Effect, Evidence, Fact, Facts, Kind, Mark, Nature, OnUnknown, Plan, Receipt, Resource, Revert, Risk,
+    ActContext, Change, Claim, Effect, Evidence, Fact, Facts, Kind, Mark, Move, Nature, OnUnknown, Plan, Receipt, Resource, Revert, Risk,
     Standing, StepError, StepKind, SystemKind, Verdict, View, World,
 };
 
@@ -265,6 +265,11 @@ steps:
                 Revert::step("create_topic", body)
             }
         }
+    }
+
+    fn moves(&self) -> Vec<Move> {
+        let compacted = self.configs.get("cleanup.policy").map(|policy| policy.0.split(',').any(|one| one.trim() == "compact"));
+        vec![Move::CreateTopic { topic: self.topic.clone(), compacted }]
     }
 
     fn facts(&self) -> Facts {

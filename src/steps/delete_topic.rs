@@ -9,7 +9,7 @@ use serde_json::json;
 use super::common::{HELD, IfUsed, look_at_topic, main_system};
 use crate::ports::kafka::TopicState;
 use crate::step::{
-    ActContext, Change, Claim, Effect, Evidence, Fact, Facts, KNOWN_LATER, Kind, Mark, Nature, OnUnknown, Plan, Receipt, Resource, Revert,
+    ActContext, Change, Claim, Effect, Evidence, Fact, Facts, KNOWN_LATER, Kind, Mark, Move, Nature, OnUnknown, Plan, Receipt, Resource, Revert,
     Risk, Standing, StepError, StepKind, SystemKind, Verdict, View, World,
 };
 
@@ -149,6 +149,10 @@ steps:
         let before = &change.before;
         let body = json!({ "cluster": self.cluster, "topic": self.topic, "partitions": before.partitions, "configs": before.configs });
         Revert::step("create_topic", body)
+    }
+
+    fn moves(&self) -> Vec<Move> {
+        vec![Move::DeleteTopic { topic: self.topic.clone() }]
     }
 
     fn facts(&self) -> Facts {

@@ -1,5 +1,7 @@
 //! `register_schema`: makes a subject have a version with this schema, and if asked a compatibility level of its own.
 
+mod event;
+
 use std::fmt;
 
 use schemars::JsonSchema;
@@ -7,11 +9,12 @@ use serde::{Deserialize, Serialize};
 use serde_json::json;
 use sha2::{Digest, Sha256};
 
+use self::event::EventForm;
 use super::common::main_system;
 use super::set_compatibility::{Level, look_at_level};
 use crate::ports::registry::{Compatibility, CompatibilityAnswer, NewSchema, SchemaFormat, SchemaVersion};
 use crate::step::{
-    ActContext, Change, Claim, Effect, Evidence, Fact, Facts, FileRef, KNOWN_LATER, Kind, Mark, Nature, OnUnknown, OrdinaryStep, Plan,
+    ActContext, Change, Claim, Effect, Evidence, Fact, Facts, FileRef, KNOWN_LATER, Kind, Mark, Move, Nature, OnUnknown, OrdinaryStep, Plan,
     Receipt, Resource, Revert, Risk, Standing, StepError, StepKind, SystemKind, Verdict, View, World,
 };
 
@@ -251,6 +254,12 @@ steps:
             steps.push(OrdinaryStep { kind: "set_compatibility".to_owned(), body });
         }
         if steps.is_empty() { Revert::Nothing } else { Revert::Steps(steps) }
+    }
+
+    fn moves(&self) -> Vec<Move> {
+        let EventForm { name, version, required } = EventForm::read(&self.file.text);
+        let stem = self.subject.strip_suffix("-value").unwrap_or(&self.subject);
+        vec![Move::RegisterSchema { event: format!("{name}@{version}"), topic: Some(stem.to_owned()), required }]
     }
 
     fn facts(&self) -> Facts {

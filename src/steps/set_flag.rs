@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use super::common::main_system;
 use crate::ports::flags::{FlagChange, FlagState};
 use crate::step::{
-    ActContext, Change, Claim, Effect, Evidence, Fact, Facts, Kind, Mark, Nature, OnUnknown, Plan, Receipt, Resource, Revert, Risk,
+    ActContext, Change, Claim, Effect, Evidence, Fact, Facts, Kind, Mark, Move, Nature, OnUnknown, Plan, Receipt, Resource, Revert, Risk,
     Standing, StepError, StepKind, SystemKind, Verdict, View, World,
 };
 
@@ -198,6 +198,12 @@ steps:
             _ => json!({ "store": self.store, "flag": self.flag, "to": self.to, "enabled": false }),
         };
         Revert::step("set_flag", without_nulls(body))
+    }
+
+    fn moves(&self) -> Vec<Move> {
+        // Why: a disabled or targeted flag serves what this step does not say, and the proof must not take it for `to`.
+        let to = if self.enabled && self.targeting.is_none() { self.to.clone() } else { String::new() };
+        vec![Move::Flag { flag: self.flag.clone(), to }]
     }
 
     fn facts(&self) -> Facts {

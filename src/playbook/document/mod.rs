@@ -2,6 +2,7 @@
 //! knows nothing of runs.
 
 mod body;
+mod declared;
 mod file;
 mod options;
 mod read;
@@ -12,6 +13,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::tree::Place;
+use crate::services::{Services, Start};
 use crate::step::{Kind, Step};
 
 pub use options::{Retry, StepOptions};
@@ -26,6 +28,10 @@ pub struct Playbook {
     pub link: Option<String>,
     /// What it is for.
     pub description: Option<String>,
+    /// What the services do that the playbook moves, when it names a file that says so.
+    pub services: Option<Arc<Services>>,
+    /// Where it begins.
+    pub start: Start,
     /// The value of every parameter in this reading.
     pub params: BTreeMap<String, serde_json::Value>,
     /// The steps in their order; never empty.
