@@ -1,6 +1,8 @@
 //! The whole-plan proof: the migrations that must work, and an independent simulator that tries to break what was proven.
 
 mod books;
+mod mutants;
+mod simulator;
 
 use cutover::check::prove;
 
