@@ -1,10 +1,10 @@
 //! The way back: a search over ordinary steps from each state of the way forward to the paths of the start. The line of no return is the
 //! first state that has none.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::HashMap;
 
 use super::act::{Act, Meant};
-use super::finding::Key;
+use super::finding::Known;
 use super::model::{LinkKind, Path, ReleaseId, StreamId};
 use super::state::{Fact, Space, State};
 use super::walk::{Plan, Walk};
@@ -24,7 +24,7 @@ pub(super) struct Line {
 }
 
 /// Computes the line over the first `stages` stages.
-pub(super) fn line(space: &Space, plan: &Plan, walk: &Walk, stages: usize, allowed: &BTreeSet<Key>) -> Line {
+pub(super) fn line(space: &Space, plan: &Plan, walk: &Walk, stages: usize, allowed: &Known) -> Line {
     let mut acts = Vec::new();
     let mut ends = Vec::new();
     for (at, stage) in plan.stages.iter().enumerate() {
@@ -52,7 +52,7 @@ struct Search<'a> {
     /// The acts in order, each with its stage.
     acts: Vec<(usize, &'a Act)>,
     goal: Vec<(usize, usize, Path)>,
-    allowed: &'a BTreeSet<Key>,
+    allowed: &'a Known,
     memo: HashMap<(usize, State), bool>,
     states: usize,
 }
@@ -82,7 +82,7 @@ impl Search<'_> {
     fn step(&mut self, act: &Act, mut state: State) -> Option<State> {
         self.states += 2;
         let allowed = self.allowed;
-        let mut fine = |finding: super::finding::Finding| allowed.contains(&finding.key());
+        let mut fine = |finding: super::finding::Finding| allowed.has(&finding);
         self.space.inside(act, &mut state);
         self.space.close(&mut state);
         if !self.space.can_end(act, &state, &mut fine) || !self.space.check(&state, &mut fine) {

@@ -108,7 +108,8 @@ impl Build<'_> {
             } else {
                 let reader = service(&link.copy);
                 let Some(owner) = service(&link.state) else { continue };
-                LinkKind::State { owner, table: self.table(link.state.as_deref().unwrap_or_default()), reader }
+                let copy = link.copy.as_deref().map(|copy| self.table(copy));
+                LinkKind::State { owner, table: self.table(link.state.as_deref().unwrap_or_default()), reader, copy }
             };
             let event = link.event.as_ref().and_then(|event| self.model.event(event));
             let at = self.model.links.len();
@@ -134,6 +135,16 @@ impl Build<'_> {
             }
         }
         self.model.required = vec![Vec::new(); self.model.services.len()];
+        // Why: a link says itself who needs it, also when every release forgets to.
+        for (link, info) in self.model.links.iter().enumerate() {
+            let needs = match info.kind {
+                LinkKind::State { reader, .. } => reader,
+                LinkKind::Effect { from, .. } => Some(from),
+            };
+            if let Some(needs) = needs {
+                self.model.required[needs].push(link);
+            }
+        }
         for at in 0..self.model.services.len() {
             for release in self.model.planned(at, &self.planned) {
                 for (link, ways) in &self.model.releases[release].paths {

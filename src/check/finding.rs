@@ -1,5 +1,6 @@
 //! What a rule finds: which rule, about what, and the facts that the story will be told from.
 
+use std::collections::BTreeSet;
 use std::fmt;
 
 use super::model::{ColumnId, LinkId, Model, ReleaseId, ServiceId, StreamId, TopicId};
@@ -129,6 +130,20 @@ impl Finding {
 
     pub(super) fn key(&self) -> Key {
         Key(self.rule, self.subject)
+    }
+}
+
+/// What does not count: what is so already, by exactly those releases, and what was accepted, by whomever.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Known {
+    pub(super) already: BTreeSet<(Key, Option<ReleaseId>, Option<ReleaseId>)>,
+    pub(super) accepted: BTreeSet<Key>,
+}
+
+impl Known {
+    pub(super) fn has(&self, finding: &Finding) -> bool {
+        let key = finding.key();
+        self.accepted.contains(&key) || self.already.contains(&(key, finding.release, finding.other))
     }
 }
 

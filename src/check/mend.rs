@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::Serialize;
 
 use super::act::Act;
-use super::finding::{Key, Rule, Subject};
+use super::finding::{Key, Known, Rule, Subject};
 use super::model::{LinkKind, Path, StreamId};
 use super::state::{Space, State};
 use super::walk::{Plan, Stage, broken};
@@ -126,14 +126,14 @@ struct Search<'a> {
     case: &'a Case<'a>,
     space: &'a Space,
     start: &'a State,
-    known: BTreeSet<Key>,
+    known: Known,
 }
 
 impl<'a> Search<'a> {
     fn new(case: &'a Case<'a>, accepted: &[String]) -> Self {
-        let mut known: BTreeSet<Key> = case.already.iter().map(|seen| seen.finding.key()).collect();
+        let mut known = case.known();
         let walk = super::walk::walk(&case.space, &case.plan, &case.start, &known);
-        known.extend(walk.seen.iter().filter(|seen| accepted.contains(&case.name(&seen.finding))).map(|seen| seen.finding.key()));
+        known.accepted.extend(walk.seen.iter().filter(|seen| accepted.contains(&case.name(&seen.finding))).map(|seen| seen.finding.key()));
         Self { case, space: &case.space, start: &case.start, known }
     }
 

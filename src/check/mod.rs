@@ -28,8 +28,8 @@ pub use from_playbook::book_of;
 pub use mend::{Mended, MendedStep, mend};
 pub use rewrite::{diff, rewrite};
 
-use self::act::NoAct;
-use self::finding::{Finding, Key, Rule, Subject};
+use self::act::{Act, NoAct};
+use self::finding::{Finding, Key, Known, Rule, Subject};
 use self::state::Space;
 use self::walk::{Moment, Plan, Seen, Trail};
 use crate::services::Services;
@@ -86,6 +86,24 @@ pub fn prove(services: &Services, book: &Book, accepted: &[String]) -> Proof {
     case.prove(accepted)
 }
 
+/// What the steps are relied on for beyond what states can show.
+fn relied_on(plan: &Plan) -> Vec<&'static str> {
+    let has = |fits: fn(&Act) -> bool| plan.acts().any(fits);
+    let mut relied = Vec::new();
+    if has(|act| matches!(act, Act::Snapshot { .. })) {
+        relied.push(
+            "a snapshot is done only when what producers had taken on before it has arrived and no stale record is the last of its key",
+        );
+    }
+    if has(|act| matches!(act, Act::CatchUp(_))) {
+        relied.push("a catch-up on a compacted topic also waits for what replaced the snapshot's records");
+    }
+    if has(|act| matches!(act, Act::Retire(_) | Act::Drain { .. })) {
+        relied.push("retention is longer than every wait, and a service has no consumer group but the declared one");
+    }
+    relied
+}
+
 /// A book and everything that was worked out from it before the first rule is asked.
 struct Case<'a> {
     book: &'a Book,
@@ -107,6 +125,7 @@ impl<'a> Case<'a> {
                 assumed.push(format!("step {}: {what}", book.steps[*step].id));
             }
         }
+        assumed.extend(relied_on(&plan).into_iter().map(str::to_owned));
         let (start, more) = start::start(&space, services, book, &plan);
         assumed.extend(more);
         let already = walk::already(&space, &start);
@@ -114,7 +133,7 @@ impl<'a> Case<'a> {
     }
 
     fn prove(mut self, accepted: &[String]) -> Proof {
-        let already: BTreeSet<Key> = self.already.iter().map(|seen| seen.finding.key()).collect();
+        let already = self.known();
         let walk = walk::walk(&self.space, &self.plan, &self.start, &already);
         let mut states = 1 + walk.inside.len() + walk.between.len() - 1;
         let mut seen: Vec<Seen> = walk::undeclared(&self.plan);
@@ -125,7 +144,7 @@ impl<'a> Case<'a> {
             let name = self.name(&seen.finding);
             let taken = accepted.contains(&name);
             if taken {
-                allowed.insert(seen.finding.key());
+                allowed.accepted.insert(seen.finding.key());
                 gaps.insert(name);
             }
             !taken
@@ -158,9 +177,21 @@ impl<'a> Case<'a> {
             line: line.and_then(|step| self.book.steps.get(step)).map(|step| step.id.clone()),
             states,
             violations: seen.iter().map(|seen| self.violation(&walk.trail, seen, &hints)).collect(),
-            start_violations: self.already.iter().map(|seen| self.violation(&Trail::default(), seen, &hints)).collect(),
+            start_violations: self.once().into_iter().map(|seen| self.violation(&Trail::default(), seen, &hints)).collect(),
             assumed: self.assumed.clone(),
         }
+    }
+
+    /// What is broken before the first step.
+    fn known(&self) -> Known {
+        let already = self.already.iter().map(|Seen { finding, .. }| (finding.key(), finding.release, finding.other));
+        Known { already: already.collect(), accepted: BTreeSet::new() }
+    }
+
+    /// The same, one per rule and subject.
+    fn once(&self) -> Vec<&Seen> {
+        let mut keys = BTreeSet::new();
+        self.already.iter().filter(|seen| keys.insert(seen.finding.key())).collect()
     }
 
     fn name(&self, finding: &Finding) -> String {

@@ -171,7 +171,13 @@ pub(super) struct ColumnInfo {
 #[derive(Clone, Debug)]
 pub(super) enum LinkKind {
     /// An entity's state.
-    State { owner: ServiceId, table: TableId, reader: Option<ServiceId> },
+    State {
+        owner: ServiceId,
+        table: TableId,
+        /// The service that keeps a copy, and the copy's table.
+        reader: Option<ServiceId>,
+        copy: Option<TableId>,
+    },
     /// Something that happens once.
     Effect { from: ServiceId, to: ServiceId },
 }

@@ -106,9 +106,11 @@ impl Begin<'_> {
             Act::Backfill { columns, .. } => columns.iter().any(|(of, _)| *of == column),
             _ => false,
         };
+        // Why: a step that needs the column before another one adds it is a mistake in the order, not a column that is there today.
+        let comes = self.acts().find(|act| matches!(act, Act::AddColumn(of) | Act::DropColumn(of) if *of == column));
         let name = &self.space.model.columns[column].name;
         let start = self.book.start.columns.get(name).copied().unwrap_or_else(|| match self.acts().find(touches) {
-            Some(Act::AddColumn(_)) => ColumnStart::Absent,
+            _ if matches!(comes, Some(Act::AddColumn(_))) => ColumnStart::Absent,
             Some(Act::RelaxColumn(_)) => ColumnStart::Required,
             Some(Act::Backfill { columns, .. }) if columns.iter().any(|(of, meaning)| *of == column && meaning.is_none()) => {
                 ColumnStart::Nullable

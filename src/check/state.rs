@@ -247,6 +247,17 @@ impl Space {
                 .any(|release| self.model.releases[release].handles.iter().any(|handler| self.model.streams[handler.stream].event == event))
     }
 
+    /// Whether every live handler of the event keeps the copy: it writes the copy's table for every version that may arrive.
+    pub(super) fn kept(&self, state: &State, link: LinkId, reader: ServiceId, event: usize) -> bool {
+        let LinkKind::State { copy: Some(copy), .. } = self.model.links[link].kind else { return true };
+        self.live_of(state, reader).all(|release| {
+            let handlers = self.model.releases[release].handles.iter();
+            let mut of_event = handlers.filter(|handler| self.model.streams[handler.stream].event == event);
+            of_event
+                .all(|handler| handler.writes.iter().any(|writing| writing.table == copy) || !self.arrives(state, reader, handler.stream))
+        })
+    }
+
     /// Whether rows that are written surely have a value in the column.
     pub(super) fn gives(&self, state: &State, writing: &Writing, column: ColumnId) -> bool {
         let listed = writing.columns.iter().filter(move |(listed, _, _)| *listed == column);
@@ -276,7 +287,7 @@ impl Space {
             if !fed {
                 self.take(state, Fact::Snapshotted(link));
             }
-            if !fed || reader.is_some_and(|reader| !self.consumes(state, reader, event)) {
+            if !fed || reader.is_some_and(|reader| !self.consumes(state, reader, event) || !self.kept(state, link, reader, event)) {
                 self.take(state, Fact::Complete(link));
             }
         }

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use super::act::{Act, NoAct, Stays};
 use super::book::Book;
-use super::finding::{Finding, Key, Rule, Subject};
+use super::finding::{Finding, Key, Known, Rule, Subject};
 use super::model::Model;
 use super::state::{Fact, Space, State};
 
@@ -111,26 +111,23 @@ impl Trail {
 
 /// Everything that is wrong in the first state.
 pub(super) fn already(space: &Space, start: &State) -> Vec<Seen> {
-    let mut known = BTreeSet::new();
     let mut seen = Vec::new();
     space.check(start, &mut |finding| {
-        if known.insert(finding.key()) {
-            seen.push(Seen { step: 0, moment: Moment::Start, finding });
-        }
+        seen.push(Seen { step: 0, moment: Moment::Start, finding });
         true
     });
     seen
 }
 
 /// Walks the plan from a closed state. What is already so is not reported again.
-pub(super) fn walk(space: &Space, plan: &Plan, start: &State, already: &BTreeSet<Key>) -> Walk {
+pub(super) fn walk(space: &Space, plan: &Plan, start: &State, already: &Known) -> Walk {
     let mut walk = Walk { between: vec![start.clone()], ..Walk::default() };
-    let mut known = already.clone();
+    let mut known = BTreeSet::new();
     let mut state = start.clone();
     for stage in &plan.stages {
         let last = stage.steps.last().copied().unwrap_or_default();
         let mut note = |step: usize, moment: Moment, finding: Finding| {
-            if known.insert(finding.key()) {
+            if !already.has(&finding) && known.insert(finding.key()) {
                 walk.seen.push(Seen { step, moment, finding });
             }
             true
@@ -170,16 +167,14 @@ impl Trail {
 }
 
 /// Only which rules are broken over what, for trying out many plans.
-pub(super) fn broken(space: &Space, plan: &Plan, start: &State, already: &BTreeSet<Key>) -> BTreeSet<Key> {
+pub(super) fn broken(space: &Space, plan: &Plan, start: &State, already: &Known) -> BTreeSet<Key> {
     let mut keys = BTreeSet::new();
     let mut state = start.clone();
-    space.check(start, &mut |finding| {
-        keys.insert(finding.key());
-        true
-    });
     for stage in &plan.stages {
         let mut note = |finding: Finding| {
-            keys.insert(finding.key());
+            if !already.has(&finding) {
+                keys.insert(finding.key());
+            }
             true
         };
         for (_, act) in &stage.acts {
@@ -196,7 +191,6 @@ pub(super) fn broken(space: &Space, plan: &Plan, start: &State, already: &BTreeS
         space.close(&mut state);
         space.check(&state, &mut note);
     }
-    keys.retain(|key| !already.contains(key));
     keys
 }
 

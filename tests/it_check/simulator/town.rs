@@ -41,7 +41,6 @@ pub struct Link {
     pub to: String,
     pub event: Option<String>,
     pub key: bool,
-    pub per_key: bool,
     pub seq: bool,
 }
 
@@ -87,7 +86,6 @@ impl Town {
                 to: owner(&link.to),
                 event: link.event.clone(),
                 key: !link.key.is_empty(),
-                per_key: link.order == Some(cutover::services::Order::PerKey),
                 seq: link.seq.is_some(),
             };
             town.links.insert(name.clone(), told);
