@@ -275,11 +275,8 @@ impl Space {
                 self.take(state, Fact::Absent(*column));
                 self.take(state, Fact::Required(*column));
             }
-            Act::RelaxColumn(column) => {
-                self.take(state, Fact::Required(*column));
-            }
             Act::Backfill { columns, .. } => self.backfill(state, columns, notes),
-            Act::DropColumn(column) => {
+            Act::RelaxColumn(column) | Act::DropColumn(column) => {
                 self.take(state, Fact::Required(*column));
             }
             Act::DropTable(table) => {

@@ -25,24 +25,23 @@ pub(super) struct Line {
 
 /// Computes the line over the first `stages` stages.
 pub(super) fn line(space: &Space, plan: &Plan, walk: &Walk, stages: usize, allowed: &Known) -> Line {
-    let mut acts = Vec::new();
-    let mut ends = Vec::new();
-    for (at, stage) in plan.stages.iter().enumerate() {
-        acts.extend(stage.acts.iter().map(|(_, act)| (at, act)));
-        ends.push(acts.len());
-    }
-    let goal = walk.between.first().map(|start| space.paths(start)).unwrap_or_default();
-    let mut search = Search { space, plan, walk, acts, goal, allowed, memo: HashMap::new(), states: 0 };
+    let (mut search, ends) = Search::new(space, plan, walk, allowed);
     let mut found = None;
     for (at, stage) in plan.stages.iter().enumerate().take(stages) {
-        let end = ends[at];
         let both = walk.inside.get(at).into_iter().chain(walk.between.get(at + 1));
-        if !both.into_iter().all(|state| search.back(end, state)) {
+        if !both.into_iter().all(|state| search.back(ends[at], state)) {
             found = stage.acts.last().map(|(step, _)| *step).or_else(|| stage.steps.last().copied());
             break;
         }
     }
     Line { step: found, states: search.states, gave_up: search.states >= BUDGET }
+}
+
+/// The way back from inside a stage, or from behind it; `None` when there is none.
+pub(super) fn way(space: &Space, plan: &Plan, walk: &Walk, at: usize, inside: bool, allowed: &Known) -> Option<Vec<Act>> {
+    let (mut search, ends) = Search::new(space, plan, walk, allowed);
+    let state = if inside { walk.inside.get(at)? } else { walk.between.get(at + 1)? };
+    search.steps(*ends.get(at)?, state)
 }
 
 struct Search<'a> {
@@ -57,10 +56,22 @@ struct Search<'a> {
     states: usize,
 }
 
-impl Search<'_> {
+impl<'a> Search<'a> {
+    /// A search, and how many acts are done at the end of each stage.
+    fn new(space: &'a Space, plan: &'a Plan, walk: &'a Walk, allowed: &'a Known) -> (Self, Vec<usize>) {
+        let mut acts = Vec::new();
+        let mut ends = Vec::new();
+        for (at, stage) in plan.stages.iter().enumerate() {
+            acts.extend(stage.acts.iter().map(|(_, act)| (at, act)));
+            ends.push(acts.len());
+        }
+        let goal = walk.between.first().map(|start| space.paths(start)).unwrap_or_default();
+        (Self { space, plan, walk, acts, goal, allowed, memo: HashMap::new(), states: 0 }, ends)
+    }
+
     /// Whether ordinary steps lead from the state, in which so many acts are done, to the paths of the start.
     fn back(&mut self, done: usize, state: &State) -> bool {
-        let Some((stage, act)) = done.checked_sub(1).and_then(|last| self.acts.get(last)).copied() else {
+        let Some((at, act)) = done.checked_sub(1).and_then(|last| self.acts.get(last)).copied() else {
             return self.space.paths(state) == self.goal;
         };
         if let Some(known) = self.memo.get(&(done, state.clone())) {
@@ -69,13 +80,33 @@ impl Search<'_> {
         if self.states >= BUDGET {
             return false;
         }
-        let found = self.ways(stage, act, state).iter().any(|way| {
-            let after = way.iter().try_fold(state.clone(), |state, act| self.step(act, state));
-            let after = after.and_then(|after| self.restore(stage, after));
-            after.is_some_and(|after| self.back(done - 1, &after))
-        });
+        let ways = self.ways(at, act, state);
+        let found = ways.iter().any(|way| self.along(at, way, state).is_some_and(|(after, _)| self.back(done - 1, &after)));
         self.memo.insert((done, state.clone()), found);
         found
+    }
+
+    /// The steps of that way, in their order.
+    fn steps(&mut self, done: usize, state: &State) -> Option<Vec<Act>> {
+        let Some((at, act)) = done.checked_sub(1).and_then(|last| self.acts.get(last)).copied() else {
+            return self.back(0, state).then(Vec::new);
+        };
+        self.ways(at, act, state).iter().find_map(|way| {
+            let (after, mut steps) = self.along(at, way, state)?;
+            if !self.back(done - 1, &after) {
+                return None;
+            }
+            steps.extend(self.steps(done - 1, &after)?);
+            Some(steps)
+        })
+    }
+
+    /// The state behind one way of taking an act back, and the steps to it, with those that make copies complete again.
+    fn along(&mut self, at: usize, way: &[Act], state: &State) -> Option<(State, Vec<Act>)> {
+        let after = way.iter().try_fold(state.clone(), |state, act| self.step(act, state))?;
+        let mut steps = way.to_vec();
+        let after = self.restore(at, after, &mut steps)?;
+        Some((after, steps))
     }
 
     /// The state after an ordinary step; `None` when something is wrong inside it or after it.
@@ -94,8 +125,8 @@ impl Search<'_> {
     }
 
     /// A copy that was complete before the stage and is fed again is made complete again.
-    fn restore(&mut self, stage: usize, mut state: State) -> Option<State> {
-        let before = self.walk.between.get(stage)?;
+    fn restore(&mut self, at: usize, mut state: State, steps: &mut Vec<Act>) -> Option<State> {
+        let before = self.walk.between.get(at)?;
         for (link, info) in self.space.model.links.iter().enumerate() {
             let LinkKind::State { reader, .. } = info.kind else { continue };
             let lost = self.space.has(before, Fact::Complete(link)) && !self.space.has(&state, Fact::Complete(link));
@@ -105,8 +136,10 @@ impl Search<'_> {
                 && self.space.fed(&state, link)
                 && let Some(stream) = self.now_produced(&state, info.event)
             {
-                state = self.step(&Act::Snapshot { link, stream }, state)?;
-                state = self.step(&Act::CatchUp(vec![link]), state)?;
+                for act in [Act::Snapshot { link, stream }, Act::CatchUp(vec![link])] {
+                    state = self.step(&act, state)?;
+                    steps.push(act);
+                }
             }
         }
         Some(state)
@@ -117,9 +150,9 @@ impl Search<'_> {
     }
 
     /// The ways to take one act back, the plainest first. Empty when there is none.
-    fn ways(&self, stage: usize, act: &Act, state: &State) -> Vec<Vec<Act>> {
+    fn ways(&self, at: usize, act: &Act, state: &State) -> Vec<Vec<Act>> {
         let space = self.space;
-        let Some(before) = self.walk.between.get(stage) else { return Vec::new() };
+        let Some(before) = self.walk.between.get(at) else { return Vec::new() };
         let nothing = vec![Vec::new()];
         match act {
             Act::Release { service, .. } | Act::Stop { service } => {
@@ -201,8 +234,9 @@ impl Search<'_> {
         };
         let streams: Vec<StreamId> = touched.iter().copied().filter(pending).collect();
         if !streams.is_empty() {
-            let drain = Act::Drain { streams: streams.clone(), services: None, absent: false };
-            ways.push(vec![Act::Retire(streams), drain, inverse.clone()]);
+            let retire = streams.iter().map(|stream| Act::Retire(vec![*stream]));
+            let drain = streams.iter().map(|stream| Act::Drain { streams: vec![*stream], services: None, absent: false });
+            ways.push(retire.chain(drain).chain([inverse.clone()]).collect());
         }
         let lying =
             |stream: &StreamId| space.model.topics[space.model.streams[*stream].topic].compacted && space.has(state, Fact::Lies(*stream));

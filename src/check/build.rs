@@ -98,13 +98,11 @@ impl Build<'_> {
         for (name, link) in &self.services.links {
             let service = |of: &Option<String>| of.as_ref().and_then(|name| self.model.service(name.split('.').next().unwrap_or(name)));
             let kind = if link.effect || link.state.is_none() {
-                match (service(&link.from), service(&link.to)) {
-                    (Some(from), Some(to)) => LinkKind::Effect { from, to },
-                    _ => {
-                        self.model.assumed.push(format!("link {name} does not say `from` and `to`, or `state`; it is not checked"));
-                        continue;
-                    }
-                }
+                let (Some(from), Some(to)) = (service(&link.from), service(&link.to)) else {
+                    self.model.assumed.push(format!("link {name} does not say `from` and `to`, or `state`; it is not checked"));
+                    continue;
+                };
+                LinkKind::Effect { from, to }
             } else {
                 let reader = service(&link.copy);
                 let Some(owner) = service(&link.state) else { continue };

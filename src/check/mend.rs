@@ -12,7 +12,7 @@ use super::state::{Space, State};
 use super::walk::{Plan, Stage, broken};
 use super::{Book, Case};
 use crate::services::Services;
-use crate::step::{DrainGoal, Move};
+use crate::step::Move;
 
 /// Rounds after which a search ends.
 const ROUNDS: usize = 8;
@@ -204,8 +204,10 @@ impl<'a> Search<'a> {
             }
             (Rule::Used, Subject::Topic(topic)) => {
                 let streams = self.space.model.topics[topic].streams.clone();
-                let drain = Act::Drain { streams: streams.clone(), services: None, absent: false };
-                vec![vec![Act::Retire(streams.clone()), drain], vec![Act::Retire(streams)], vec![Act::CreateTopic(topic)]]
+                let retire: Vec<Act> = streams.iter().map(|stream| Act::Retire(vec![*stream])).collect();
+                let mut drained = retire.clone();
+                drained.push(Act::Drain { streams, services: None, absent: false });
+                vec![drained, retire, vec![Act::CreateTopic(topic)]]
             }
             (Rule::Once, Subject::Order(link)) => self.held(link),
             (Rule::Columns | Rule::Valid, Subject::Column(column)) => vec![vec![Act::AddColumn(column)]],
@@ -249,7 +251,8 @@ impl<'a> Search<'a> {
         let flag = |variant: &usize| Act::Flag { flag: model.variants[*variant].0, to: vec![*variant] };
         let drained = |variant: &usize| {
             let drain = Act::Drain { streams: streams.clone(), services: None, absent: false };
-            vec![flag(variant), Act::Retire(streams.clone()), drain]
+            let retire = streams.iter().map(|stream| Act::Retire(vec![*stream]));
+            [flag(variant)].into_iter().chain(retire).chain([drain]).collect()
         };
         held.iter().flat_map(|variant| [vec![flag(variant)], drained(variant)]).collect()
     }
@@ -260,14 +263,14 @@ impl<'a> Search<'a> {
                 let step = self.case.plan.stages[*stage].steps.first().and_then(|step| self.case.book.steps.get(*step));
                 step.map_or_else(String::new, |step| format!("`{}`", step.id))
             }
-            Some(Item::New(act)) => self.spoken(act).map_or_else(String::new, |one| one.to_string()),
+            Some(Item::New(act)) => self.case.spoken(act).map_or_else(String::new, |one| one.to_string()),
             None => "the end".to_owned(),
         };
         match change {
             Change::Shift { from, to } if to < from => format!("move {} before {}", name(*from), name(*to)),
             Change::Shift { from, to } => format!("move {} behind {}", name(*from), name(*to)),
             Change::Insert { at, block } => {
-                let block: Vec<_> = block.iter().filter_map(|act| self.spoken(act)).map(|one| one.to_string()).collect();
+                let block: Vec<_> = block.iter().filter_map(|act| self.case.spoken(act)).map(|one| one.to_string()).collect();
                 let place = if *at < order.len() { format!("before {}", name(*at)) } else { "at the end".to_owned() };
                 format!("put in {} {place}", block.join(", then "))
             }
@@ -280,7 +283,7 @@ impl<'a> Search<'a> {
                 let steps = self.case.plan.stages[*stage].steps.iter().filter_map(|step| self.case.book.steps.get(*step));
                 steps.map(|step| MendedStep { id: Some(step.id.clone()), moves: step.moves.clone(), line: step.place.0 }).collect()
             }
-            Item::New(act) => vec![MendedStep { id: None, moves: self.spoken(act).into_iter().collect(), line: 0 }],
+            Item::New(act) => vec![MendedStep { id: None, moves: self.case.spoken(act).into_iter().collect(), line: 0 }],
         }
     }
 
@@ -292,70 +295,9 @@ impl<'a> Search<'a> {
                     let old = self.case.plan.stages[*stage].steps.iter().filter_map(|step| self.case.book.steps.get(*step));
                     steps.extend(old.cloned());
                 }
-                Item::New(act) => steps.push(super::BookStep::new(format!("new-{at}"), self.spoken(act).into_iter().collect())),
+                Item::New(act) => steps.push(super::BookStep::new(format!("new-{at}"), self.case.spoken(act).into_iter().collect())),
             }
         }
         Book { start: self.case.book.start.clone(), steps }
-    }
-
-    /// An act as the move that it comes from.
-    fn spoken(&self, act: &Act) -> Option<Move> {
-        let model = &self.space.model;
-        let label = |stream: &StreamId| model.streams[*stream].label.clone();
-        let all = |streams: &[StreamId]| match streams {
-            [one] => Some(label(one)),
-            [first, ..] => Some(model.events[model.streams[*first].event].name.clone()),
-            [] => None,
-        };
-        let column = |column: &usize| model.columns[*column].name.clone();
-        Some(match act {
-            Act::Flag { flag, to } => Move::Flag { flag: model.flags[*flag].0.clone(), to: model.variants[*to.first()?].1.clone() },
-            Act::CreateTopic(topic) => {
-                let topic = &model.topics[*topic];
-                Move::CreateTopic { topic: topic.name.clone(), compacted: Some(topic.compacted) }
-            }
-            Act::RegisterSchema(stream) => {
-                let topic = model.topics[model.streams[*stream].topic].name.clone();
-                Move::RegisterSchema { event: label(stream), topic: Some(topic), required: None }
-            }
-            Act::Retire(streams) => Move::Retire { event: all(streams)? },
-            Act::Drain { streams, absent, .. } => {
-                let topic = model.topics[model.streams[*streams.first()?].topic].name.clone();
-                let goal = if *absent { DrainGoal::Absent } else { DrainGoal::Consumed };
-                Move::Drain { topic, event: all(streams), groups: Vec::new(), goal }
-            }
-            Act::Snapshot { link, stream } => {
-                let LinkKind::State { table, .. } = model.links[*link].kind else { return None };
-                let topic = model.topics[model.streams[*stream].topic].name.clone();
-                Move::Snapshot { table: model.tables[table].name.clone(), topic, event: Some(label(stream)) }
-            }
-            Act::CatchUp(links) => {
-                let link = &model.links[*links.first()?];
-                let LinkKind::State { reader: Some(reader), .. } = link.kind else { return None };
-                let topic = model.topics[model.events[link.event?].topic].name.clone();
-                Move::CatchUp { group: self.group(reader), topic }
-            }
-            Act::AddColumn(of) => Move::AddColumn { column: column(of) },
-            Act::RelaxColumn(of) => Move::RelaxColumn { column: column(of) },
-            Act::Backfill { columns, back } => {
-                let meant = |(of, meaning): &(usize, Option<usize>)| match meaning {
-                    Some(meaning) => format!("{}~{}", column(of), model.meanings[*meaning].1),
-                    None => column(of),
-                };
-                Move::Backfill { columns: columns.iter().map(meant).collect(), back: back.iter().map(meant).collect() }
-            }
-            _ => return None,
-        })
-    }
-
-    /// The service's group as some step of the book names it, else by the service.
-    fn group(&self, service: usize) -> String {
-        let model = &self.space.model;
-        let named = self.case.book.steps.iter().flat_map(|step| &step.moves).find_map(|one| match one {
-            Move::CatchUp { group, .. } if model.group(group) == Some(service) => Some(group.clone()),
-            Move::Drain { groups, .. } => groups.iter().find(|group| model.group(group) == Some(service)).cloned(),
-            _ => None,
-        });
-        named.unwrap_or_else(|| model.services[service].name.clone())
     }
 }

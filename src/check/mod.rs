@@ -14,6 +14,7 @@ mod model;
 mod moves_of_bodies;
 mod rewrite;
 mod rules;
+mod spoken;
 mod start;
 mod state;
 mod story;
@@ -33,6 +34,7 @@ use self::finding::{Finding, Key, Known, Rule, Subject};
 use self::state::Space;
 use self::walk::{Moment, Plan, Seen, Trail};
 use crate::services::Services;
+use crate::step::Move;
 
 /// What was proven, and what was not.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -84,6 +86,18 @@ impl Violation {
 pub fn prove(services: &Services, book: &Book, accepted: &[String]) -> Proof {
     let case = Case::new(services, book);
     case.prove(accepted)
+}
+
+/// The ordinary steps that lead back to the start's paths from inside a step of the book, or from behind it; `None` when there is no way
+/// that is proven.
+#[must_use]
+pub fn way_back(services: &Services, book: &Book, step: usize, inside: bool) -> Option<Vec<Move>> {
+    let case = Case::new(services, book);
+    let known = case.known();
+    let walk = walk::walk(&case.space, &case.plan, &case.start, &known);
+    let stage = case.plan.stages.iter().position(|stage| stage.steps.contains(&step))?;
+    let acts = back::way(&case.space, &case.plan, &walk, stage, inside, &known)?;
+    acts.iter().map(|act| case.spoken(act)).collect()
 }
 
 /// What the steps are relied on for beyond what states can show.

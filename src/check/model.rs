@@ -299,12 +299,10 @@ impl Names {
     /// The name's number, and whether it is new.
     pub(super) fn number(&mut self, name: &str) -> (usize, bool) {
         let next = self.0.len();
-        match self.0.get(name) {
-            Some(number) => (*number, false),
-            None => {
-                self.0.insert(name.to_owned(), next);
-                (next, true)
-            }
+        if let Some(number) = self.0.get(name) {
+            return (*number, false);
         }
+        self.0.insert(name.to_owned(), next);
+        (next, true)
     }
 }

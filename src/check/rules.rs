@@ -36,7 +36,8 @@ impl Space {
                 continue;
             }
             let ways = info.paths.iter().filter(|(of, _)| of == link).flat_map(|(_, ways)| ways);
-            if !self.covers(state, ways.map(|(_, when)| *when)) && !found(Finding::new(Rule::Path, Subject::Link(*link)).release(release)) {
+            if !self.covers(state, &ways.map(|(_, when)| *when)) && !found(Finding::new(Rule::Path, Subject::Link(*link)).release(release))
+            {
                 return false;
             }
         }

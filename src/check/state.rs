@@ -193,7 +193,7 @@ impl Space {
     }
 
     /// Whether in every combination of variants at least one of the conditions holds.
-    pub(super) fn covers(&self, state: &State, conditions: impl Iterator<Item = When> + Clone) -> bool {
+    pub(super) fn covers(&self, state: &State, conditions: &(impl Iterator<Item = When> + Clone)) -> bool {
         if conditions.clone().any(|when| when.is_none()) {
             return true;
         }
@@ -235,7 +235,7 @@ impl Space {
             && self.live_of(state, *owner).all(|release| {
                 let productions = self.model.releases[release].produces.iter();
                 let of_event = productions.filter(|production| self.model.streams[production.stream].event == event);
-                self.covers(state, of_event.map(|production| production.when))
+                self.covers(state, &of_event.map(|production| production.when))
             })
     }
 
@@ -261,7 +261,7 @@ impl Space {
     /// Whether rows that are written surely have a value in the column.
     pub(super) fn gives(&self, state: &State, writing: &Writing, column: ColumnId) -> bool {
         let listed = writing.columns.iter().filter(move |(listed, _, _)| *listed == column);
-        self.covers(state, listed.map(|(_, _, when)| *when))
+        self.covers(state, &listed.map(|(_, _, when)| *when))
     }
 
     /// Adds what live releases may do at any time, and drops what is proven no longer.

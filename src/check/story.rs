@@ -93,22 +93,7 @@ impl Teller<'_> {
                     None => format!("{who} publishes {stream}, which requires {column}, and that is empty in some rows"),
                 }
             }
-            (Rule::Columns, Subject::Column(column)) => match release {
-                Some(_) => format!("{who} uses {}, which is not there", model.columns[*column].name),
-                None => format!("the step needs {}, which is not there", model.columns[*column].name),
-            },
-            (Rule::Columns, Subject::Filled(column)) => match release {
-                Some(_) => format!("{who} breaks on an empty {}, and some rows have none", model.columns[*column].name),
-                None => format!("{} is empty in some rows, so it cannot be required", model.columns[*column].name),
-            },
-            (Rule::Columns, Subject::Given(column)) => {
-                format!("{who} inserts rows without {}, which must not be null", model.columns[*column].name)
-            }
-            (Rule::Columns, Subject::Meaning(column)) => {
-                let meaning = facts.iter().find_map(|fact| if let Fact::Means(meaning) = fact { Some(*meaning) } else { None });
-                let meaning = meaning.map_or("something else", |meaning| model.meanings[meaning].1.as_str());
-                format!("{who} reads {}, where rows may mean `{meaning}`, and takes it for something else", model.columns[*column].name)
-            }
+            (Rule::Columns, _) => self.what_of_columns(),
             (Rule::Used, Subject::Topic(topic)) => {
                 let name = &model.topics[*topic].name;
                 match (release, facts.contains(&Fact::Gone(*topic))) {
@@ -163,6 +148,32 @@ impl Teller<'_> {
             }
             (Rule::Declared, _) => "it brings a release that is not declared, so nothing can be said of it".to_owned(),
             (rule, _) => format!("rule {rule} does not hold"),
+        }
+    }
+
+    /// What goes wrong with a column.
+    fn what_of_columns(&self) -> String {
+        let Finding { subject, release, facts, .. } = &self.seen.finding;
+        let who = self.release(*release);
+        let model = self.model;
+        match subject {
+            Subject::Column(column) => match release {
+                Some(_) => format!("{who} uses {}, which is not there", model.columns[*column].name),
+                None => format!("the step needs {}, which is not there", model.columns[*column].name),
+            },
+            Subject::Filled(column) => match release {
+                Some(_) => format!("{who} breaks on an empty {}, and some rows have none", model.columns[*column].name),
+                None => format!("{} is empty in some rows, so it cannot be required", model.columns[*column].name),
+            },
+            Subject::Given(column) => {
+                format!("{who} inserts rows without {}, which must not be null", model.columns[*column].name)
+            }
+            Subject::Meaning(column) => {
+                let meaning = facts.iter().find_map(|fact| if let Fact::Means(meaning) = fact { Some(*meaning) } else { None });
+                let meaning = meaning.map_or("something else", |meaning| model.meanings[meaning].1.as_str());
+                format!("{who} reads {}, where rows may mean `{meaning}`, and takes it for something else", model.columns[*column].name)
+            }
+            _ => "a column is not as it must be".to_owned(),
         }
     }
 
@@ -237,17 +248,14 @@ impl Teller<'_> {
                 let since = since(self, came);
                 format!("Rows of {} may mean `{name}` {since}", model.columns[*column].name)
             }
-            Fact::Absent(column) => match came {
-                Some(step) => format!("{} went by step {}", model.columns[column].name, self.step(step)),
-                None => {
-                    let added = self
-                        .later(|one| matches!(one, crate::step::Move::AddColumn { column: name } if *name == model.columns[column].name));
-                    match added {
-                        Some(step) => format!("It comes only with step {}", self.step(step)),
-                        None => return None,
-                    }
+            Fact::Absent(column) => {
+                let name = &model.columns[column].name;
+                if let Some(step) = came {
+                    return Some(format!("{name} went by step {}", self.step(step)));
                 }
-            },
+                let added = self.later(|one| matches!(one, crate::step::Move::AddColumn { column } if column == name))?;
+                format!("It comes only with step {}", self.step(added))
+            }
             Fact::Required(column) => match came {
                 Some(step) => format!("{} is required since step {}", model.columns[column].name, self.step(step)),
                 None => format!("{} is required from the start", model.columns[column].name),

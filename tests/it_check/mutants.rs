@@ -3,7 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use cutover::check::{Book, prove};
+use cutover::check::{Book, Violation, prove, way_back};
 use cutover::services::{Services, Written};
 use cutover::step::{DrainGoal, Move};
 use serde_json::Value;
@@ -34,7 +34,7 @@ impl Table {
         let proof = prove(services, &open, &[]);
         let accepted = proof.proven && proof.start_violations.is_empty();
         let lost = (0..seeds()).map(|seed| simulator::run(services, ideal, book, seed)).find(|lost| !lost.is_empty());
-        let why = || proof.violations.iter().chain(&proof.start_violations).map(|one| one.name()).collect::<Vec<_>>().join(" ");
+        let why = || proof.violations.iter().chain(&proof.start_violations).map(Violation::name).collect::<Vec<_>>().join(" ");
         match (accepted, lost) {
             (true, None) => self.accepted_clean += 1,
             (true, Some(lost)) => self.accepted_loses.push(format!("{name}: {lost:?}")),
@@ -106,6 +106,37 @@ fn no_mutant_of_declarations_is_accepted_and_loses() {
     table.report("mutants of declarations");
     assert!(table.accepted_loses.is_empty());
     assert!(table.refused_loses > 50, "the mutants are too kind");
+}
+
+#[test]
+fn every_way_back_that_is_proven_loses_nothing() {
+    let (mut ways, mut runs) = (0, 0);
+    for migration in books::all() {
+        let services = migration.services();
+        let book = &migration.provable;
+        let line = migration.line.as_ref().and_then(|line| book.steps.iter().position(|step| step.id == *line)).unwrap_or(book.steps.len());
+        for (step, inside) in (0..book.steps.len()).flat_map(|step| [(step, true), (step, false)]) {
+            let Some(back) = way_back(&services, book, step, inside) else {
+                assert!(step >= line, "{}: no way back from {}", migration.name, book.steps[step].id);
+                continue;
+            };
+            assert!(step < line, "{}: a way back from {}, behind the line", migration.name, book.steps[step].id);
+            let mut moves: Vec<Move> = book.steps[..=step].iter().flat_map(|step| step.moves.clone()).collect();
+            let half = inside.then(|| moves.len() - 1);
+            if step + 1 == book.steps.len() {
+                println!("{} back from its end: {}", migration.name, back.iter().map(ToString::to_string).collect::<Vec<_>>().join("; "));
+            }
+            moves.extend(back);
+            ways += 1;
+            for seed in 0..seeds() / 2 {
+                runs += 1;
+                let lost = simulator::run_moves(&services, &services, book, &moves, half, seed);
+                let words: Vec<_> = moves.iter().map(ToString::to_string).collect();
+                assert!(lost.is_empty(), "{} back from {}, seed {seed}: {lost:?}\n{words:#?}", migration.name, book.steps[step].id);
+            }
+        }
+    }
+    println!("{ways} ways back, {runs} runs, nothing lost");
 }
 
 fn words(book: &Book) -> String {

@@ -20,17 +20,29 @@ const PATIENCE: usize = 3_000;
 
 /// Runs a book with a seed; what was lost, and why.
 pub fn run(services: &Services, ideal: &Services, book: &Book, seed: u64) -> BTreeMap<String, usize> {
+    let moves: Vec<Move> = book.steps.iter().flat_map(|step| step.moves.clone()).collect();
+    run_moves(services, ideal, book, &moves, None, seed)
+}
+
+/// Runs moves over the world in which a book begins; the one at `half` is broken off when it is half done.
+pub fn run_moves(
+    services: &Services,
+    ideal: &Services,
+    book: &Book,
+    moves: &[Move],
+    half: Option<usize>,
+    seed: u64,
+) -> BTreeMap<String, usize> {
     let town = Town::new(services, ideal, book);
     let mut world = World::new(&town, &book.start.flags, seed);
     begin(&mut world, book);
-    let mut play = Play { world, services, seed, snapshots: BTreeMap::new() };
-    for step in &book.steps {
+    let mut play = Play { world, half: false, seed, snapshots: BTreeMap::new() };
+    for (at, one) in moves.iter().enumerate() {
         play.traffic();
         play.unfair();
-        for one in &step.moves {
-            if !play.step(one) {
-                play.world.lose(format!("{one} never ends"));
-            }
+        play.half = half == Some(at);
+        if !play.step(one) {
+            play.world.lose(format!("{one} never ends"));
         }
         if !play.world.lost.is_empty() {
             break;
@@ -68,8 +80,7 @@ fn begin(world: &mut World<'_>, book: &Book) {
         match one {
             Move::AddColumn { column } => set(world, column, Shape::Absent),
             Move::RelaxColumn { column } => set(world, column, Shape::Required),
-            Move::DropColumn { column } => set(world, column, Shape::Nullable),
-            Move::RequireColumn { column } => set(world, column, Shape::Nullable),
+            Move::DropColumn { column } | Move::RequireColumn { column } => set(world, column, Shape::Nullable),
             _ => {}
         }
     }
@@ -99,7 +110,8 @@ fn split(column: &str) -> (String, String) {
 
 struct Play<'a> {
     world: World<'a>,
-    services: &'a Services,
+    /// Whether the step is broken off in the middle.
+    half: bool,
     seed: u64,
     /// Topic to where it ended when the last snapshot was acknowledged.
     snapshots: BTreeMap<String, u64>,
@@ -107,7 +119,7 @@ struct Play<'a> {
 
 impl Play<'_> {
     fn traffic(&mut self) {
-        if self.seed % 4 == 0 && self.world.random.once_in(2) {
+        if self.seed.is_multiple_of(4) && self.world.random.once_in(2) {
             self.world.rest();
         }
         for _ in 0..20 + self.world.random.below(40) {
@@ -173,7 +185,7 @@ impl Play<'_> {
             Move::Release { service, release } => {
                 let flags = self.world.instances.get(service).and_then(|instances| instances.first()).map(|one| one.view.clone());
                 let count = self.world.instances.get(service).map_or(0, Vec::len).max(3);
-                for at in 0..count {
+                for at in 0..if self.half { count / 2 } else { count } {
                     self.some_ticks();
                     let fresh = Instance { release: release.clone(), view: flags.clone().unwrap_or_default() };
                     let instances = self.world.instances.entry(service.clone()).or_default();
@@ -193,7 +205,8 @@ impl Play<'_> {
                 for (service, instances) in &self.world.instances {
                     left.extend((0..instances.len()).map(|at| (service.clone(), at)));
                 }
-                while !left.is_empty() {
+                let whole = left.len();
+                while left.len() > if self.half { whole / 2 } else { 0 } {
                     let (service, at) = left.swap_remove(self.world.random.below(left.len()));
                     self.some_ticks();
                     if let Some(instance) = self.world.instances.get_mut(&service).and_then(|instances| instances.get_mut(at)) {
@@ -405,7 +418,6 @@ impl Play<'_> {
                 }
             }
         }
-        let _ = self.services;
         true
     }
 }

@@ -8,6 +8,9 @@ use cutover::step::Move;
 
 pub type View = BTreeMap<String, String>;
 
+/// Columns that a handler writes, with table and meaning, and the link that it calls.
+pub type Handling = (Vec<(String, String, String)>, Option<String>);
+
 #[derive(Clone, Debug, Default)]
 pub struct Release {
     pub serves: BTreeSet<String>,
@@ -15,7 +18,7 @@ pub struct Release {
     pub sends: BTreeMap<String, Vec<(Way, Option<Condition>)>>,
     pub produces: Vec<(String, Option<Condition>)>,
     /// Label to (columns with meanings, link that is called).
-    pub handles: BTreeMap<String, (Vec<(String, String, String)>, Option<String>)>,
+    pub handles: BTreeMap<String, Handling>,
     /// (table, column, meaning, when)
     pub reads: Vec<(String, String, String, Option<Condition>)>,
     pub needs: Vec<(String, String)>,
