@@ -183,7 +183,11 @@ impl Space {
             }
             Act::DeleteTopic(topic) => {
                 self.take(state, Fact::Topic(*topic));
-                self.put(state, Fact::Gone(*topic));
+                // Why: who consumes a topic that held nothing is where it was before the topic came.
+                let info = &self.model.topics[*topic];
+                if info.old || info.streams.iter().any(|stream| self.has(state, Fact::Ever(*stream))) {
+                    self.put(state, Fact::Gone(*topic));
+                }
             }
             Act::DeleteSchema(stream) => {
                 self.take(state, Fact::Schema(*stream));

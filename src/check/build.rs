@@ -49,7 +49,7 @@ impl Build<'_> {
     fn topics(&mut self, book: &Book) {
         for event in self.services.events.values() {
             if self.model.topic(&event.topic).is_none() {
-                self.model.topics.push(TopicInfo { name: event.topic.clone(), compacted: false, streams: Vec::new() });
+                self.model.topics.push(TopicInfo { name: event.topic.clone(), compacted: false, old: false, streams: Vec::new() });
             }
         }
         for step in &book.steps {
@@ -57,7 +57,7 @@ impl Build<'_> {
                 if let Move::CreateTopic { topic, .. } = one
                     && self.model.topic(topic).is_none()
                 {
-                    self.model.topics.push(TopicInfo { name: topic.clone(), compacted: false, streams: Vec::new() });
+                    self.model.topics.push(TopicInfo { name: topic.clone(), compacted: false, old: false, streams: Vec::new() });
                 }
             }
         }

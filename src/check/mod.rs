@@ -31,7 +31,7 @@ pub use rewrite::{diff, rewrite};
 
 use self::act::{Act, NoAct};
 use self::finding::{Finding, Key, Known, Rule, Subject};
-use self::state::Space;
+use self::state::{Fact, Space};
 use self::walk::{Moment, Plan, Seen, Trail};
 use crate::services::Services;
 use crate::step::Move;
@@ -132,7 +132,7 @@ impl<'a> Case<'a> {
     fn new(services: &Services, book: &'a Book) -> Self {
         let model = build::build(services, book);
         let mut assumed = model.assumed.clone();
-        let space = Space::new(model);
+        let mut space = Space::new(model);
         let plan = Plan::of(&space.model, book);
         for (step, why) in &plan.without {
             if let NoAct::Unchecked(what) = why {
@@ -142,6 +142,9 @@ impl<'a> Case<'a> {
         assumed.extend(relied_on(&plan).into_iter().map(str::to_owned));
         let (start, more) = start::start(&space, services, book, &plan);
         assumed.extend(more);
+        for topic in 0..space.model.topics.len() {
+            space.model.topics[topic].old = space.has(&start, Fact::Topic(topic));
+        }
         let already = walk::already(&space, &start);
         Self { book, space, plan, start, already, assumed }
     }

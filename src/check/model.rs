@@ -144,6 +144,8 @@ pub(super) struct EventInfo {
 pub(super) struct TopicInfo {
     pub(super) name: String,
     pub(super) compacted: bool,
+    /// Whether it is there before the first step, with whatever it has held.
+    pub(super) old: bool,
     pub(super) streams: Vec<StreamId>,
 }
 
