@@ -192,9 +192,28 @@ impl Teller<'_> {
                 told.push(format!("Step {step} {}", stays(*why)));
             }
         }
+        told.extend(self.in_vain());
         told.dedup();
         told.truncate(4);
         told
+    }
+
+    /// The last step that was meant to keep a version from arriving, and why it did not; or that there is none.
+    fn in_vain(&mut self) -> Option<String> {
+        let (Subject::Stream(_, stream) | Subject::Schema(stream)) = self.seen.finding.subject else { return None };
+        let pending = self.seen.finding.facts.iter().any(|fact| matches!(fact, Fact::Latent(_) | Fact::Unread(_) | Fact::Lies(_)));
+        if !pending {
+            return None;
+        }
+        let model = self.model;
+        let info = &model.streams[stream];
+        let facts = info.unread.iter().map(|(_, unread)| Fact::Unread(*unread)).chain([Fact::Lies(stream)]);
+        let kept: Vec<_> = facts.flat_map(|fact| self.trail.kept(fact, self.seen.step).collect::<Vec<_>>()).collect();
+        let last = kept.into_iter().max_by_key(|(step, _)| *step);
+        Some(match last {
+            Some((step, why)) => format!("Step {} {}", self.step(step), stays(why)),
+            None => format!("No step before has retired the producers of {} and drained it", info.label),
+        })
     }
 
     /// By which step a fact came or went.

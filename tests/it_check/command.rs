@@ -84,3 +84,11 @@ fn without_declarations_little_is_checked_and_that_is_said() {
     let first = document["assumed"][0].as_str().expect("a text");
     assert!(first.starts_with("no services are declared"), "{first}");
 }
+
+#[test]
+fn a_start_that_is_not_declared_is_told_at_its_place() {
+    let output = check("elsewhere", &[]);
+    let text = String::from_utf8(output.stderr).expect("text");
+    assert_eq!(output.status.code(), Some(65), "{text}");
+    assert!(text.contains("elsewhere.yaml:3:31: error[C0119]: there is no release `1.2` of exercises"), "{text}");
+}
