@@ -131,7 +131,7 @@ pub fn diff(before: &str, after: &str) -> Vec<String> {
             i += 1;
         }
     }
-    let near = |at: usize| lines.iter().skip(at.saturating_sub(2)).take(5).any(|line| !line.starts_with(' '));
+    let near = |at: usize| lines.iter().take(at + 3).skip(at.saturating_sub(2)).any(|line| !line.starts_with(' '));
     lines.iter().enumerate().filter(|(at, _)| near(*at)).map(|(_, line)| line.clone()).collect()
 }
 
