@@ -44,6 +44,7 @@ look_for_needs() { # look_for_needs demo|tests
   has_java || need JAVA openjdk@17
   if lacks mvn; then need maven maven; fi
   has_postgres || need postgresql postgresql@17
+  if lacks prometheus; then need prometheus prometheus; fi
   if lacks cc || lacks c++; then need "gcc g++ libc6-dev" ""; fi
   if lacks make; then need make ""; fi
   has_perl || need perl perl

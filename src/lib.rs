@@ -9,7 +9,10 @@ pub mod step;
 
 pub mod flags;
 
+pub mod guards;
 pub mod services;
+
+pub mod drain;
 
 pub mod steps;
 
@@ -30,6 +33,8 @@ pub mod report;
 pub mod ui;
 
 pub mod stack;
+
+pub mod samples;
 
 pub mod sim;
 

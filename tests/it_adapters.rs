@@ -36,6 +36,21 @@ promises!(
         ranges_are_read_exactly,
         a_group_reads_on_from_what_it_committed,
         a_group_that_waits_in_vain_keeps_what_it_got,
+        groups_on_a_topic_are_found_by_their_commits,
+        a_topic_without_transactions_is_stable_to_its_end,
+    ]
+);
+
+promises!(
+    database,
+    cutover::sim::SimDatabase::new("main"),
+    crate::adapters::database::database(),
+    [
+        a_table_is_shown_with_its_columns_and_key,
+        rows_come_in_the_order_of_the_key_and_go_on_behind_it,
+        rows_are_found_by_their_keys_as_they_are_now,
+        a_key_may_have_several_columns,
+        what_is_not_there_or_has_no_key_is_invalid,
     ]
 );
 
@@ -56,24 +71,86 @@ promises!(
     ]
 );
 
-mod flags {
-    use cutover::sim::SimFlags;
+promises!(
+    metrics,
+    cutover::sim::SimMetrics::new("main", std::sync::Arc::default()),
+    crate::adapters::metrics::prometheus(),
+    [it_answers, a_number_is_a_series_without_labels, what_nobody_ever_counted_is_empty, what_is_no_expression_is_invalid,]
+);
 
-    use crate::conformance::flags;
+promises!(
+    flags,
+    cutover::sim::SimFlags::new("main"),
+    crate::adapters::BuiltIn::new().await.flags,
+    [
+        a_change_makes_a_revision_and_is_seen,
+        the_same_key_changes_once,
+        a_change_on_something_else_than_was_seen_is_a_conflict,
+        targeting_that_cannot_be_evaluated_is_invalid,
+        an_acknowledgement_is_written_down_once,
+    ]
+);
+
+/// Promises about reports, which arrive by another door than the port.
+macro_rules! reports {
+    ([$($promise:ident),* $(,)?]) => {
+        mod reports {
+            mod memory {
+                $(#[tokio::test] async fn $promise() {
+                    let flags = cutover::sim::SimFlags::new("main");
+                    crate::conformance::flags::$promise(&flags, async |heartbeat| flags.report(heartbeat)).await;
+                })*
+            }
+            mod real {
+                $(#[tokio::test] async fn $promise() {
+                    let built_in = crate::adapters::BuiltIn::new().await;
+                    crate::conformance::flags::$promise(built_in.flags.as_ref(), async |heartbeat| built_in.report(heartbeat).await).await;
+                })*
+            }
+        }
+    };
+}
+
+reports!([the_last_report_of_an_instance_counts, a_report_that_is_late_takes_nothing_back]);
+/// On real processes these promises are kept in `it_supervisor`.
+mod workloads {
+    use cutover::sim::SimWorkloads;
+
+    use crate::conformance::workloads;
 
     #[tokio::test]
-    async fn a_change_makes_a_revision_and_is_seen() {
-        flags::a_change_makes_a_revision_and_is_seen(&SimFlags::new("main")).await;
+    async fn what_is_asked_for_comes_to_run() {
+        workloads::what_is_asked_for_comes_to_run(&SimWorkloads::new("main"), "hiring").await;
     }
 
     #[tokio::test]
     async fn the_same_key_changes_once() {
-        flags::the_same_key_changes_once(&SimFlags::new("main")).await;
+        workloads::the_same_key_changes_once(&SimWorkloads::new("main"), "hiring").await;
     }
 
     #[tokio::test]
     async fn a_change_on_something_else_than_was_seen_is_a_conflict() {
-        flags::a_change_on_something_else_than_was_seen_is_a_conflict(&SimFlags::new("main")).await;
+        workloads::a_change_on_something_else_than_was_seen_is_a_conflict(&SimWorkloads::new("main"), "hiring").await;
+    }
+}
+
+mod http {
+    use std::sync::Arc;
+
+    use cutover::ports::workloads::{Desired, DesiredChange, Workloads};
+    use cutover::sim::{SimHttp, SimWorkloads};
+
+    use crate::conformance::http;
+
+    #[tokio::test]
+    async fn a_service_answers_while_it_runs() {
+        let workloads = Arc::new(SimWorkloads::new("main"));
+        let service = SimHttp::new("hiring", Arc::clone(&workloads));
+        http::no_answer_is_unreachable(&service).await;
+        let after = Desired { release: "1.4".to_owned(), instances: 1 };
+        let change = DesiredChange { key: "k".to_owned(), service: "hiring".to_owned(), before: None, after };
+        workloads.change(&change).await.unwrap();
+        http::every_answer_is_fine(&service, "1.4").await;
     }
 }
 

@@ -16,7 +16,8 @@ use cutover::playbook::environment::{Config, Environment};
 use cutover::playbook::{self, Bundle, Carried, Source};
 use cutover::ports::PortError;
 use cutover::ports::flags::{FlagChange, FlagState, Flags};
-use cutover::sim::SimFlags;
+use cutover::ports::metrics::Metrics;
+use cutover::sim::{SimFlags, SimMetrics};
 use cutover::stack::DataDir;
 use cutover::stack::process::Identity;
 use cutover::step::World;
@@ -35,6 +36,7 @@ const SHORT_LEASE: Duration = Duration::from_secs(1);
 struct Gate {
     flags: SimFlags,
     permits: Semaphore,
+    metrics: Arc<SimMetrics>,
 }
 
 #[async_trait]
@@ -59,7 +61,8 @@ struct Gated(Arc<Gate>);
 
 impl Worlds for Gated {
     fn world(&self, environment: &Environment) -> World {
-        World::builder(&environment.name).flags("main", Ok(Arc::clone(&self.0) as Arc<dyn Flags>)).build()
+        let (flags, metrics) = (Arc::clone(&self.0) as Arc<dyn Flags>, Arc::clone(&self.0.metrics) as Arc<dyn Metrics>);
+        World::builder(&environment.name).flags("main", Ok(flags)).metrics("main", Ok(metrics)).build()
     }
 }
 
@@ -110,7 +113,8 @@ impl Bench {
         // Why: a test that fails should show what its controllers said.
         let _ = tracing_subscriber::fmt().with_max_level(tracing::Level::WARN).with_test_writer().try_init();
         let store = ground::store(&url, Duration::from_secs(5)).await;
-        let gate = Arc::new(Gate { flags: SimFlags::new("main"), permits: Semaphore::new(0) });
+        let metrics = Arc::new(SimMetrics::new("main", Arc::default()));
+        let gate = Arc::new(Gate { flags: SimFlags::new("main"), permits: Semaphore::new(0), metrics });
         let worlds: Arc<dyn Worlds> = Arc::new(Gated(Arc::clone(&gate)));
         Self { url, store, gate, worlds, lease }
     }
@@ -233,6 +237,72 @@ fn found(journal: &[JournalEntry]) -> usize {
 
 const WAITS: &str = "playbook: waits\nsteps:\n  - id: wait\n    wait: {for: 1h}\n  - id: after\n    note: {text: after}\n";
 const FLAG: &str = "playbook: flag\nsteps:\n  - id: flag\n    set_flag: {flag: f, to: on}\n";
+
+/// A flag whose change is guarded.
+fn guarded(then: &str) -> String {
+    format!("{FLAG}    guards:\n      - metric: {{query: errors, above: 1, then: {then}, interval: 500ms}}\n")
+}
+
+#[tokio::test]
+async fn a_guard_is_looked_at_while_an_act_hangs_and_takes_the_step_back() {
+    let bench = Bench::new().await;
+    bench.gate.metrics.set("errors", 0.0);
+    let node = bench.node("one").await;
+    let run = bench.start(&guarded("revert_step")).await;
+    bench.until("select count(*) from entry where kind = 'act_begun'", 1).await;
+    // The act waits for its permit, and rounds of samples come in meanwhile.
+    let rounds = async {
+        while bench.count("select count(*) from entry where kind = 'watched'").await < 3 {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    };
+    tokio::time::timeout(LONG, rounds).await.expect("nobody looks at the guard");
+    bench.gate.metrics.set("errors", 9.0);
+    bench.until("select count(*) from entry where kind = 'revert_begun'", 1).await;
+    bench.gate.permits.add_permits(100);
+    bench.reach(run, "failed").await;
+    let journal = bench.journal(run).await;
+    let kinds: Vec<_> = journal.iter().map(|entry| entry.entry.write().unwrap().0).filter(|kind| kind != "watched").collect();
+    let expected = ["run_begun", "step_begun", "act_begun", "step_failed", "revert_ordered", "revert_begun"];
+    assert_eq!(kinds[..expected.len()], expected, "{kinds:?}");
+    let told =
+        journal.iter().find_map(|entry| if let Entry::StepFailed { error, .. } = &entry.entry { Some(error.to_string()) } else { None });
+    let told = told.unwrap();
+    assert!(told.starts_with("metric errors is 9 at ") && told.ends_with(" UTC and must not be above 1"), "{told}");
+    let flag = bench.gate.flags.flag("f").await.unwrap().unwrap();
+    assert!(!flag.enabled);
+    assert_eq!(bench.gate.flags.revision().await.unwrap(), 1, "the act that was given up happened all the same");
+    node.hand_over().await;
+}
+
+#[tokio::test]
+async fn a_hold_outlives_its_controller_and_ends_when_the_guard_is_good_again() {
+    let bench = Bench { lease: SHORT_LEASE, ..Bench::new().await };
+    bench.gate.metrics.set("errors", 9.0);
+    bench.gate.permits.add_permits(1);
+    let first = bench.node("first").await;
+    let run = bench.start(&guarded("hold")).await;
+    bench.reach(run, "held").await;
+    let answer = bench.say(run, "bob", Command::Retry).await;
+    assert!(!answer.taken && answer.text.contains("resume"), "{}", answer.text);
+    first.kill();
+    let samples = bench.count("select count(*) from entry where kind = 'watched'").await;
+    let second = bench.node("second").await;
+    let looked = async {
+        while bench.count("select count(*) from entry where kind = 'watched'").await < samples + 2 {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    };
+    tokio::time::timeout(LONG, looked).await.expect("nobody looks at the guard any more");
+    bench.reach(run, "held").await;
+    assert_eq!(bench.count("select count(*) from entry where kind in ('act_begun', 'act_done')").await, 0);
+    bench.gate.metrics.set("errors", 0.0);
+    bench.reach(run, "done").await;
+    let kinds: Vec<_> =
+        bench.journal(run).await.iter().map(|entry| entry.entry.write().unwrap().0).filter(|kind| kind != "watched").collect();
+    assert_eq!(kinds, ["run_begun", "step_begun", "held", "released", "act_begun", "act_done", "step_done", "run_ended"]);
+    second.hand_over().await;
+}
 
 #[tokio::test]
 async fn a_run_of_notes_ends_done() {

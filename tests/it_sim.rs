@@ -1,12 +1,14 @@
 //! Every kind of step, played in a world in memory with every accident that can be thought of: controllers that die at every point,
 //! lost replies, late answers, two controllers, impatient people. `CUTOVER_SIM_SEEDS` asks for more seeds, `CUTOVER_SIM_SEED` for one.
 
+mod guarded;
+
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use cutover::playbook::{self, Carried, Catalogue, Playbook, Source};
 use cutover::ports::kafka::NewRecord;
-use cutover::sim::{Accidents, Options, Outcome, Seed, check, play};
+use cutover::sim::{Accidents, Options, Outcome, Seed, SimWorld, check, play};
 use cutover::step::{
     ActContext, Change, Claim, Evidence, Kind, Nature, OnUnknown, Plan, Receipt, Revert, Risk, Standing, Step, StepError, StepKind,
     Verdict, View, World,
@@ -14,14 +16,20 @@ use cutover::step::{
 use cutover::steps::{self, DecodeError};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
+use serde_json::{Value, json};
 
 /// The file that examples name.
 const SCHEMA: &str = r#"{"type": "object", "properties": {"event_name": {"type": "string"}, "payload": {"type": "object"}}}"#;
 
 fn read(name: &str, text: &str, catalogue: &Catalogue) -> Playbook {
     let greeting = include_str!("../playbooks/schemas/greeting.v0.json");
-    let files = [("schemas/exercise_changed.v0.json", SCHEMA), ("schemas/greeting.v0.json", greeting)];
+    let (state, services) = (include_str!("../playbooks/schemas/exercise_state.v0.json"), include_str!("../playbooks/services.yaml"));
+    let files = [
+        ("schemas/exercise_changed.v0.json", SCHEMA),
+        ("schemas/greeting.v0.json", greeting),
+        ("schemas/exercise_state.v0.json", state),
+        ("services.yaml", services),
+    ];
     let files = Carried(files.map(|(path, text)| (path.to_owned(), Arc::from(text))).into());
     match playbook::read_with(&Source::new(name, text), &BTreeMap::new(), &files, catalogue) {
         Ok((playbook, _)) => playbook,
@@ -76,8 +84,21 @@ fn seeds(usual: u64) -> Vec<Seed> {
     }
 }
 
+/// A service's table with a few rows, for steps that publish them.
+fn ground(world: &SimWorld) {
+    world.database.create("exercise", &[("id", "bigint", false), ("title", "text", false), ("version", "integer", false)], &["id"]);
+    for id in 1..=5 {
+        let row = json!({ "id": id, "title": format!("Exercise {id}"), "version": id });
+        world.database.put("exercise", row.as_object().unwrap().clone());
+    }
+}
+
+fn options(accidents: Accidents) -> Options {
+    Options { accidents, start: Some(ground) }
+}
+
 fn must_hold(playbook: &Playbook, seed: Seed, accidents: Accidents) -> Outcome {
-    match check(playbook, seed, &Options { accidents, ..Options::default() }) {
+    match check(playbook, seed, &options(accidents)) {
         Ok(outcome) => outcome,
         Err(failure) => panic!("{}: {failure}", playbook.name),
     }
@@ -93,7 +114,7 @@ fn every_playbook_goes_forward_and_back_undisturbed() {
 #[test]
 fn a_controller_may_die_at_every_point() {
     for playbook in playbooks() {
-        let points = play(&playbook, Seed(0), &Options::default()).points;
+        let points = play(&playbook, Seed(0), &options(Accidents::default())).points;
         assert!(points > 3, "{} has only {points} points", playbook.name);
         for point in 0..points {
             must_hold(&playbook, Seed(0), Accidents { die_at: Some(point), ..Accidents::default() });
@@ -116,7 +137,7 @@ fn accidents_leave_no_trace() {
 #[test]
 fn the_way_back_may_be_ordered_at_any_point() {
     for playbook in playbooks() {
-        let points = play(&playbook, Seed(0), &Options::default()).points;
+        let points = play(&playbook, Seed(0), &options(Accidents::default())).points;
         for point in 0..points {
             must_hold(&playbook, Seed(0), Accidents { turn_at: Some(point), ..Accidents::default() });
             must_hold(&playbook, Seed(0), Accidents { turn_at: Some(point), die_at: Some(point + 1), ..Accidents::default() });

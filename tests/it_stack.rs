@@ -1,15 +1,22 @@
 //! The local stack and the private Postgres on their real parts: started, killed, started again, ended.
 
+mod service;
+
+use std::collections::BTreeMap;
 use std::io;
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
+use cutover::ports::workloads::{Desired, DesiredChange};
 use cutover::stack::local::{self, Ending, KafkaOptions, PartState, StackAddresses, StackStatus};
 use cutover::stack::process::Identity;
 use cutover::stack::progress::{Lines, Silent};
 use cutover::stack::reaper::Reaper;
+use cutover::stack::supervisor::{self, Order};
 use cutover::stack::{DataDir, StackError, keeper};
+use cutover::store::{Store, StoreOptions};
 use rdkafka::admin::{AdminClient, AdminOptions, NewTopic, ResourceSpecifier, TopicReplication};
 use rdkafka::client::DefaultClientContext;
 use rdkafka::config::ClientConfig;
@@ -125,17 +132,18 @@ async fn the_stack_comes_up_survives_a_kill_and_a_stop_and_leaves_nothing() {
 
     let (again, told) = ground.up().await;
     assert!(again == addresses, "addresses have changed");
-    assert_eq!(told.matches("already up").count(), 3, "{told}");
+    assert_eq!(told.matches("already up").count(), 4, "{told}");
     assert_eq!(told.matches("Started").count(), 0, "{told}");
 
     let before = ground.status().await;
-    assert_eq!([before.kafka.state, before.registry.state, before.postgres.state], [PartState::Up; 3]);
-    for part in [&before.kafka, &before.registry, &before.postgres] {
+    let parts = [&before.kafka, &before.registry, &before.postgres, &before.prometheus];
+    assert_eq!(parts.map(|part| part.state), [PartState::Up; 4]);
+    for part in parts {
         kill(part.pid.unwrap());
     }
     let (again, told) = ground.up().await;
     assert!(again == addresses, "addresses have changed");
-    assert_eq!(told.matches("Started").count(), 3, "{told}");
+    assert_eq!(told.matches("Started").count(), 4, "{told}");
     filled(&addresses).await;
 
     local::down(&ground.data, Ending::Clean, false, &mut Silent).await.unwrap();
@@ -148,12 +156,99 @@ async fn the_stack_comes_up_survives_a_kill_and_a_stop_and_leaves_nothing() {
     local::up_with(&ground.data, &options, &mut Silent).await.unwrap();
     assert_eq!(broker_setting(&addresses, "message.max.bytes").await.as_deref(), Some("123456"));
     let (_, told) = ground.up().await;
-    assert_eq!(told.matches("already up").count(), 3, "{told}");
+    assert_eq!(told.matches("already up").count(), 4, "{told}");
 
     local::down(&ground.data, Ending::Clean, true, &mut Silent).await.unwrap();
     gone(&addresses, &ground.status().await).await;
     assert!(!ground.data.stack().exists() && !ground.data.stack_file().exists());
     ground.reaper.finish().unwrap();
+}
+
+#[tokio::test]
+async fn services_run_on_the_stack_with_databases_of_their_own_and_are_scraped() {
+    let ground = Ground::new();
+    let (addresses, _) = ground.up().await;
+    databases(&ground.data).await;
+
+    let services = ground.data.path().join("workloads.yaml");
+    std::fs::write(&services, service::file(&["hiring"])).unwrap();
+    let workloads = "local/main".to_owned();
+    let order = Order { environment: "local".to_owned(), workloads: workloads.clone(), services, database: None };
+    let supervisor = supervisor::ensure_with(&ground.data, Path::new(PROGRAM), &order).await.unwrap();
+    let url = keeper::find(&ground.data).await.unwrap().expect("its supervisor has started it");
+    let options = StoreOptions { url: url.expose().to_owned(), lease: LONG, connections: 1 };
+    let store = Store::connect(&options).unwrap();
+    let after = Desired { release: "1.4".to_owned(), instances: 1 };
+    let change = DesiredChange { key: "k".to_owned(), service: "hiring".to_owned(), before: None, after };
+    store.write_desired(&workloads, &change).await.unwrap();
+    let scraped =
+        format!("{}/api/v1/query?query=up_for_tests{{service='hiring',release='1.4'}}", addresses.prometheus.clone().unwrap().url);
+    let end = std::time::Instant::now() + LONG;
+    let found = loop {
+        let answer: serde_json::Value = http().get(&scraped).send().await.unwrap().json().await.unwrap();
+        if let Some(first) = answer["data"]["result"].get(0) {
+            break first.clone();
+        }
+        assert!(std::time::Instant::now() < end, "nobody scrapes: {answer}");
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    };
+    let instances = store.instances(&workloads, None).await.unwrap();
+    assert_eq!(found["metric"]["instance"], instances[0].instance.as_str());
+    store.close().await;
+    let told = variables(&ground.data, &instances[0].instance);
+    let database = local::database(&ground.data, "hiring").unwrap().unwrap();
+    for (name, value) in [
+        ("DATABASE_URL", database.url().expose().to_owned()),
+        ("KAFKA_BOOTSTRAP", addresses.kafka.bootstrap.clone()),
+        ("REGISTRY_URL", addresses.registry.url.clone()),
+        ("HIRING_URL", supervisor::urls(&ground.data).unwrap()["hiring"].clone()),
+        ("CUTOVER_INSTANCE", instances[0].instance.clone()),
+        ("CUTOVER_SERVER_FILE", ground.data.server_file().display().to_string()),
+    ] {
+        assert_eq!(told.get(name), Some(&value), "{name}");
+    }
+    assert!(told.contains_key("EXERCISES_URL") && told.contains_key("BONUSES_URL"), "a port is known before anything runs there");
+
+    local::down(&ground.data, Ending::Clean, false, &mut Silent).await.unwrap();
+    assert!(!supervisor.is_alive());
+    assert!(refuses(port_of(&told["HIRING_URL"])).await);
+    ground.reaper.finish().unwrap();
+}
+
+/// What an instance was told, from its own process.
+fn variables(data: &DataDir, instance: &str) -> BTreeMap<String, String> {
+    let record: serde_json::Value = serde_json::from_slice(&std::fs::read(data.path().join("supervisor/record.json")).unwrap()).unwrap();
+    let started = record["instances"].as_array().unwrap().iter().find(|started| started["instance"] == instance).unwrap();
+    let environment = std::fs::read(format!("/proc/{}/environ", started["process"]["pid"])).unwrap();
+    let pairs = String::from_utf8(environment).unwrap();
+    pairs.split('\0').filter_map(|pair| pair.split_once('=')).map(|(name, value)| (name.to_owned(), value.to_owned())).collect()
+}
+
+/// Each service owns its database and nothing else; cutover reads them all and writes none.
+async fn databases(data: &DataDir) {
+    let service = |name: &str| local::database(data, name).unwrap().unwrap().url().expose().to_owned();
+    execute(
+        &service("hiring"),
+        "create schema work; create table work.candidate (id bigint primary key); insert into work.candidate values (7)",
+    )
+    .await;
+    execute(&service("hiring"), "create table attempt (id bigint primary key); insert into attempt values (1), (2)").await;
+    let elsewhere = service("hiring").replace("/hiring", "/exercises");
+    assert!(PgConnection::connect(&elsewhere).await.is_err(), "a service opens another one's database");
+    let readable: BTreeMap<_, _> = local::readable(data).unwrap().into_iter().collect();
+    assert_eq!(readable.keys().collect::<Vec<_>>(), ["bonuses", "exercises", "hiring"]);
+    let hiring = &readable["hiring"];
+    assert!(!hiring.url.contains(':') || hiring.url.matches(':').count() == 2, "{} holds a password", hiring.url);
+    assert_eq!(std::fs::metadata(&hiring.password).unwrap().permissions().mode() & 0o777, 0o600);
+    let password = std::fs::read_to_string(&hiring.password).unwrap();
+    let reader = hiring.url.replace("cutover@", &format!("cutover:{password}@"));
+    assert_eq!(number(&reader, "select (select id from work.candidate) + (select count(*) from attempt)").await, 9);
+    let mut connection = PgConnection::connect(&reader).await.unwrap();
+    for statement in ["delete from attempt", "create table own (id bigint)", "drop table attempt"] {
+        let error = sqlx::raw_sql(statement).execute(&mut connection).await.unwrap_err();
+        let code = error.as_database_error().and_then(|error| error.code().map(String::from));
+        assert_eq!(code.as_deref(), Some("42501"), "{statement}: {error}");
+    }
 }
 
 async fn fill(addresses: &StackAddresses) {

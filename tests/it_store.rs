@@ -8,9 +8,11 @@ use std::time::Duration;
 use chrono::Utc;
 use cutover::engine::command::Answer;
 use cutover::engine::{Approvals, Command, Entry, Order, RunState};
+use cutover::flags::Heartbeat;
 use cutover::ports::flags::{FlagChange, FlagState};
 use cutover::step::{Claim, Resource};
 use cutover::store::flags::FlagWrite;
+use cutover::store::heartbeats::Report;
 use cutover::store::journal::{Batch, Hold, Moved, NewEntry, Wake};
 use cutover::store::runs::NewRun;
 use cutover::store::{Store, StoreError, StoreOptions, shard_of};
@@ -457,4 +459,42 @@ async fn what_does_not_read_back_harms_nobody_else() {
     assert_eq!(polled.due.len(), 2);
     assert!(polled.orders[0].3.as_ref().is_err_and(|why| why.contains("dance")), "{:?}", polled.orders);
     assert_eq!(polled.orders[1].3.as_ref().unwrap(), &pause());
+}
+
+#[tokio::test]
+async fn a_report_ages_by_the_databases_clock_and_is_forgotten_after_a_day() {
+    let bench = Bench::new(LEASE).await;
+    let heartbeat = |instance: &str| Heartbeat {
+        environment: "local".to_owned(),
+        store: "main".to_owned(),
+        service: "hiring".to_owned(),
+        instance: instance.to_owned(),
+        release: "1.5".to_owned(),
+        revision: 0,
+        oldest: 0,
+        ending: false,
+    };
+    let age = async |instance: &str, interval: &str| {
+        let sql = "update cutover.heartbeat set at = clock_timestamp() - $2::interval where instance = $1";
+        sqlx::query(sql).bind(instance).bind(interval).execute(bench.store.pool()).await.unwrap();
+    };
+    let kept = async || sqlx::query_scalar::<_, i64>("select count(*) from heartbeat").fetch_one(bench.store.pool()).await.unwrap();
+    for instance in ["minute", "hours", "days"] {
+        assert_eq!(bench.store.keep_heartbeat("local/main", &heartbeat(instance)).await.unwrap(), Report::Kept);
+    }
+    for (instance, interval) in [("minute", "1 minute"), ("hours", "23 hours"), ("days", "25 hours")] {
+        age(instance, interval).await;
+    }
+    let listeners = bench.store.listeners("local", "main").await.unwrap();
+    let ages: Vec<_> = listeners.iter().map(|one| (one.instance.as_str(), one.age >= Duration::from_mins(1))).collect();
+    assert_eq!(ages, [("hours", true), ("minute", true)]);
+    assert!(listeners[0].age >= Duration::from_hours(23) && listeners[1].age < Duration::from_hours(1), "{listeners:?}");
+    assert_eq!(bench.store.listeners("local", "other").await.unwrap(), []);
+    assert_eq!(kept().await, 3);
+    bench.store.keep_heartbeat("local/main", &heartbeat("hours")).await.unwrap();
+    assert_eq!(kept().await, 3, "nobody new came");
+    bench.store.keep_heartbeat("local/main", &heartbeat("fresh")).await.unwrap();
+    assert_eq!(kept().await, 3, "the one of yesterday is gone");
+    let future = Heartbeat { revision: 1, ..heartbeat("fresh") };
+    assert_eq!(bench.store.keep_heartbeat("local/main", &future).await.unwrap(), Report::FromTheFuture(0));
 }

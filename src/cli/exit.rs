@@ -1,5 +1,7 @@
 //! What a command says to the shell, and the error that ends one. `cutover help exit-codes` prints this table.
 
+pub use crate::stack::error::chain;
+
 /// Done, or nothing to do.
 pub const OK: u8 = 0;
 /// Something that should not happen; also what `fmt --check` says when a file is not formatted.
@@ -100,19 +102,4 @@ impl From<crate::store::StoreError> for CliError {
         let exit = if error.is_passing() { UNREACHABLE } else { CONFIG };
         Self::new(exit, chain(&error))
     }
-}
-
-/// An error with everything that it came from, in one line.
-pub fn chain(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut source = error.source();
-    while let Some(cause) = source {
-        let cause_text = cause.to_string();
-        if !text.ends_with(&cause_text) {
-            text.push_str(": ");
-            text.push_str(&cause_text);
-        }
-        source = cause.source();
-    }
-    text
 }

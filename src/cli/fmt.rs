@@ -51,7 +51,7 @@ pub fn run(args: &FmtArgs, out: &mut dyn Write, talk: &mut dyn Write, output: Ou
                 changed.push(source.name);
             }
             Err(FormatError::Invalid(diagnostics)) => {
-                if file.role == Role::Playbook {
+                if file.role != Role::Environments {
                     mistakes.attach(&source.name, source.text);
                 }
                 mistakes.extend(diagnostics);

@@ -38,6 +38,17 @@ pub struct Following {
 /// # Errors
 /// When the server stays away, or there is no such run.
 pub async fn follow(session: &Session, client: &Client, id: Uuid, how: &Following) -> Result<u8, CliError> {
+    match until_rest(session, client, id, how).await? {
+        Some(run) => conclude(session, &run),
+        None => Ok(exit::INTERRUPTED),
+    }
+}
+
+/// Follows a run until it rests; `None` when the person at the terminal has detached.
+///
+/// # Errors
+/// As [`follow`].
+pub async fn until_rest(session: &Session, client: &Client, id: Uuid, how: &Following) -> Result<Option<RunDocument>, CliError> {
     let progress = RunProgress::new(session.terminal);
     let followed = tokio::select! {
         followed = watch(session, client, id, how, &progress) => followed,
@@ -45,12 +56,11 @@ pub async fn follow(session: &Session, client: &Client, id: Uuid, how: &Followin
             progress.end();
             session.say(format!("Detached; run {} goes on", short_id(id)));
             session.next(format!("cutover watch {0}, or cutover runs abort {0}", short_id(id)));
-            return Ok(exit::INTERRUPTED);
+            return Ok(None);
         }
     };
     progress.end();
-    let run = followed?;
-    conclude(session, &run)
+    followed.map(Some)
 }
 
 async fn watch(session: &Session, client: &Client, id: Uuid, how: &Following, progress: &RunProgress) -> Result<RunDocument, CliError> {
@@ -106,7 +116,7 @@ async fn watch(session: &Session, client: &Client, id: Uuid, how: &Following, pr
 }
 
 fn rests(state: RunState, ends_on_question: bool) -> bool {
-    state.is_end() || (state.needs_person() && (ends_on_question || !matches!(state, RunState::Asking | RunState::Paused)))
+    state.is_end() || (state.needs_person() && (ends_on_question || !matches!(state, RunState::Asking | RunState::Paused | RunState::Held)))
 }
 
 /// Asks the person at the terminal what the run asks.
@@ -130,8 +140,11 @@ async fn answer(session: &Session, client: &Client, run: &RunDocument) -> Result
     }
 }
 
-/// Says how the run rests and what to do next.
-fn conclude(session: &Session, run: &RunDocument) -> Result<u8, CliError> {
+/// Says how the run rests and what to do next, and returns the exit code for it.
+///
+/// # Errors
+/// When standard output is gone.
+pub fn conclude(session: &Session, run: &RunDocument) -> Result<u8, CliError> {
     let code = exit_code(run.state);
     if session.global.output == Format::Json {
         session.json(run)?;
@@ -161,7 +174,8 @@ fn conclude(session: &Session, run: &RunDocument) -> Result<u8, CliError> {
             Some(kind) => session.next(format!("cutover runs approve {id} --evidence {}", kind.to_uppercase())),
             None => session.next(format!("cutover runs approve {id}")),
         },
-        RunState::Failed | RunState::Frozen | RunState::Held => {
+        RunState::Held => session.next(format!("cutover runs resume {id} --reason TEXT, or cutover runs revert {id}")),
+        RunState::Failed | RunState::Frozen => {
             session.next(format!("cutover runs retry {id}, or cutover runs revert {id}"));
         }
         RunState::Stuck | RunState::Quarantined => {

@@ -18,7 +18,7 @@ use crate::playbook::{self, Diagnostics, Directory};
 /// with 65 when there is an error; a warning alone is no error. `cutover explain CODE` says more about a code.
 #[derive(Clone, Debug, Args)]
 pub struct LintArgs {
-    /// Playbooks, `cutover.yaml`, or directories with playbooks
+    /// Playbooks, files of services, `cutover.yaml`, or directories with playbooks
     #[arg(required = true, value_name = "PATH")]
     pub paths: Vec<PathBuf>,
 
@@ -51,6 +51,7 @@ pub fn run(args: &LintArgs, out: &mut dyn Write, talk: &mut dyn Write, output: O
         all.extend(match (file.source, file.role) {
             (Err(diagnostics), _) => diagnostics,
             (Ok(source), Role::Playbook) => playbook::lint(&source, &vars, &Directory::of(&file.path)),
+            (Ok(source), Role::Services) => playbook::services::read(&source).err().unwrap_or_default(),
             (Ok(source), Role::Environments) => Config::read(&source.name, &source.text).err().unwrap_or_default(),
         });
     }

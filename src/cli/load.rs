@@ -4,14 +4,14 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use clap::Args;
+use serde_json::json;
 
 use super::exit::{self, CliError};
 use super::lint::variable;
 use super::session::Session;
 use crate::playbook::environment::{self, Config, Environment, Origin, System};
 use crate::playbook::{self, Bundle, Diagnostics, Directory, Source};
-use crate::ports::settings::{KafkaSettings, RegistrySettings};
-use crate::stack::{DataDir, local};
+use crate::stack::{DataDir, local, supervisor};
 
 /// Which playbook, with which values.
 #[derive(Clone, Debug, Args)]
@@ -23,6 +23,20 @@ pub struct PlaybookArgs {
     /// Value of a parameter; may be given several times
     #[arg(long = "var", value_name = "NAME=VALUE", value_parser = variable)]
     pub vars: Vec<(String, String)>,
+}
+
+/// Other names of playbooks: the row that a link is the first of.
+const ROWS: [(&str, &str); 1] = [("p1", "comm-020")];
+
+/// The parameters that a playbook declares. One that does not read has none here; reading it as a whole says why.
+///
+/// # Errors
+/// When there is no such playbook.
+pub fn parameters(session: &Session, named: &Path) -> Result<Vec<String>, CliError> {
+    let path = find(session, named)?;
+    let source = std::fs::read(&path).ok().and_then(|bytes| Source::from_bytes(&path.to_string_lossy(), bytes).ok());
+    let read = source.and_then(|source| playbook::read(&source, &BTreeMap::new(), &Directory::of(&path)).ok());
+    Ok(read.map(|(playbook, _)| playbook.params.into_keys().collect()).unwrap_or_default())
 }
 
 /// Reads the playbook and everything that it needs.
@@ -51,7 +65,9 @@ pub(super) fn find(session: &Session, named: &Path) -> Result<PathBuf, CliError>
         return Ok(direct);
     }
     let home = environment::find(&session.here).and_then(|file| file.parent().map(Path::to_owned));
-    let inside = home.map(|home| home.join("playbooks").join(named).with_extension("yaml"));
+    let row = ROWS.iter().find(|(row, _)| named.to_str().is_some_and(|named| named.eq_ignore_ascii_case(row)));
+    let named_file = row.map_or_else(|| PathBuf::from(named.to_string_lossy().to_lowercase()), |(_, link)| PathBuf::from(link));
+    let inside = home.map(|home| home.join("playbooks").join(named_file).with_extension("yaml"));
     inside.filter(|path| path.is_file()).ok_or_else(|| {
         CliError::new(exit::USAGE, format!("there is no playbook {}", named.display()))
             .hint("give the path of a .yaml file, or the name of one in playbooks/")
@@ -89,6 +105,12 @@ pub fn resolve(session: &Session) -> Result<Environment, CliError> {
     Ok(found)
 }
 
+/// Reads settings as they would stand in `cutover.yaml`.
+fn settings<T: serde::de::DeserializeOwned>(value: serde_json::Value, setting: String) -> Result<System<T>, CliError> {
+    let settings = serde_json::from_value(value).map_err(|error| CliError::new(exit::UNEXPECTED, error.to_string()))?;
+    Ok(System { settings, setting })
+}
+
 fn fill_from_stack(session: &Session, found: &mut Environment) -> Result<(), CliError> {
     let down = || {
         let message = format!("environment {} takes its systems from the local stack, and that was never started", found.name);
@@ -97,12 +119,21 @@ fn fill_from_stack(session: &Session, found: &mut Environment) -> Result<(), Cli
     let data = DataDir::open_existing(&session.data_path())?.ok_or_else(down)?;
     let addresses = local::addresses(&data)?.ok_or_else(down)?;
     let setting = |what: &str| format!("{}: {what}, from the local stack (`cutover stack up`)", data.stack_file().display());
-    let kafka = serde_json::json!({ "bootstrap": addresses.kafka.bootstrap });
-    let registry = serde_json::json!({ "url": addresses.registry.url });
-    let broken = |error: serde_json::Error| CliError::new(exit::UNEXPECTED, error.to_string());
-    let kafka: KafkaSettings = serde_json::from_value(kafka).map_err(broken)?;
-    let registry: RegistrySettings = serde_json::from_value(registry).map_err(broken)?;
-    found.kafka.insert("main".to_owned(), System { settings: kafka, setting: setting("kafka") });
-    found.registry.insert("main".to_owned(), System { settings: registry, setting: setting("registry") });
+    let main = || "main".to_owned();
+    found.kafka.insert(main(), settings(json!({ "bootstrap": addresses.kafka.bootstrap }), setting("kafka"))?);
+    found.registry.insert(main(), settings(json!({ "url": addresses.registry.url }), setting("registry"))?);
+    if let Some(prometheus) = &addresses.prometheus {
+        found.metrics.insert(main(), settings(json!({ "url": prometheus.url }), setting("prometheus"))?);
+    }
+    for (service, database) in local::readable(&data)? {
+        let password = format!("file:{}", database.password.display());
+        let value = json!({ "url": database.url, "password": password });
+        found.database.insert(service, settings(value, setting("postgres"))?);
+    }
+    let supervised = "the local stack's services (`cutover supervise`)";
+    found.workloads.insert(main(), settings(json!("supervisor"), supervised.to_owned())?);
+    for (service, url) in supervisor::urls(&data)? {
+        found.http.insert(service, settings(json!({ "url": url }), supervised.to_owned())?);
+    }
     Ok(())
 }

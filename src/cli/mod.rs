@@ -18,12 +18,14 @@ pub mod log;
 pub mod open;
 pub mod plan;
 pub mod runs;
+pub mod sample;
 pub mod schema;
 pub mod serve;
 pub mod server;
 pub mod session;
 pub mod stack;
 pub mod steps;
+pub mod supervise;
 pub mod version;
 pub mod watch;
 
@@ -91,7 +93,8 @@ enum Command {
     Schema(schema::SchemaArgs),
     Doctor(doctor::DoctorArgs),
     Serve(serve::ServeArgs),
-    /// A real Kafka, schema registry and Postgres on this machine
+    Supervise(supervise::SuperviseArgs),
+    /// A real Kafka, schema registry, Postgres and Prometheus on this machine
     #[command(subcommand)]
     Stack(StackCommand),
     Db(db::DbArgs),
@@ -104,6 +107,8 @@ enum Command {
         /// Command or subject
         subject: Vec<String>,
     },
+    #[command(hide = true)]
+    Sample(sample::SampleArgs),
     #[command(hide = true)]
     Keeper,
     #[command(hide = true)]
@@ -171,12 +176,14 @@ async fn dispatch(session: &Session, command: Command) -> Result<u8, CliError> {
         Command::Schema(args) => schema::run(&args, &mut out, &mut talk, session.form()),
         Command::Doctor(args) => doctor::run(session, &args).await,
         Command::Serve(args) => serve::run(session, &args).await,
+        Command::Supervise(args) => supervise::run(session, &args).await,
         Command::Stack(command) => run_stack(session, command).await,
         Command::Db(args) => db::run(session, &args).await,
         Command::Demo(args) => demo::run(session, &args).await,
         Command::Completions(args) => completions::run(session, &args),
         Command::Version => version::run(session),
         Command::Help { subject } => help(session, &subject),
+        Command::Sample(args) => sample::run(&args).await,
         Command::Keeper => {
             keeper::run(&session.data_path()).await?;
             Ok(exit::OK)

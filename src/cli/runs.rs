@@ -11,7 +11,7 @@ use super::session::Session;
 use crate::engine::command::{Answer, Command};
 use crate::report::words::{counted, relative, short_id};
 use crate::report::{Line, RunDocument, Tone};
-use crate::ui::progress::step_line;
+use crate::ui::progress::{guard_lines, step_line};
 use crate::web::documents::{OrderRequest, RunsDocument};
 
 /// List runs, show one, or tell one something
@@ -182,6 +182,9 @@ async fn show(session: &Session, client: &Client, run: Option<&str>) -> Result<u
     let ids = width(run.steps.iter().chain(&run.back).map(|step| step.id.as_str()));
     for step in &run.steps {
         session.terminal.print(&step_line(step, ids))?;
+        for line in guard_lines(step, ids) {
+            session.terminal.print(&line)?;
+        }
     }
     if !run.back.is_empty() {
         session.print(Tone::Strong, "the way back")?;

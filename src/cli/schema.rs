@@ -8,7 +8,7 @@ use super::Output;
 use super::exit::{self, CliError};
 use crate::playbook::{Catalogue, schema};
 
-/// Print the JSON Schema of a playbook or of cutover.yaml
+/// Print the JSON Schema of a playbook, of cutover.yaml or of a file of services
 ///
 /// For editors: `cutover schema playbook > playbook.schema.json`, then `# yaml-language-server: $schema=playbook.schema.json` as the
 /// first line of a playbook.
@@ -26,6 +26,8 @@ pub enum Subject {
     Playbook,
     /// cutover.yaml
     Environment,
+    /// A file of services
+    Services,
 }
 
 /// Runs the command. A schema is JSON in every form of output.
@@ -36,6 +38,7 @@ pub fn run(args: &SchemaArgs, out: &mut dyn Write, _: &mut dyn Write, _: Output)
     let schema = match args.subject {
         Subject::Playbook => schema::playbook(&Catalogue::BUILT_IN),
         Subject::Environment => schema::environment(),
+        Subject::Services => schema::services(),
     };
     writeln!(out, "{schema:#}")?;
     Ok(exit::OK)

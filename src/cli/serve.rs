@@ -78,7 +78,7 @@ pub async fn run(session: &Session, args: &ServeArgs) -> Result<u8, CliError> {
     let options = DriverOptions { store: store.clone(), worlds: Arc::clone(&worlds), name, crash: crash()? };
     let driver = Driver::start(options).await?;
     let url = format!("http://{address}");
-    let tokens = Tokens { operate: secret_file(&data.token_file())?, flags: secret_file(&data.path().join("token.flags"))? };
+    let tokens = Tokens { operate: secret_file(&data.token_file())?, flags: secret_file(&data.flags_token_file())? };
     let router = web::router(WebOptions {
         store: store.clone(),
         worlds,
@@ -217,7 +217,8 @@ fn lease_length() -> Result<Duration, CliError> {
     }
 }
 
-fn log_to_stderr(session: &Session) {
+/// What goes on is logged to standard error from now on.
+pub fn log_to_stderr(session: &Session) {
     let level = match session.global.verbose {
         0 => "cutover=info,warn",
         1 => "cutover=debug,info",

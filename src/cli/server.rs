@@ -9,6 +9,7 @@ use super::client::Client;
 use super::exit::{self, CliError};
 use super::session::Session;
 use crate::adapters::secret::Secret;
+use crate::stack::lock::FileLock;
 use crate::stack::process::Program;
 use crate::stack::{DataDir, ServerFile, files, keeper};
 
@@ -38,6 +39,13 @@ pub async fn join(session: &Session) -> Result<Option<Client>, CliError> {
 /// When none can be started, or a newer one runs.
 pub async fn join_or_start(session: &Session) -> Result<Client, CliError> {
     let data = session.data()?;
+    if alive(&data)?.is_some_and(|server| server.version == VERSION)
+        && let Some(client) = join(session).await?
+    {
+        return Ok(client);
+    }
+    // Why: two commands that find no server must not start two, of which nobody would know the second.
+    let _one = lock(&data).await?;
     if let Some(server) = alive(&data)? {
         match compare(&server.version, VERSION) {
             Ordering::Equal => {
@@ -102,6 +110,7 @@ async fn start(session: &Session, data: &DataDir) -> Result<Client, CliError> {
 /// # Errors
 /// When a process cannot be ended.
 pub async fn stop(data: &DataDir) -> Result<bool, CliError> {
+    let _one = lock(data).await?;
     let server = alive(data)?;
     if let Some(server) = &server {
         server.identity().stop(Signal::SIGTERM, GO_DOWN).await.map_err(|error| CliError::new(exit::UNEXPECTED, exit::chain(&error)))?;
@@ -109,6 +118,12 @@ pub async fn stop(data: &DataDir) -> Result<bool, CliError> {
     files::remove(&data.server_file())?;
     keeper::stop(data).await?;
     Ok(server.is_some())
+}
+
+/// Held by whoever starts or ends the server.
+async fn lock(data: &DataDir) -> Result<FileLock, CliError> {
+    let taken = FileLock::take(&data.path().join("serve.lock"), || {}).await;
+    taken.map_err(|error| CliError::new(exit::CONFIG, exit::chain(&error)))
 }
 
 /// The server that the data directory names, if its process lives.

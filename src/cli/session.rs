@@ -128,6 +128,14 @@ impl Session {
         Ok(self.terminal.print(&Line { tone, text: text.into() })?)
     }
 
+    /// Writes a line to standard output, unless the answer is for programs.
+    ///
+    /// # Errors
+    /// When standard output is gone.
+    pub fn print_text(&self, tone: Tone, text: impl Into<String>) -> Result<(), CliError> {
+        if self.is_json() { Ok(()) } else { self.print(tone, text) }
+    }
+
     /// Says something on standard error.
     pub fn say(&self, text: impl Into<String>) {
         self.terminal.say(Tone::Plain, text);

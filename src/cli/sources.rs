@@ -13,6 +13,8 @@ pub(super) enum Role {
     Playbook,
     /// It has an `environments:` key.
     Environments,
+    /// It has a `services:` key and is no playbook.
+    Services,
 }
 
 /// A file that was found, with its text or what is wrong with its bytes.
@@ -85,6 +87,8 @@ fn role(path: &Path, bytes: &[u8]) -> Option<Role> {
         Some(Role::Playbook)
     } else if has(b"environments:") {
         Some(Role::Environments)
+    } else if has(b"services:") {
+        Some(Role::Services)
     } else {
         None
     }

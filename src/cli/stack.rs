@@ -1,4 +1,4 @@
-//! `cutover stack`: a real Kafka, schema registry and Postgres on this machine, for trying things out.
+//! `cutover stack`: a real Kafka, schema registry, Postgres and Prometheus on this machine, for trying things out.
 
 use std::io::{self, Write};
 use std::path::Path;
@@ -10,11 +10,11 @@ use super::Output;
 use crate::stack::local::{self, Ending, PartState, PartStatus, StackAddresses, StackStatus};
 use crate::stack::{DataDir, Progress, StackError};
 
-/// Start what does not run of the local Kafka, schema registry and Postgres
+/// Start what does not run of the local Kafka, schema registry, Postgres and, where it is installed, Prometheus
 #[derive(Args, Clone, Debug)]
 pub struct StackUp {}
 
-/// Stop the local Kafka, schema registry and Postgres; their data stay
+/// Stop the services and the local Kafka, schema registry, Postgres and Prometheus; their data stay
 #[derive(Args, Clone, Debug)]
 pub struct StackDown {
     /// Remove their data too
@@ -68,14 +68,20 @@ pub async fn status(data: &Path, _: &StackStatusArgs, out: &mut dyn Write, outpu
 }
 
 fn addresses_text(addresses: &StackAddresses, out: &mut dyn Write) -> io::Result<()> {
-    writeln!(out, "kafka     {}", addresses.kafka.bootstrap)?;
-    writeln!(out, "registry  {}", addresses.registry.url)?;
-    writeln!(out, "postgres  {}", addresses.postgres.url)
+    writeln!(out, "kafka      {}", addresses.kafka.bootstrap)?;
+    writeln!(out, "registry   {}", addresses.registry.url)?;
+    writeln!(out, "postgres   {}", addresses.postgres.url)?;
+    match &addresses.prometheus {
+        Some(prometheus) => writeln!(out, "prometheus {}", prometheus.url),
+        None => Ok(()),
+    }
 }
 
 fn status_text(status: &StackStatus, out: &mut dyn Write) -> io::Result<()> {
-    for (name, part) in [("kafka", &status.kafka), ("registry", &status.registry), ("postgres", &status.postgres)] {
-        writeln!(out, "{name:<9} {}", part_text(part))?;
+    let parts =
+        [("kafka", &status.kafka), ("registry", &status.registry), ("postgres", &status.postgres), ("prometheus", &status.prometheus)];
+    for (name, part) in parts {
+        writeln!(out, "{name:<10} {}", part_text(part))?;
     }
     Ok(())
 }

@@ -12,7 +12,7 @@ use uuid::Uuid;
 use super::load::Ready;
 use super::perform::Life;
 use super::source::Opened;
-use super::timing::STAY;
+use super::timing::{STAY, STAY_WATCHING};
 use crate::engine::command::Answer;
 use crate::engine::{Effect, JournalEntry, Run, RunState};
 use crate::store::journal::{Batch, Hold, Moved, NewEntry, Wake};
@@ -53,6 +53,8 @@ pub(super) struct Active {
     pub(super) dirty_since: Option<Instant>,
     /// The task that carries out the present effect.
     pub(super) task: Option<AbortHandle>,
+    /// The task that looks at guards beside it.
+    pub(super) watching: Option<AbortHandle>,
     /// Whether that effect is an act.
     pub(super) acting: bool,
     /// Wakes the run again within [`STAY`].
@@ -79,6 +81,7 @@ impl Active {
             committing: None,
             dirty_since: None,
             task: None,
+            watching: None,
             acting: false,
             timer: None,
             savers: BTreeMap::new(),
@@ -92,18 +95,23 @@ impl Active {
 
     /// What the database should be told now.
     fn now_to_tell(&self, now: DateTime<Utc>) -> Told {
-        let wake = if self.run.is_busy() || !self.deferred.is_empty() {
+        let wake = if self.run.is_busy() || !self.deferred.is_empty() || self.stays(now) {
             WakeAt::Now
         } else if self.run.state().is_end() {
             WakeAt::Over
         } else {
             match self.run.wake_at() {
-                Some(at) if (at - now).to_std().unwrap_or_default() <= STAY => WakeAt::Now,
                 Some(at) => WakeAt::At(at),
                 None => WakeAt::Never,
             }
         };
         Told { state: self.run.state(), wake }
+    }
+
+    /// Whether the run is looked at again so soon that it stays in memory. One with guards comes back with its whole journal.
+    pub(super) fn stays(&self, now: DateTime<Utc>) -> bool {
+        let most = if self.run.is_watching() { STAY_WATCHING } else { STAY };
+        self.run.wake_at().is_some_and(|at| (at - now).to_std().unwrap_or_default() <= most)
     }
 
     /// Whether something waits for a write that must not be put off.
@@ -152,7 +160,7 @@ impl Active {
 
 impl Drop for Active {
     fn drop(&mut self) {
-        for task in [self.task.take(), self.timer.take()].into_iter().flatten() {
+        for task in [self.task.take(), self.watching.take(), self.timer.take()].into_iter().flatten() {
             task.abort();
         }
     }

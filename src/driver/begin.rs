@@ -6,7 +6,7 @@ use uuid::Uuid;
 use super::planner::{PlanError, plan_playbook};
 use super::source::{Opened, Worlds};
 use crate::engine::{Entry, PlanDocument};
-use crate::playbook::{Bundle, Diagnostics};
+use crate::playbook::{Bundle, Diagnostics, PlaybookStep};
 use crate::step::{ErasedPlan, StepError};
 use crate::store::locks::Taken;
 use crate::store::runs::NewRun;
@@ -89,7 +89,7 @@ pub async fn start_run(store: &Store, request: NewRunRequest) -> Result<Uuid, Be
         }
     }
     let (playbook, _) = request.bundle.open().map_err(BeginError::Invalid)?;
-    let claims = playbook.steps.iter().flat_map(|step| step.step.resources()).collect();
+    let claims = playbook.steps.iter().flat_map(PlaybookStep::resources).collect();
     let run = NewRun {
         id: request.id,
         playbook: playbook.name.clone(),
@@ -114,7 +114,7 @@ pub async fn claim_again(store: &Store, worlds: &dyn Worlds, run: Uuid) -> Resul
     let Some(row) = store.run(run).await? else { return Ok(()) };
     let Some(bundle) = store.bundle(&row.bundle).await? else { return Ok(()) };
     let opened = Opened::read(bundle, worlds)?;
-    let claims: Vec<_> = opened.playbook.steps.iter().flat_map(|step| step.step.resources()).collect();
+    let claims: Vec<_> = opened.playbook.steps.iter().flat_map(PlaybookStep::resources).collect();
     let taken = store.claim_again(run, &row.environment, &claims).await?;
     if taken.is_empty() { Ok(()) } else { Err(BeginError::Taken(taken)) }
 }

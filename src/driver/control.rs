@@ -19,7 +19,7 @@ use super::lease::Lease;
 use super::load::{Loaded, Shelf, load};
 use super::perform::{Life, Reporter, perform, words};
 use super::source::Worlds;
-use super::timing::{HAND_OVER, MOST_ACTIVE, MOST_ENTRIES, MOST_LOADS, POLL, SOFT_WRITE, STAY, renew_every};
+use super::timing::{HAND_OVER, MOST_ACTIVE, MOST_ENTRIES, MOST_LOADS, POLL, SOFT_WRITE, renew_every};
 use super::writer::write;
 use crate::engine::command::Answer;
 use crate::engine::{Effect, Event, RunState};
@@ -143,7 +143,7 @@ impl Controller {
         match message {
             Message::Event { life, event } => {
                 if let Some(active) = self.alive(life) {
-                    active.acting &= matches!(event, Event::Woke);
+                    active.acting &= matches!(event, Event::Woke | Event::Watched(..));
                     self.feed(life.run, event);
                 }
             }
@@ -193,7 +193,7 @@ impl Controller {
                 }
                 Effect::Answer(inbox, answer) => active.answers.push((inbox, answer)),
                 Effect::Act(_) | Effect::CursorSaved(_) => active.deferred.push(effect),
-                Effect::Plan(_) | Effect::Stand(_) | Effect::Verify(_) | Effect::PlanBack(_) => {
+                Effect::Plan(_) | Effect::Stand(_) | Effect::Settle(_) | Effect::Verify(_) | Effect::Watch(..) | Effect::PlanBack(_) => {
                     if !self.draining {
                         perform(active, &effect, now, &self.reporter);
                     }
@@ -221,6 +221,8 @@ impl Controller {
                         let _ = saved.send(());
                     }
                 }
+                // Why: a guard may have tripped while the intent was being written, and then nobody waits for the act any more.
+                Effect::Act(ticket) if !active.run.awaits(ticket) => {}
                 effect if trusted => perform(active, &effect, now, &self.reporter),
                 _ => {}
             }
@@ -236,7 +238,9 @@ impl Controller {
         if let Some(timer) = active.timer.take() {
             timer.abort();
         }
-        let wait = active.run.wake_at().map(|at| (at - now).to_std().unwrap_or_default()).filter(|wait| *wait <= STAY);
+        // Why: a run that is in memory for another reason hears of no row.
+        let here = active.run.is_busy() || active.stays(now);
+        let wait = active.run.wake_at().map(|at| (at - now).to_std().unwrap_or_default()).filter(|_| here);
         if let Some(wait) = wait {
             let (life, messages) = (active.life(), self.reporter.messages.clone());
             let timer = tokio::spawn(async move {
@@ -333,7 +337,8 @@ impl Controller {
         self.polling = true;
         let (store, id, messages, shards) = (self.store.clone(), self.id, self.reporter.messages.clone(), self.lease.shards());
         let active: Vec<Uuid> = self.runs.keys().copied().collect();
-        let room = i64::try_from(MOST_ACTIVE.saturating_sub(active.len())).unwrap_or_default();
+        let working = self.runs.values().filter(|active| !active.run.is_watching()).count();
+        let room = i64::try_from(MOST_ACTIVE.saturating_sub(working)).unwrap_or_default();
         tokio::spawn(async move {
             let result = store.answered(store.poll(id, &shards, &active, room)).await;
             let _ = messages.send(Message::Polled(result));

@@ -13,6 +13,7 @@ use uuid::Uuid;
 use super::active::Active;
 use super::control::Message;
 use super::crash::CrashPoint;
+use super::watching::Watching;
 use super::way_back::way_back;
 use super::work::{Doing, Work};
 use crate::engine::{Effect, Event};
@@ -61,7 +62,15 @@ pub(super) fn perform(active: &mut Active, effect: &Effect, now: DateTime<Utc>, 
         Effect::Plan(ticket) => (Doing::Plan, *ticket),
         Effect::Stand(ticket) => (Doing::Stand, *ticket),
         Effect::Act(ticket) => (Doing::Act, *ticket),
+        Effect::Settle(ticket) => (Doing::Settle, *ticket),
         Effect::Verify(ticket) => (Doing::Verify, *ticket),
+        Effect::Watch(ticket, which) => {
+            let watching = watch(life, *ticket, Watching::of(&active.run, &active.opened, which), reporter.clone());
+            if let Some(task) = active.watching.replace(watching) {
+                task.abort();
+            }
+            return;
+        }
         Effect::Record(_) | Effect::Answer(..) | Effect::CursorSaved(_) => return,
     };
     let saver = Arc::new(Saver { life, ticket, messages: reporter.messages.clone() });
@@ -75,6 +84,10 @@ pub(super) fn perform(active: &mut Active, effect: &Effect, now: DateTime<Utc>, 
         }
         Err(error) => send(reporter, life, doing.failed(ticket, error)),
     }
+}
+
+fn watch(life: Life, ticket: u64, watching: Watching, reporter: Reporter) -> tokio::task::AbortHandle {
+    tokio::spawn(async move { send(&reporter, life, Event::Watched(ticket, watching.look_in_time().await)) }).abort_handle()
 }
 
 fn start(life: Life, doing: Doing, ticket: u64, work: Work, reporter: Reporter) -> tokio::task::AbortHandle {

@@ -7,8 +7,8 @@ use futures_util::future::join_all;
 
 use crate::engine::plan::SCHEMA;
 use crate::engine::{PlanDocument, PlannedStep};
-use crate::playbook::Playbook;
 use crate::playbook::environment::Environment;
+use crate::playbook::{Playbook, PlaybookGuard};
 use crate::ports::PortError;
 use crate::step::{ErasedPlan, StepError, View, World};
 
@@ -32,6 +32,11 @@ fn list(errors: &[PortError]) -> String {
     errors.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ")
 }
 
+fn planned_guard(guard: &PlaybookGuard) -> String {
+    let (kind, query, limit) = (guard.guard.kind().name, guard.guard.query(), guard.guard.limit());
+    format!("{kind} {query}, {limit}: {}", guard.options.then.as_str())
+}
+
 /// Plans a playbook. Reads the world and changes nothing.
 ///
 /// # Errors
@@ -44,11 +49,20 @@ pub async fn plan_playbook(
     now: DateTime<Utc>,
 ) -> Result<PlanDocument, PlanError> {
     let looks = join_all(playbook.steps.iter().map(|step| step.step.inspect(world))).await;
+    let guards: Vec<_> = playbook.steps.iter().flat_map(|step| step.guards.iter().map(move |guard| (step, guard))).collect();
+    let ready = join_all(guards.iter().map(|(_, guard)| guard.guard.ready(world))).await;
     let mut view = View::default();
     let mut away: Vec<PortError> = Vec::new();
     for (step, look) in playbook.steps.iter().zip(looks) {
         match look {
             Ok(seen) => view.fill(seen),
+            Err(StepError::Port(error @ PortError::Unreachable { .. })) => away.push(error),
+            Err(error) => return Err(PlanError::Step { step: step.id.clone(), error }),
+        }
+    }
+    for ((step, _), ready) in guards.iter().zip(ready) {
+        match ready {
+            Ok(()) => {}
             Err(StepError::Port(error @ PortError::Unreachable { .. })) => away.push(error),
             Err(error) => return Err(PlanError::Step { step: step.id.clone(), error }),
         }
@@ -70,7 +84,8 @@ pub async fn plan_playbook(
             kind: step.kind.name.to_owned(),
             nature: step.kind.nature,
             risk: step.kind.risk,
-            resources: step.step.resources(),
+            resources: step.resources(),
+            guards: step.guards.iter().map(planned_guard).collect(),
             approval: step.options.approval.clone(),
             line: step.place.line,
             plan,

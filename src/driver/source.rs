@@ -4,9 +4,9 @@ use std::sync::Arc;
 
 use serde_json::Value;
 
-use crate::engine::{BackAction, BackStep, Definition, PlanDocument, Retry, StepDefinition};
+use crate::engine::{BackAction, BackStep, Definition, GuardDefinition, PlanDocument, Retry, StepDefinition};
 use crate::playbook::environment::Environment;
-use crate::playbook::{Bundle, Playbook};
+use crate::playbook::{Bundle, Playbook, PlaybookGuard};
 use crate::step::{Step, StepError, World};
 use crate::steps;
 
@@ -57,8 +57,7 @@ impl Opened {
         }
         for (named, _) in step.references() {
             if let Some(meant) = self.playbook.steps.iter().find(|step| step.id == named.id) {
-                meant.kind.name.clone_into(&mut named.kind);
-                named.body = Arc::new(meant.step.body());
+                named.fill(meant.kind.name, Arc::new(meant.step.body()), &self.playbook.files);
             }
         }
         Ok(Arc::from(step))
@@ -68,6 +67,12 @@ impl Opened {
 /// What the engine must know of a playbook, with the bindings that a plan foresaw.
 #[must_use]
 pub fn definition(playbook: &Playbook, plan: Option<&PlanDocument>) -> Definition {
+    let guard = |guard: &PlaybookGuard| GuardDefinition {
+        kind: guard.guard.kind().name.to_owned(),
+        query: guard.guard.query(),
+        limit: guard.guard.limit(),
+        options: guard.options.clone(),
+    };
     let step = |step: &crate::playbook::PlaybookStep| StepDefinition {
         id: step.id.clone(),
         kind: step.kind.name.to_owned(),
@@ -78,6 +83,8 @@ pub fn definition(playbook: &Playbook, plan: Option<&PlanDocument>) -> Definitio
         retry: step.options.retry.map_or_else(Retry::default, |retry| Retry { attempts: retry.attempts, delay: retry.delay.0 }),
         timeout: step.options.timeout.map(|timeout| timeout.0),
         approval: step.options.approval.clone(),
+        settles: step.step.settles(),
+        guards: step.guards.iter().map(guard).collect(),
         foreseen: plan.and_then(|plan| plan.foreseen(&step.id)).cloned(),
     };
     Definition { steps: playbook.steps.iter().map(step).collect() }

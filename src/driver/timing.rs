@@ -11,7 +11,13 @@ pub(super) const SOFT_WRITE: Duration = Duration::from_millis(4);
 /// A run that wants to be looked at within this time stays in memory.
 pub(super) const STAY: Duration = Duration::from_secs(2);
 
-/// Most runs in memory at once; the others wait for their turn as rows.
+/// A run whose guards are to be looked at within this time stays in memory.
+pub(super) const STAY_WATCHING: Duration = Duration::from_mins(1);
+
+/// Longest time that one look of a guard may take; every provider has shorter limits of its own.
+pub(super) const LOOK: Duration = Duration::from_secs(20);
+
+/// Most runs in memory at once, besides those whose guards keep them there; the others wait for their turn as rows.
 pub(super) const MOST_ACTIVE: usize = 512;
 
 /// Most entries in one statement.

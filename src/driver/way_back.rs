@@ -34,7 +34,11 @@ pub fn way_back(run: &Run, opened: &Opened) -> Vec<BackStep> {
         let several = actions.len() > 1;
         for (number, action) in actions.into_iter().enumerate() {
             let suffix = if several { format!("-{}", number + 1) } else { String::new() };
-            lines.push(BackStep { id: format!("revert-{}{suffix}", definition.id), of: definition.id.clone(), action });
+            let id = format!("revert-{}{suffix}", definition.id);
+            let mut line = BackStep { id, of: definition.id.clone(), action, settles: false };
+            // Why: a line that does nothing, or that does not read back, has nothing to settle.
+            line.settles = opened.back_step(&line).is_ok_and(|step| step.settles());
+            lines.push(line);
         }
     }
     lines

@@ -9,7 +9,7 @@ use uuid::Uuid;
 
 use super::source::Opened;
 use crate::engine::{Event, Phase, Run};
-use crate::step::{ActContext, Checkpoint, Receipt, Step, StepError};
+use crate::step::{ActContext, Checkpoint, Receipt, Step, StepError, Verdict};
 
 /// What is done.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -20,6 +20,8 @@ pub enum Doing {
     Stand,
     /// Acting.
     Act,
+    /// Looking whether the act that was done last has settled.
+    Settle,
     /// Looking whether the goal holds.
     Verify,
 }
@@ -29,6 +31,7 @@ pub struct Work {
     step: Arc<dyn Step>,
     context: ActContext,
     change: Option<Value>,
+    /// The present act; the one that was done last while that settles.
     act: Option<Value>,
 }
 
@@ -48,7 +51,7 @@ impl Work {
             world: opened.world.clone(),
             key: format!("{id}/{}", run.key().ok_or_else(gone)?),
             began: record.began.unwrap_or(now),
-            rests_since: record.began.unwrap_or(now),
+            rests_since: record.rests_since.or(record.began).unwrap_or(now),
             now,
             cursor: record.cursor.clone(),
             receipts: record.receipts.clone(),
@@ -56,7 +59,8 @@ impl Work {
             checkpoint,
         };
         let change = record.change.as_ref().map(|change| change.change.clone());
-        let act = record.change.as_ref().and_then(|change| change.acts.get(record.act)).map(|act| act.act.clone());
+        let at = if record.settling { record.act.saturating_sub(1) } else { record.act };
+        let act = record.change.as_ref().and_then(|change| change.acts.get(at)).map(|act| act.act.clone());
         Ok(Self { step, context, change, act })
     }
 
@@ -78,8 +82,15 @@ impl Work {
                 Ok((change, act)) => Event::Acted(ticket, self.step.act(&self.context, change, act).await),
                 Err(error) => Event::Acted(ticket, Err(error)),
             },
+            Doing::Settle => Event::Settled(ticket, self.settle().await),
             Doing::Verify => Event::Verified(ticket, self.step.verify(&self.context, self.change.as_ref()).await),
         }
+    }
+
+    async fn settle(&self) -> Result<Verdict, StepError> {
+        let (change, act) = self.act()?;
+        let receipt = self.context.receipts.last().ok_or_else(|| StepError::Broken("the journal has no act that settles".to_owned()))?;
+        self.step.settle(&self.context, change, act, receipt).await
     }
 
     fn act(&self) -> Result<(&Value, &Value), StepError> {
@@ -110,6 +121,7 @@ impl Doing {
             Self::Plan => Event::Planned(ticket, Err(error)),
             Self::Stand => Event::Stood(ticket, Err(error)),
             Self::Act => Event::Acted(ticket, Err(error)),
+            Self::Settle => Event::Settled(ticket, Err(error)),
             Self::Verify => Event::Verified(ticket, Err(error)),
         }
     }

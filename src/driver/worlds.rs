@@ -3,13 +3,21 @@
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
+use crate::adapters::database::PostgresDatabase;
 use crate::adapters::flags::BuiltInFlags;
+use crate::adapters::http::HttpService;
 use crate::adapters::kafka::KafkaCluster;
+use crate::adapters::metrics::Prometheus;
 use crate::adapters::registry::ConfluentRegistry;
 use crate::adapters::secret::Secrets;
+use crate::adapters::workloads::SupervisedWorkloads;
 use crate::playbook::environment::{Environment, System};
+use crate::ports::database::Database;
+use crate::ports::http::Http;
 use crate::ports::kafka::Kafka;
+use crate::ports::metrics::Metrics;
 use crate::ports::registry::Registry;
+use crate::ports::settings::WorkloadsSettings;
 use crate::step::{StepError, World};
 use crate::store::Store;
 
@@ -27,13 +35,24 @@ pub struct RealWorlds {
     secrets: Arc<dyn Secrets>,
     kafka: Kept<dyn Kafka>,
     registry: Kept<dyn Registry>,
+    metrics: Kept<dyn Metrics>,
+    http: Kept<dyn Http>,
+    database: Kept<dyn Database>,
 }
 
 impl RealWorlds {
     /// Worlds whose built-in flags lie in this database and whose secrets are found there.
     #[must_use]
     pub fn new(store: Store, secrets: Arc<dyn Secrets>) -> Self {
-        Self { store, secrets, kafka: Mutex::default(), registry: Mutex::default() }
+        Self {
+            store,
+            secrets,
+            kafka: Mutex::default(),
+            registry: Mutex::default(),
+            metrics: Mutex::default(),
+            http: Mutex::default(),
+            database: Mutex::default(),
+        }
     }
 }
 
@@ -54,6 +73,20 @@ impl Worlds for RealWorlds {
             };
             world = world.registry(name, keep(&self.registry, name, system, connect));
         }
+        for (name, system) in &environment.metrics {
+            let connect = || {
+                let metrics = Prometheus::connect(name, &system.settings, &system.setting, self.secrets.as_ref())?;
+                Ok(metrics as Arc<dyn Metrics>)
+            };
+            world = world.metrics(name, keep(&self.metrics, name, system, connect));
+        }
+        for (name, system) in &environment.database {
+            let connect = || {
+                let database = PostgresDatabase::connect(name, &system.settings, &system.setting, self.secrets.as_ref())?;
+                Ok(database as Arc<dyn Database>)
+            };
+            world = world.database(name, keep(&self.database, name, system, connect));
+        }
         for (name, system) in &environment.flags {
             world = world.flags(name, Ok(Arc::new(BuiltInFlags::new(self.store.clone(), &environment.name, name, &system.setting))));
         }
@@ -61,6 +94,18 @@ impl Worlds for RealWorlds {
             // Why: an environment that says nothing of flags has the store that every controller brings along.
             let setting = format!("environment {}, built in", environment.name);
             world = world.flags("main", Ok(Arc::new(BuiltInFlags::new(self.store.clone(), &environment.name, "main", &setting))));
+        }
+        for (name, system) in &environment.workloads {
+            let WorkloadsSettings::Supervisor = system.settings;
+            let workloads = SupervisedWorkloads::new(self.store.clone(), &environment.name, name, &system.setting);
+            world = world.workloads(name, Ok(Arc::new(workloads)));
+        }
+        for (name, system) in &environment.http {
+            let connect = || {
+                let service = HttpService::connect(name, &system.settings, &system.setting, self.secrets.as_ref())?;
+                Ok(service as Arc<dyn Http>)
+            };
+            world = world.http(name, keep(&self.http, name, system, connect));
         }
         world.build()
     }

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use serde_json::Value;
 
+use super::guard::GuardDefinition;
 pub use crate::step::{Approvals, OnFailure};
 use crate::step::{Nature, OnUnknown, Risk};
 
@@ -61,6 +62,10 @@ pub struct StepDefinition {
     pub approval: Option<String>,
     /// The binding that the plan foresaw; `None` when it could not be previewed or needed no change.
     pub foreseen: Option<Value>,
+    /// Whether an act that is done is asked whether it has settled before anything further begins.
+    pub settles: bool,
+    /// What is watched from its beginning to its end.
+    pub guards: Vec<GuardDefinition>,
 }
 
 impl StepDefinition {
@@ -78,6 +83,8 @@ impl StepDefinition {
             timeout: None,
             approval: None,
             foreseen: None,
+            settles: false,
+            guards: Vec::new(),
         }
     }
 }

@@ -4,6 +4,7 @@ use super::command::Answer;
 use super::entry::JournalEntry;
 
 /// Something to do. Effects are carried out in order; [`Effect::Act`] only once every entry recorded before it is durable.
+#[expect(clippy::large_enum_variant, reason = "most effects are entries, and they are moved once")]
 #[derive(Clone, Debug, PartialEq)]
 pub enum Effect {
     /// Write the entry.
@@ -16,6 +17,10 @@ pub enum Effect {
     Act(u64),
     /// Tell the act of this ticket that its position is saved, once it is durable.
     CursorSaved(u64),
+    /// Look whether the act that was done last has settled.
+    Settle(u64),
+    /// Look at these guards of the present step, beside whatever else is under way.
+    Watch(u64, Vec<usize>),
     /// Look whether the present step's goal holds.
     Verify(u64),
     /// Put the way back together.

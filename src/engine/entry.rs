@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::definition::Approvals;
+use super::guard::Sample;
 use super::state::RunState;
 use crate::step::{ErasedChange, Evidence, Question, Receipt, StepError};
 
@@ -41,6 +42,8 @@ pub enum Doing {
     Planning,
     /// Acting, or looking whether an act has happened.
     Acting,
+    /// Looking whether an act has settled.
+    Settling,
     /// Verifying.
     Verifying,
 }
@@ -81,6 +84,14 @@ pub struct BackStep {
     pub of: String,
     /// What is done.
     pub action: BackAction,
+    /// Whether its acts are asked whether they have settled.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub settles: bool,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks for it")]
+fn is_false(value: &bool) -> bool {
+    !value
 }
 
 /// What an entry says. The name in snake case is the entry's kind in the database.
@@ -122,6 +133,9 @@ pub enum Entry {
         step: String,
         /// The change with its before-image; `None` for a step that only waits.
         change: Option<ErasedChange>,
+        /// Whether guards are watched, so that the first act has an entry of its own once they are good.
+        #[serde(default, skip_serializing_if = "is_false")]
+        guarded: bool,
     },
     /// A further act begins.
     ActBegun {
@@ -147,6 +161,49 @@ pub enum Entry {
         receipt: Receipt,
         /// Whether it was found done after a crash rather than done now.
         found: bool,
+        /// Whether it is to settle before anything further begins.
+        #[serde(default, skip_serializing_if = "is_false")]
+        settles: bool,
+    },
+    /// An act has settled.
+    ActSettled {
+        /// Step id.
+        step: String,
+        /// Index of the act.
+        act: usize,
+        /// What shows it.
+        evidence: Evidence,
+    },
+    /// Guards were looked at.
+    Watched {
+        /// Step id.
+        step: String,
+        /// When they were asked.
+        asked_at: DateTime<Utc>,
+        /// Number of the last journal entry when they were asked: whether a sample is younger than an act does not depend on clocks.
+        after: i64,
+        /// What each found.
+        samples: Vec<Sample>,
+    },
+    /// A guard holds the run.
+    Held {
+        /// Step id.
+        step: String,
+        /// Index of the guard.
+        guard: usize,
+        /// Its query, value, limit and when.
+        why: String,
+    },
+    /// A hold is over.
+    Released {
+        /// Step id.
+        step: String,
+        /// Index of the guard whose hold it was; `None` for all of them.
+        guard: Option<usize>,
+        /// Who: a person, or the guard itself.
+        by: String,
+        /// Why.
+        reason: Option<String>,
     },
     /// A system failed the step; it is tried again.
     Stumbled {
@@ -220,7 +277,7 @@ pub enum Entry {
         /// Why.
         reason: Option<String>,
     },
-    /// A person or a step's `on_failure` wants the way back, and the run finishes what is under way first.
+    /// A person, a guard or a step's `on_failure` wants the way back, and the run finishes what is under way first.
     RevertOrdered {
         /// Who.
         by: String,
@@ -306,6 +363,10 @@ impl Entry {
             | Self::ActBegun { step, .. }
             | Self::CursorSaved { step, .. }
             | Self::ActDone { step, .. }
+            | Self::ActSettled { step, .. }
+            | Self::Watched { step, .. }
+            | Self::Held { step, .. }
+            | Self::Released { step, .. }
             | Self::Stumbled { step, .. }
             | Self::StepWaits { step, .. }
             | Self::StepDone { step, .. }

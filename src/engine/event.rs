@@ -4,7 +4,7 @@ use serde_json::Value;
 
 use super::command::Order;
 use super::entry::BackStep;
-use crate::step::{ErasedPlan, Receipt, Standing, StepError, Verdict};
+use crate::step::{ErasedPlan, Reading, Receipt, Standing, StepError, Verdict};
 
 /// Something happened. A ticket is the number of the effect that it answers; an answer to a ticket that is no longer out is ignored.
 #[derive(Clone, Debug)]
@@ -21,6 +21,10 @@ pub enum Event {
     Acted(u64, Result<Receipt, StepError>),
     /// An act wants its position saved.
     Cursor(u64, Value),
+    /// It was looked whether an act has settled.
+    Settled(u64, Result<Verdict, StepError>),
+    /// Guards were looked at, each by its index.
+    Watched(u64, Vec<(usize, Reading)>),
     /// A goal was looked at.
     Verified(u64, Result<Verdict, StepError>),
     /// The way back was put together.

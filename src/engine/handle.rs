@@ -9,7 +9,7 @@ use super::event::Event;
 use super::record::StepRecord;
 use super::run::{Phase, Run};
 use super::state::{RunState, StepState};
-use crate::step::{ErasedPlan, Evidence, OnUnknown, Question, Receipt, Standing, StepError, Verdict, binding_holds};
+use crate::step::{ErasedPlan, Evidence, GuardOptions, OnUnknown, Question, Receipt, Standing, StepError, Verdict, binding_holds};
 
 /// How often a number that is being waited for is written down while it changes.
 const WRITE_WAITS_EVERY: Duration = Duration::seconds(5);
@@ -22,11 +22,17 @@ impl Run {
             // Why: whoever loaded the run has none of the answers that an earlier life waited for.
             Event::Loaded => {
                 self.out = None;
+                self.watch = None;
                 self.looked = false;
+                self.loaded = self.seq;
             }
             Event::Planned(ticket, result) if self.redeem(ticket) => self.planned(now, result, &mut effects),
             Event::Stood(ticket, result) if self.redeem(ticket) => self.stood(now, result, &mut effects),
             Event::Acted(ticket, result) if self.redeem(ticket) => self.acted(now, result, &mut effects),
+            Event::Settled(ticket, result) if self.redeem(ticket) => self.settled(now, result, &mut effects),
+            Event::Watched(ticket, readings) if self.watch.as_ref().is_some_and(|watch| watch.ticket == ticket) => {
+                self.watched(now, readings, &mut effects);
+            }
             Event::Verified(ticket, result) if self.redeem(ticket) => self.verified(now, result, &mut effects),
             Event::BackPlanned(ticket, steps) if self.redeem(ticket) => {
                 if let Some(scope) = self.revert_ordered {
@@ -48,11 +54,15 @@ impl Run {
             | Event::Planned(..)
             | Event::Stood(..)
             | Event::Acted(..)
+            | Event::Settled(..)
+            | Event::Watched(..)
             | Event::Verified(..)
             | Event::BackPlanned(..)
             | Event::Cursor(..) => {}
         }
+        self.judge_guards(now, &mut effects);
         self.proceed(now, &mut effects);
+        self.look_at_guards(now, &mut effects);
         effects
     }
 
@@ -77,20 +87,37 @@ impl Run {
             if record.again_at.is_some_and(|again| again > now) && !self.is_overdue(now) {
                 return;
             }
-            let (state, act, act_begun) = (record.state, record.act, record.act_begun);
+            let (state, act, act_begun, settling) = (record.state, record.act, record.act_begun, record.settling);
+            if record.is_held() {
+                return;
+            }
             match state {
                 StepState::Pending => {
                     if !self.keep_back_step(now, effects) && !self.ask_approval(now, effects) {
                         self.issue(Effect::Plan, effects);
                     }
                 }
-                StepState::Acting if act_begun => self.issue(Effect::Stand, effects),
-                StepState::Acting => {
-                    let step = self.step_id();
-                    self.write(now, Entry::ActBegun { step, act }, effects);
-                    self.issue(Effect::Act, effects);
+                StepState::Acting | StepState::Verifying | StepState::Waiting if settling => self.issue(Effect::Settle, effects),
+                StepState::Acting | StepState::Verifying | StepState::Waiting if record.has_acts_left() => {
+                    if !self.may_go_on() {
+                        self.wait_for_guards(now, effects);
+                        return;
+                    }
+                    if act_begun {
+                        self.issue(Effect::Stand, effects);
+                    } else {
+                        let step = self.step_id();
+                        self.write(now, Entry::ActBegun { step, act }, effects);
+                        self.issue(Effect::Act, effects);
+                    }
                 }
-                StepState::Verifying | StepState::Waiting => self.issue(Effect::Verify, effects),
+                StepState::Acting | StepState::Verifying | StepState::Waiting => {
+                    // Why: a goal that is reached after the last act does not make the step done before its guards have seen the act, too.
+                    if !self.is_sampled() {
+                        return;
+                    }
+                    self.issue(Effect::Verify, effects);
+                }
                 StepState::Asking | StepState::Failed => return,
                 StepState::Done | StepState::AlreadySo | StepState::Kept | StepState::Skipped => self.at += 1,
             }
@@ -135,15 +162,16 @@ impl Run {
                     self.ask(now, AskedFor::Stale, question, effects);
                     return;
                 }
+                let guarded = self.present().is_some_and(|(definition, _)| !definition.guards.is_empty());
                 let (step, acts) = (self.step_id(), !change.acts.is_empty());
-                self.write(now, Entry::StepBegun { step, change: Some(change) }, effects);
-                if acts {
+                self.write(now, Entry::StepBegun { step, change: Some(change), guarded }, effects);
+                if acts && !guarded {
                     self.issue(Effect::Act, effects);
                 }
             }
             Ok(ErasedPlan::Wait { .. }) => {
                 let step = self.step_id();
-                self.write(now, Entry::StepBegun { step, change: None }, effects);
+                self.write(now, Entry::StepBegun { step, change: None, guarded: false }, effects);
             }
             Ok(ErasedPlan::Ask(question)) => self.ask(now, AskedFor::Question, question, effects),
             Ok(ErasedPlan::CannotPreview(why) | ErasedPlan::Impossible(why)) => self.fail(now, StepError::Impossible(why), effects),
@@ -170,6 +198,8 @@ impl Run {
         }
         let on_unknown = self.present().map_or(OnUnknown::Ask, |(definition, _)| definition.on_unknown);
         match result {
+            // Why: a guard may have turned bad while it was looked; the act is looked for again once it may go on.
+            Ok(Standing::Before | Standing::Unclear(_)) if !self.may_go_on() => {}
             Ok(Standing::Before) => self.issue(Effect::Act, effects),
             Ok(Standing::After(receipt)) => self.act_done(now, receipt, true, effects),
             Ok(Standing::Unclear(_)) if on_unknown == OnUnknown::ActAgain => self.issue(Effect::Act, effects),
@@ -207,33 +237,74 @@ impl Run {
 
     pub(super) fn act_done(&mut self, now: DateTime<Utc>, receipt: Receipt, found: bool, effects: &mut Vec<Effect>) {
         let (step, act) = (self.step_id(), self.record().map_or(0, |record| record.act));
-        self.write(now, Entry::ActDone { step, act, receipt, found }, effects);
+        let settles = self.present().is_some_and(|(definition, _)| definition.settles);
+        self.write(now, Entry::ActDone { step, act, receipt, found, settles }, effects);
+    }
+
+    fn settled(&mut self, now: DateTime<Utc>, result: Result<Verdict, StepError>, effects: &mut Vec<Effect>) {
+        match result {
+            Ok(Verdict::Holds(evidence)) => {
+                let (step, act) = (self.step_id(), self.record().map_or(0, |record| record.act.saturating_sub(1)));
+                self.write(now, Entry::ActSettled { step, act, evidence }, effects);
+            }
+            Ok(Verdict::Broken(why)) => self.fail(now, StepError::Impossible(why), effects),
+            Ok(Verdict::NotYet { now: is, goal, again_in }) => self.not_yet(now, is, goal, again_in, effects),
+            Err(error) => self.stumble(now, Doing::Settling, error, effects),
+        }
     }
 
     fn verified(&mut self, now: DateTime<Utc>, result: Result<Verdict, StepError>, effects: &mut Vec<Effect>) {
         match result {
-            Ok(Verdict::Holds(evidence)) => self.done(now, How::Verified, evidence, effects),
-            Ok(Verdict::Broken(why)) => self.fail(now, StepError::Impossible(why), effects),
-            Ok(Verdict::NotYet { now: is, goal, again_in }) => {
-                if self.is_overdue(now) {
-                    self.time_out(now, effects);
-                    return;
-                }
-                let text = (is.clone(), goal.clone());
-                let due = self.record().is_none_or(|record| {
-                    let quiet = record.waits_since.is_some_and(|since| now - since < WRITE_WAITS_EVERY);
-                    let stumbled = record.attempts > 0 || record.error.is_some();
-                    record.state != StepState::Waiting || stumbled || (record.waits.as_ref() != Some(&text) && !quiet)
-                });
-                if due {
-                    let step = self.step_id();
-                    self.write(now, Entry::StepWaits { step, now: is, goal }, effects);
-                }
-                if let Some(record) = self.record_mut() {
-                    record.again_at = Some(now + Duration::from_std(again_in).unwrap_or(Duration::MAX));
-                }
+            Ok(Verdict::Holds(evidence)) if self.may_go_on() => self.done(now, How::Verified, evidence, effects),
+            Ok(Verdict::Holds(_)) => {
+                // Why: a guard turned bad while the goal was looked at; the goal is looked at again when the guards are.
+                let again_in = self.next_sample().and_then(|next| (next - now).to_std().ok()).unwrap_or(GuardOptions::SHORTEST);
+                let (is, goal) =
+                    self.kept_by_guards().unwrap_or_else(|| ("the goal is reached".to_owned(), "every guard has seen it".to_owned()));
+                self.not_yet(now, is, goal, again_in.max(GuardOptions::SHORTEST), effects);
             }
+            Ok(Verdict::Broken(why)) => self.fail(now, StepError::Impossible(why), effects),
+            Ok(Verdict::NotYet { now: is, goal, again_in }) => self.not_yet(now, is, goal, again_in, effects),
             Err(error) => self.stumble(now, Doing::Verifying, error, effects),
+        }
+    }
+
+    /// Nothing is wrong, and it is looked again later.
+    fn not_yet(&mut self, now: DateTime<Utc>, is: String, goal: String, again_in: std::time::Duration, effects: &mut Vec<Effect>) {
+        if self.is_overdue(now) {
+            self.time_out(now, effects);
+            return;
+        }
+        self.write_wait(now, is, goal, effects);
+        if let Some(record) = self.record_mut() {
+            record.again_at =
+                Some(now.checked_add_signed(Duration::from_std(again_in).unwrap_or(Duration::MAX)).unwrap_or(DateTime::<Utc>::MAX_UTC));
+        }
+    }
+
+    /// Writes down what is being waited for, unless it was written down just now.
+    fn write_wait(&mut self, now: DateTime<Utc>, is: String, goal: String, effects: &mut Vec<Effect>) {
+        let text = (is.clone(), goal.clone());
+        let due = self.record().is_none_or(|record| {
+            let quiet = record.waits_since.is_some_and(|since| now - since < WRITE_WAITS_EVERY);
+            let stumbled = record.attempts > 0 || record.error.is_some();
+            record.state != StepState::Waiting || stumbled || (record.waits.as_ref() != Some(&text) && !quiet)
+        });
+        if due {
+            let step = self.step_id();
+            self.write(now, Entry::StepWaits { step, now: is, goal }, effects);
+        }
+    }
+
+    /// An act may not begin because of a guard that is not good. The next sample wakes the run.
+    fn wait_for_guards(&mut self, now: DateTime<Utc>, effects: &mut Vec<Effect>) {
+        if self.is_overdue(now) {
+            self.time_out(now, effects);
+            return;
+        }
+        let begun = self.record().is_some_and(|record| record.act_begun);
+        if let Some((is, goal)) = self.kept_by_guards().filter(|_| !begun && self.is_sampled()) {
+            self.write_wait(now, is, goal, effects);
         }
     }
 

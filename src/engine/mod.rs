@@ -7,6 +7,7 @@ pub mod definition;
 pub mod effect;
 pub mod entry;
 pub mod event;
+pub mod guard;
 pub mod plan;
 pub mod record;
 pub mod run;
@@ -19,12 +20,14 @@ mod handle;
 mod obey;
 #[cfg(test)]
 mod tests;
+mod watch;
 
 pub use command::{Command, Order};
 pub use definition::{Approvals, Definition, OnFailure, Retry, StepDefinition};
 pub use effect::Effect;
 pub use entry::{BackAction, BackStep, Doing, Entry, How, JournalEntry, Scope};
 pub use event::Event;
+pub use guard::GuardDefinition;
 pub use plan::{PlanDocument, PlannedStep};
 pub use record::StepRecord;
 pub use run::{Phase, Run};

@@ -71,6 +71,7 @@ impl Run {
             }
             Command::Pause => Entry::Paused { by, reason },
             Command::Resume if self.state() == RunState::Paused => Entry::Resumed { by, reason },
+            Command::Resume if self.state() == RunState::Held => Entry::Released { step, guard: None, by, reason },
             Command::Resume | Command::Retry => Entry::Retried { step, by, reason },
             Command::Skip => {
                 // Why: a look at the skipped step may be under way; its answer must not be taken for the next step's.

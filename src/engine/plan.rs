@@ -50,6 +50,9 @@ pub struct PlannedStep {
     /// What is to be approved before it begins.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub approval: Option<String>,
+    /// What is watched while it is under way, each in one line.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub guards: Vec<String>,
     /// Line of the step in the playbook, from 1.
     pub line: u32,
     /// What it will do.

@@ -4,10 +4,12 @@ use chrono::{DateTime, Utc};
 use serde_json::Value;
 
 use super::entry::AskedFor;
+use super::guard::GuardRecord;
 use super::state::StepState;
 use crate::step::{ErasedChange, Evidence, Question, Receipt, StepError};
 
 /// A step's part of the run, rebuilt from the journal.
+#[expect(clippy::struct_excessive_bools, reason = "each is what one kind of journal entry says, and they are independent")]
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct StepRecord {
     /// Where it stands.
@@ -22,6 +24,14 @@ pub struct StepRecord {
     pub act: usize,
     /// Whether the present act was begun.
     pub act_begun: bool,
+    /// Whether the act that was done last has not settled yet.
+    pub settling: bool,
+    /// Number of the journal entry of the last act that was done, or of the one with which the step began or a person ended a hold.
+    pub acted_seq: i64,
+    /// When the last act was done or the last hold ended, whichever is later; when it began before that.
+    pub rests_since: Option<DateTime<Utc>>,
+    /// What is known of its guards, by their index.
+    pub guards: Vec<GuardRecord>,
     /// What the acts that are done answered.
     pub receipts: Vec<Receipt>,
     /// The last saved position of the present act.
@@ -62,12 +72,33 @@ impl StepRecord {
     /// Whether an act of it may have happened, so that a way back must look at it.
     #[must_use]
     pub fn may_have_changed(&self) -> bool {
-        self.change.is_some() || !self.earlier.is_empty()
+        self.touched().is_some() || !self.earlier.is_empty()
+    }
+
+    /// Whether acts are left that were not done yet.
+    #[must_use]
+    pub fn has_acts_left(&self) -> bool {
+        self.change.as_ref().is_some_and(|change| self.act < change.acts.len())
+    }
+
+    pub(super) fn has_touched(&self) -> bool {
+        self.touched().is_some()
+    }
+
+    /// Whether a guard holds it.
+    #[must_use]
+    pub fn is_held(&self) -> bool {
+        !self.state.is_over() && self.guards.iter().any(|guard| guard.held.is_some())
+    }
+
+    /// The present change, unless no act of it was begun: guards may keep the first one from beginning.
+    fn touched(&self) -> Option<&ErasedChange> {
+        self.change.as_ref().filter(|change| change.acts.is_empty() || self.act > 0 || self.act_begun)
     }
 
     /// The changes that a way back must take back, newest first, with what their acts answered.
     pub fn changes(&self) -> impl Iterator<Item = (&ErasedChange, &[Receipt])> {
-        let present = self.change.iter().map(|change| (change, self.receipts.as_slice()));
+        let present = self.touched().into_iter().map(|change| (change, self.receipts.as_slice()));
         present.chain(self.earlier.iter().rev().map(|(change, receipts)| (change, receipts.as_slice())))
     }
 }

@@ -5,8 +5,10 @@ use chrono::{DateTime, Duration, Utc};
 use super::command::Order;
 use super::definition::{Approvals, Definition, StepDefinition};
 use super::entry::{AskedFor, BackAction, BackStep, Entry, How, JournalEntry, Scope};
+use super::guard::{GuardRecord, Sampled};
 use super::record::StepRecord;
 use super::state::{RunState, StepState};
+use super::watch::Watch;
 
 /// In which direction a run goes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -67,6 +69,10 @@ pub struct Run {
     pub(super) last_ticket: u64,
     /// The effect whose answer is being waited for.
     pub(super) out: Option<u64>,
+    /// The samples that are being waited for, beside that.
+    pub(super) watch: Option<Watch>,
+    /// Number of the last journal entry when this life of the run began. Not journaled: a later life looks at the guards again.
+    pub(super) loaded: i64,
 }
 
 impl Run {
@@ -93,6 +99,8 @@ impl Run {
             looked: false,
             last_ticket: 0,
             out: None,
+            watch: None,
+            loaded: 0,
         }
     }
 
@@ -135,6 +143,9 @@ impl Run {
         if matches!(self.phase, Phase::Back(_)) || self.revert_ordered.is_some() {
             return RunState::Reverting;
         }
+        if self.is_held() {
+            return RunState::Held;
+        }
         if record.is_some_and(|record| record.shown() == StepState::Waiting) {
             return RunState::Waiting;
         }
@@ -144,7 +155,12 @@ impl Run {
     /// When the run wants to be woken if nothing else happens; `None` when only a person or an answer moves it.
     #[must_use]
     pub fn wake_at(&self) -> Option<DateTime<Utc>> {
-        if self.ended.is_some() || self.out.is_some() || self.paused || self.quarantined.is_some() {
+        // Why: guards are looked at whatever else is under way, and whatever holds the step up.
+        [self.next_look(), self.next_sample()].into_iter().flatten().min()
+    }
+
+    fn next_look(&self) -> Option<DateTime<Utc>> {
+        if self.ended.is_some() || self.out.is_some() || self.paused || self.quarantined.is_some() || self.is_held() {
             return None;
         }
         let (definition, record) = self.present()?;
@@ -157,7 +173,13 @@ impl Run {
     /// Whether an answer to an effect is being waited for.
     #[must_use]
     pub fn is_busy(&self) -> bool {
-        self.out.is_some()
+        self.out.is_some() || self.watch.is_some()
+    }
+
+    /// Whether the answer to this ticket is still being waited for.
+    #[must_use]
+    pub fn awaits(&self, ticket: u64) -> bool {
+        self.out == Some(ticket)
     }
 
     /// Number of the last journal entry.
@@ -260,6 +282,9 @@ impl Run {
             }
         }
         self.leave_step_revert();
+        if !self.is_watching() {
+            self.watch = None;
+        }
     }
 
     fn apply_step(&mut self, entry: &Entry, at: DateTime<Utc>) {
@@ -273,6 +298,7 @@ impl Run {
             self.frozen = *frozen;
         }
         let nature = self.present().map(|(definition, _)| definition.nature);
+        let (seq, guards) = (self.seq, self.present().map_or(0, |(definition, _)| definition.guards.len()));
         let Some(record) = self.record_mut() else { return };
         match entry {
             Entry::Asked { question, why, .. } => {
@@ -281,15 +307,49 @@ impl Run {
                 record.again_at = None;
             }
             Entry::Answered { by, .. } => record.answered(by),
-            Entry::StepBegun { change, .. } => record.begin(change.clone(), at),
+            Entry::StepBegun { change, guarded, .. } => {
+                record.begin(change.clone(), *guarded, at);
+                record.acted_seq = seq;
+            }
             Entry::ActBegun { act, .. } => {
                 record.state = StepState::Acting;
                 record.act = *act;
                 record.act_begun = true;
                 record.cursor = None;
+                record.waits = None;
             }
             Entry::CursorSaved { cursor, .. } => record.cursor = Some(cursor.clone()),
-            Entry::ActDone { act, receipt, .. } => record.act_done(*act, receipt.clone()),
+            Entry::ActDone { act, receipt, settles, .. } => {
+                record.act_done(*act, receipt.clone(), *settles);
+                record.rests_since = Some(at);
+                record.acted_seq = seq;
+            }
+            Entry::ActSettled { .. } => record.settled(),
+            Entry::Watched { asked_at, after, samples, .. } => {
+                record.guards.resize_with(guards, GuardRecord::default);
+                for sample in samples {
+                    if let Some(guard) = record.guards.get_mut(sample.guard) {
+                        guard.count(Sampled { at: *asked_at, after: *after, sample: sample.clone() });
+                    }
+                }
+            }
+            Entry::Held { guard, why, .. } => {
+                if let Some(guard) = record.guards.get_mut(*guard) {
+                    guard.forgive();
+                    guard.held = Some(why.clone());
+                }
+            }
+            Entry::Released { guard, .. } => {
+                for (_, one) in record.guards.iter_mut().enumerate().filter(|(at, _)| guard.is_none_or(|guard| guard == *at)) {
+                    one.forgive();
+                    one.held = None;
+                }
+                record.rests_since = Some(at);
+                // Why: when a person says go on, the guards say at once what they see, not only when their time comes.
+                if guard.is_none() {
+                    record.acted_seq = seq;
+                }
+            }
             Entry::Stumbled { error, attempt, again_at, .. } => {
                 record.error = Some(error.clone());
                 record.attempts = *attempt;
@@ -317,6 +377,8 @@ impl Run {
                 record.state = StepState::Failed;
                 record.error = Some(error.clone());
                 record.again_at = None;
+                record.question = None;
+                record.let_go();
             }
             Entry::Retried { .. } => record.try_again(nature),
             _ => {}
@@ -336,7 +398,8 @@ impl Run {
                 BackAction::Step { kind, .. } => kind.as_str(),
                 BackAction::Kept(_) | BackAction::Impossible(_) => "",
             };
-            Back { definition: StepDefinition::plain(&step.id, kind), step: step.clone(), record: StepRecord::default() }
+            let definition = StepDefinition { settles: step.settles, ..StepDefinition::plain(&step.id, kind) };
+            Back { definition, step: step.clone(), record: StepRecord::default() }
         };
         self.back = steps.iter().map(back).collect();
         self.phase = Phase::Back(scope);
@@ -381,8 +444,9 @@ impl How {
 }
 
 impl StepRecord {
-    fn begin(&mut self, change: Option<crate::step::ErasedChange>, at: DateTime<Utc>) {
-        if let Some(change) = self.change.take() {
+    fn begin(&mut self, change: Option<crate::step::ErasedChange>, guarded: bool, at: DateTime<Utc>) {
+        let touched = self.has_touched();
+        if let Some(change) = self.change.take().filter(|_| touched) {
             self.earlier.push((change, std::mem::take(&mut self.receipts)));
         }
         let acts = change.as_ref().is_some_and(|change| !change.acts.is_empty());
@@ -390,7 +454,10 @@ impl StepRecord {
         self.change = change;
         self.rounds += 1;
         self.act = 0;
-        self.act_begun = acts;
+        self.act_begun = acts && !guarded;
+        self.settling = false;
+        self.rests_since = Some(at);
+        self.let_go();
         self.receipts = Vec::new();
         self.cursor = None;
         self.began = Some(at);
@@ -399,7 +466,7 @@ impl StepRecord {
         self.error = None;
     }
 
-    fn act_done(&mut self, act: usize, receipt: crate::step::Receipt) {
+    fn act_done(&mut self, act: usize, receipt: crate::step::Receipt, settles: bool) {
         self.receipts.push(receipt);
         self.act = act + 1;
         self.act_begun = false;
@@ -407,13 +474,31 @@ impl StepRecord {
         self.attempts = 0;
         self.again_at = None;
         self.question = None;
+        self.waits = None;
+        self.settling = settles;
         // Why: found done when the way back began; that the step failed stays true.
         if self.state == StepState::Failed {
             return;
         }
         self.error = None;
-        let acts = self.change.as_ref().map_or(0, |change| change.acts.len());
-        self.state = if self.act < acts { StepState::Acting } else { StepState::Verifying };
+        self.state = if !settles && self.has_acts_left() { StepState::Acting } else { StepState::Verifying };
+    }
+
+    fn settled(&mut self) {
+        self.settling = false;
+        self.attempts = 0;
+        self.again_at = None;
+        self.error = None;
+        self.waits = None;
+        self.state = if self.has_acts_left() { StepState::Acting } else { StepState::Verifying };
+    }
+
+    /// Ends every hold, and begins to count anew.
+    fn let_go(&mut self) {
+        for guard in &mut self.guards {
+            guard.forgive();
+            guard.held = None;
+        }
     }
 
     fn answered(&mut self, by: &str) {
@@ -434,6 +519,7 @@ impl StepRecord {
         self.question = None;
         self.error = None;
         self.waits = None;
+        self.let_go();
     }
 
     /// Why: an act that was begun is looked at and never simply done again. A step of a `once` kind whose acts are done is only verified
@@ -443,7 +529,9 @@ impl StepRecord {
         self.again_at = None;
         self.error = None;
         self.question = None;
+        self.let_go();
         self.state = match &self.change {
+            Some(_) if self.settling => StepState::Verifying,
             Some(change) if self.act < change.acts.len() => StepState::Acting,
             Some(_) if nature == Some(crate::step::Nature::Once) => StepState::Verifying,
             _ => StepState::Pending,

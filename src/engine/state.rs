@@ -53,7 +53,7 @@ states! {
         Asking = "asking",
         /// A person paused it.
         Paused = "paused",
-        /// A guard holds it.
+        /// A guard holds it until it is good again or a person resumes.
         Held = "held",
         /// It may not go on in either direction until a person looks.
         Frozen = "frozen",
@@ -83,7 +83,7 @@ impl RunState {
         matches!(self, Self::Done | Self::Reverted | Self::Aborted | Self::Abandoned)
     }
 
-    /// Whether nothing moves until a person does something.
+    /// Whether a person should look: nothing moves until they do something, or until the guard that holds the run is good again.
     #[must_use]
     pub fn needs_person(self) -> bool {
         matches!(self, Self::Asking | Self::Paused | Self::Held | Self::Frozen | Self::Failed | Self::Stuck | Self::Quarantined)
@@ -98,7 +98,7 @@ states! {
         Pending = "pending",
         /// An act of it was begun.
         Acting = "acting",
-        /// Its acts are done; its goal is being looked at.
+        /// What it did is being looked at: whether an act has settled, or whether its goal holds.
         Verifying = "verifying",
         /// Its goal is not reached yet, or a system is tried again later.
         Waiting = "waiting",

@@ -17,8 +17,14 @@ pub enum Rule {
 pub fn exit_code(state: RunState) -> u8 {
     match state {
         RunState::Done => 0,
-        RunState::Pending | RunState::Running | RunState::Waiting | RunState::Asking | RunState::Paused | RunState::Reverting => 75,
-        RunState::Held | RunState::Frozen | RunState::Failed | RunState::Aborted | RunState::Abandoned => 100,
+        RunState::Pending
+        | RunState::Running
+        | RunState::Waiting
+        | RunState::Asking
+        | RunState::Paused
+        | RunState::Held
+        | RunState::Reverting => 75,
+        RunState::Frozen | RunState::Failed | RunState::Aborted | RunState::Abandoned => 100,
         RunState::Reverted => 101,
         RunState::Stuck | RunState::Quarantined => 102,
     }
@@ -42,10 +48,12 @@ pub fn rule(state: RunState, command: Command) -> Rule {
             Taken("finishes what is under way and begins nothing new")
         }
         (S::Paused, C::Pause) => Refused("the run is paused already"),
-        (S::Held | S::Frozen | S::Failed | S::Stuck | S::Quarantined, C::Pause) => Refused("nothing moves that could be paused"),
+        (S::Held, C::Pause) => Taken("stays where it is, also when its guards are good again"),
+        (S::Frozen | S::Failed | S::Stuck | S::Quarantined, C::Pause) => Refused("nothing moves that could be paused"),
 
         (S::Paused, C::Resume) => Taken("goes on"),
-        (S::Held | S::Frozen, C::Resume) => Taken("tries the step again"),
+        (S::Held, C::Resume) => Taken("ends the hold and goes on once its guards are good; a bad sample holds it again"),
+        (S::Frozen, C::Resume) => Taken("tries the step again"),
         (S::Failed | S::Stuck | S::Quarantined, C::Resume) => Refused("a step failed; use retry, or skip with a reason"),
         (S::Asking, C::Resume) => Refused("a person is asked; use approve"),
         (S::Pending | S::Running | S::Waiting | S::Reverting, C::Resume) => Refused("the run is not paused"),
@@ -53,7 +61,8 @@ pub fn rule(state: RunState, command: Command) -> Rule {
         (S::Asking, C::Approve) => Taken("answers yes"),
         (_, C::Approve) => Refused("nothing is asked"),
 
-        (S::Failed | S::Held | S::Frozen | S::Stuck | S::Quarantined, C::Retry) => Taken("tries the step again"),
+        (S::Held, C::Retry) => Refused("no step has failed, a guard holds the run; use resume"),
+        (S::Failed | S::Frozen | S::Stuck | S::Quarantined, C::Retry) => Taken("tries the step again"),
         (S::Asking, C::Retry) => Taken("looks at the step again"),
         (_, C::Retry) => Refused("no step has failed"),
 

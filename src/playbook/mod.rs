@@ -24,7 +24,7 @@ use std::sync::Arc;
 pub use bundle::Bundle;
 pub use catalogue::Catalogue;
 pub use diagnostic::{Diagnostic, Diagnostics, Severity};
-pub use document::{Playbook, PlaybookStep, Retry, StepOptions};
+pub use document::{Playbook, PlaybookGuard, PlaybookStep, Retry, StepOptions};
 pub use files::{Carried, Directory, FileError, Files};
 pub use rules::{RULES, Rule};
 pub use suggest::nearest;

@@ -7,6 +7,7 @@ use super::catalogue::Catalogue;
 use super::document::StepOptions;
 use super::environment::Written;
 use super::params::Declaration;
+use crate::guards;
 use crate::services::Start;
 
 const DRAFT: &str = "https://json-schema.org/draft/2020-12/schema";
@@ -34,6 +35,23 @@ pub fn playbook(catalogue: &Catalogue) -> Value {
             forms.push(form);
         }
     }
+    let mut forms_of_guards = Vec::new();
+    for kind in guards::KINDS {
+        if let Some(body) = guards::schema(kind.name, &mut steps) {
+            let name = format!("guard_{}", kind.name);
+            definitions.insert(name.clone(), body.to_value());
+            let body = json!({ "description": format!("{}: {}", kind.name, kind.summary), "$ref": format!("#/$defs/{name}") });
+            forms_of_guards.push(json!({
+                "type": "object", "additionalProperties": false, "required": [kind.name], "properties": { kind.name: body },
+            }));
+        }
+    }
+    properties.insert(
+        "guards".to_owned(),
+        json!({
+            "type": "array", "minItems": 1, "description": "What is watched while the step is under way", "items": { "oneOf": forms_of_guards },
+        }),
+    );
     definitions.extend(steps.take_definitions(true));
     definitions.values_mut().for_each(open);
     properties.values_mut().for_each(open);
@@ -81,11 +99,21 @@ pub fn playbook(catalogue: &Catalogue) -> Value {
 /// The schema of `cutover.yaml`.
 #[must_use]
 pub fn environment() -> Value {
+    whole::<Written>("cutover environments")
+}
+
+/// The schema of a file of services.
+#[must_use]
+pub fn services() -> Value {
+    whole::<crate::services::Written>("cutover services")
+}
+
+fn whole<T: JsonSchema>(title: &str) -> Value {
     let mut generator = SchemaGenerator::default();
-    let mut schema = Written::json_schema(&mut generator).to_value();
+    let mut schema = T::json_schema(&mut generator).to_value();
     if let Some(object) = schema.as_object_mut() {
         object.insert("$schema".to_owned(), DRAFT.into());
-        object.insert("title".to_owned(), "cutover environments".into());
+        object.insert("title".to_owned(), title.into());
         object.insert("$defs".to_owned(), Value::Object(generator.take_definitions(true)));
     }
     schema
@@ -177,6 +205,17 @@ mod tests {
         assert!(validator.is_valid(&json_of(&text("\"${tries}\"", "${policy}"))));
         assert!(!validator.is_valid(&json_of(&text("many", "hold"))));
         assert!(!validator.is_valid(&json_of(&text("3", "holt"))));
+    }
+
+    #[test]
+    fn guards_fit_the_schema_and_a_slip_does_not() {
+        let validator = jsonschema::validator_for(&playbook(&Catalogue::BUILT_IN)).expect("a schema");
+        for kind in guards::KINDS {
+            let text = |guard: &str| format!("playbook: a\nsteps:\n  - id: b\n    note: {{text: c}}\n    guards:\n      - {guard}\n");
+            assert!(validator.is_valid(&json_of(&text(kind.example))), "{}", kind.example);
+            assert!(!validator.is_valid(&json_of(&text(&kind.example.replace("then:", "than:")))), "{}", kind.name);
+            assert!(!validator.is_valid(&json_of(&text(&kind.example.replacen(kind.name, "sight", 1)))), "{}", kind.name);
+        }
     }
 
     #[test]

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use async_trait::async_trait;
+use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -70,6 +71,17 @@ pub trait Flags: Send + Sync {
 
     /// Every instance that reads this document and has not said that it ends, by service and instance. `None` when the store cannot know.
     async fn listeners(&self) -> Result<Option<Vec<Listener>>, PortError> {
+        Ok(None)
+    }
+
+    /// Writes down that everybody has left the revisions before this one, and says since when: since now, unless it was written down
+    /// before. `None` when the store keeps no such record.
+    async fn acknowledge(&self, _revision: i64) -> Result<Option<DateTime<Utc>>, PortError> {
+        Ok(None)
+    }
+
+    /// Since when it is written down that everybody has left the revisions before this one, if it is.
+    async fn acknowledged(&self, _revision: i64) -> Result<Option<DateTime<Utc>>, PortError> {
         Ok(None)
     }
 }

@@ -123,6 +123,10 @@ pub trait Kafka: Send + Sync {
     /// Start and high watermark of every partition, sorted by partition. `Invalid` when there is no such topic.
     async fn ends(&self, topic: &str) -> Result<Vec<PartitionEnds>, PortError>;
 
+    /// Last stable offset of every partition, sorted by partition: where a reader of committed records stops. It stays below the high
+    /// watermark while a transaction is open. `Invalid` when there is no such topic.
+    async fn stable_ends(&self, topic: &str) -> Result<Vec<Position>, PortError>;
+
     /// Produces records with acks=all and an idempotent producer, in order, and returns where each one lies.
     /// An error leaves the outcome unknown: read back before sending again.
     async fn produce(&self, topic: &str, records: &[NewRecord]) -> Result<Vec<Position>, PortError>;
@@ -142,4 +146,8 @@ pub trait Kafka: Send + Sync {
 
     /// Committed offsets of the group on the topic; partitions without a commit are left out.
     async fn committed(&self, group: &str, topic: &str) -> Result<Vec<Position>, PortError>;
+
+    /// Every group that has a commit on the topic or a member that is assigned a partition of it, sorted. Readers without a group are in
+    /// nobody's list.
+    async fn groups_on(&self, topic: &str) -> Result<Vec<String>, PortError>;
 }

@@ -1,5 +1,7 @@
 //! What cutover asks of whatever runs the services: which release should run, and which instances there are.
 
+use std::collections::BTreeMap;
+
 use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
 
@@ -84,4 +86,10 @@ pub trait Workloads: Send + Sync {
 
     /// Every process that runs or should run now, of one service or of all, by service and instance.
     async fn instances(&self, service: Option<&str>) -> Result<Vec<Instance>, PortError>;
+
+    /// The services that can be run here, each with the number of instances that is meant when nobody says one. `None` when that is
+    /// not known.
+    async fn services(&self) -> Result<Option<BTreeMap<String, u32>>, PortError> {
+        Ok(None)
+    }
 }

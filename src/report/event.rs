@@ -6,6 +6,7 @@ use serde_json::Value;
 use uuid::Uuid;
 
 use crate::engine::entry::AskedFor;
+use crate::engine::guard::Sample;
 use crate::engine::{Entry, How, JournalEntry, RunState, Scope};
 
 /// Name of the JSON form.
@@ -70,6 +71,13 @@ pub fn line(entry: &Entry) -> String {
         Entry::ActBegun { act, .. } => format!("begins act {}", act + 1),
         Entry::CursorSaved { .. } => "saved its position".to_owned(),
         Entry::ActDone { receipt, found, .. } => format!("{}{}", receipt.line, if *found { " (found done)" } else { "" }),
+        Entry::ActSettled { evidence, .. } => format!("settled: {}", evidence.line),
+        Entry::Watched { samples, .. } => {
+            let one = |sample: &Sample| format!("{} ({})", sample.words(), sample.verdict.as_str());
+            samples.iter().map(one).collect::<Vec<_>>().join("; ")
+        }
+        Entry::Held { why, .. } => format!("held: {why}"),
+        Entry::Released { by, reason, .. } => said("released", by, reason.as_deref(), None),
         Entry::Stumbled { error, attempt, .. } => format!("try {attempt} failed: {error}"),
         Entry::StepWaits { now, goal, .. } => format!("waits: {now}; until {goal}"),
         Entry::StepDone { how, evidence, .. } => match how {

@@ -7,4 +7,4 @@ pub mod words;
 
 pub use event::EventDocument;
 pub use plan::{Line, Tone};
-pub use run::{ActDocument, RunDocument, StepDocument};
+pub use run::{ActDocument, GuardDocument, RunDocument, StepDocument};

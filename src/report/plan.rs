@@ -67,6 +67,7 @@ pub fn counts(plan: &PlanDocument) -> Counts {
             ErasedPlan::Ask(_) => counts.ask += 1,
             ErasedPlan::CannotPreview(_) => counts.unknown += 1,
             ErasedPlan::Impossible(_) => counts.impossible += 1,
+            ErasedPlan::Change(change) if change.effects.is_empty() => counts.wait += 1,
             ErasedPlan::Change(_) => match mark(step) {
                 Some(Mark::Create) => counts.create += 1,
                 Some(Mark::Remove) => counts.remove += 1,
@@ -88,6 +89,8 @@ fn sign(step: &PlannedStep) -> (char, Tone) {
     match (&step.plan, mark(step)) {
         (ErasedPlan::AlreadySo(_) | ErasedPlan::Kept(_), _) => ('=', Tone::Dim),
         (ErasedPlan::Wait { .. }, _) => ('◷', Tone::Plain),
+        // Why: acts without an effect only look, so that a wait has something journaled to hold on to.
+        (ErasedPlan::Change(change), _) if change.effects.is_empty() => ('◷', Tone::Plain),
         (ErasedPlan::Ask(_) | ErasedPlan::CannotPreview(_), _) => ('?', Tone::Warn),
         (ErasedPlan::Impossible(_), _) => ('✖', Tone::Bad),
         (ErasedPlan::Change(_), Some(Mark::Create)) => ('+', Tone::Good),
@@ -109,6 +112,7 @@ pub fn lines(plan: &PlanDocument, all: bool) -> Vec<Line> {
         if let Some(text) = &step.approval {
             out.push(line(Tone::Warn, format!("    asks before it begins: {text}")));
         }
+        out.extend(step.guards.iter().map(|guard| line(Tone::Dim, format!("    guarded by {guard}"))));
         if let (true, ErasedPlan::Change(change)) = (all, &step.plan) {
             out.extend(change.effects.iter().map(|effect| line(Tone::Dim, format!("      {}", effect_line(effect)))));
             out.extend(change.acts.iter().map(|act| line(Tone::Dim, format!("      act: {}", act.line))));

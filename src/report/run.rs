@@ -6,10 +6,11 @@ use uuid::Uuid;
 
 use crate::engine::command::Command;
 use crate::engine::entry::AskedFor;
+use crate::engine::guard::{GuardDefinition, GuardRecord, Sample, SampleVerdict, Sampled};
 use crate::engine::run::Back;
 use crate::engine::table::{Rule, rule};
 use crate::engine::{BackAction, PlanDocument, Run, RunState, StepDefinition, StepRecord, StepState};
-use crate::step::{Effect, ErasedPlan, Question};
+use crate::step::{Effect, ErasedPlan, GuardOutcome, Question};
 use crate::store::runs::RunRow;
 
 /// Name of the JSON form.
@@ -97,6 +98,9 @@ pub struct StepDocument {
     /// The last error.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub error: Option<String>,
+    /// What is watched while it is under way.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub guards: Vec<GuardDocument>,
     /// When it began.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub began: Option<DateTime<Utc>>,
@@ -106,6 +110,78 @@ pub struct StepDocument {
     /// When it is tried or looked at again.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub again_at: Option<DateTime<Utc>>,
+}
+
+/// One guard of a step. The journal has every sample, `cutover log` shows them.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct GuardDocument {
+    /// Its kind.
+    pub kind: String,
+    /// What it looks at.
+    pub query: String,
+    /// What a value must not be: `above 10000`.
+    pub limit: String,
+    /// What happens when it trips.
+    pub then: GuardOutcome,
+    /// One line about it: the newest sample, or that there is none yet.
+    pub line: String,
+    /// What the newest sample counts as.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub verdict: Option<SampleVerdict>,
+    /// Why it holds the run.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub held: Option<String>,
+    /// The last samples, oldest first.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub samples: Vec<SampleDocument>,
+}
+
+/// One sample of a guard.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct SampleDocument {
+    /// When the guard was asked.
+    pub at: DateTime<Utc>,
+    /// The value, if there was one and it was finite.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub value: Option<f64>,
+    /// What it counts as.
+    pub verdict: SampleVerdict,
+    /// The value in words, or why there was none.
+    pub line: String,
+}
+
+impl GuardDocument {
+    fn new(definition: &GuardDefinition, record: Option<&GuardRecord>) -> Self {
+        let samples = record.into_iter().flat_map(|record| &record.samples);
+        let sample = |sampled: &Sampled| {
+            let Sample { value, verdict, line, .. } = sampled.sample.clone();
+            SampleDocument { at: sampled.at, value, verdict, line }
+        };
+        let newest = record.and_then(GuardRecord::newest);
+        Self {
+            kind: definition.kind.clone(),
+            query: definition.query.clone(),
+            limit: definition.limit.clone(),
+            then: definition.options.then,
+            line: newest.map_or_else(|| "not looked at yet".to_owned(), |newest| newest.sample.line.clone()),
+            verdict: newest.map(|newest| newest.sample.verdict),
+            held: record.and_then(|record| record.held.clone()),
+            samples: samples.map(sample).collect(),
+        }
+    }
+
+    /// The guard in one line: `lag g on t is 12 records, must not be above 10 (then hold): bad`.
+    #[must_use]
+    pub fn words(&self) -> String {
+        let verdict = self.verdict.map(|verdict| format!(": {}", verdict.as_str())).unwrap_or_default();
+        let held = if self.held.is_some() { ", holds the run" } else { "" };
+        let is = match self.verdict {
+            Some(SampleVerdict::Error) => format!("gave no value ({})", self.line),
+            Some(_) => format!("is {}", self.line),
+            None => self.line.clone(),
+        };
+        format!("{} {} {is}, must not be {} (then {}){verdict}{held}", self.kind, self.query, self.limit, self.then.as_str())
+    }
 }
 
 /// One act.
@@ -202,6 +278,7 @@ fn step(definition: &StepDefinition, record: &StepRecord, planned: Option<&Erase
         question: record.question.as_ref().map(|(_, question)| question.clone()),
         asked_for: record.question.as_ref().map(|(why, _)| *why),
         evidence: record.evidence.clone(),
+        guards: definition.guards.iter().enumerate().map(|(at, guard)| GuardDocument::new(guard, record.guards.get(at))).collect(),
         error: record.error.as_ref().map(ToString::to_string),
         began: record.began,
         ended: record.ended,
@@ -215,6 +292,9 @@ fn line(record: &StepRecord, planned: Option<&ErasedPlan>) -> String {
     }
     if let Some(error) = &record.error {
         return error.to_string();
+    }
+    if let Some(why) = record.guards.iter().find_map(|guard| guard.held.as_ref()) {
+        return format!("held: {why}");
     }
     if let Some(evidence) = &record.evidence {
         return evidence.line.clone();
@@ -235,6 +315,9 @@ pub fn plan_line(plan: &ErasedPlan) -> String {
     match plan {
         ErasedPlan::AlreadySo(why) => format!("already so: {why}"),
         ErasedPlan::Kept(why) => format!("kept: {why}"),
+        ErasedPlan::Change(change) if change.effects.is_empty() => {
+            change.acts.iter().map(|act| act.line.as_str()).collect::<Vec<_>>().join(", then ")
+        }
         ErasedPlan::Change(change) => effects_line(&change.effects),
         ErasedPlan::Wait { goal, .. } => format!("waits until {goal}"),
         ErasedPlan::Ask(question) => format!("asks: {}", question.text),

@@ -86,6 +86,7 @@ fn left_behind(start: &Value, end: &Value) -> Vec<String> {
     names.extend(sort("/registry/subjects", live_versions));
     names.extend(sort("/registry/levels", Clone::clone));
     names.extend(sort("/flags/flags", in_force));
+    names.extend(sort("/workloads/services", running));
     names.sort();
     names.dedup();
     names
@@ -106,6 +107,11 @@ fn live_versions(subject: &Value) -> Value {
 /// A flag that is disabled makes services use the default in their code, as one that is not there does.
 fn in_force(flag: &Value) -> Value {
     if flag.get("enabled") == Some(&Value::Bool(false)) { Value::Null } else { flag.clone() }
+}
+
+/// A service of which nothing should run is as one that was never asked for.
+fn running(desired: &Value) -> Value {
+    if desired.get("instances").and_then(Value::as_u64) == Some(0) { Value::Null } else { desired.clone() }
 }
 
 fn object(world: &Value, pointer: &str) -> Map<String, Value> {

@@ -72,6 +72,15 @@ impl SimKafka {
         }
     }
 
+    /// Takes records out of the middle of a partition, as compaction and aborted transactions do; their offsets stay.
+    pub fn drop_records(&self, topic: &str, partition: i32, offsets: std::ops::Range<i64>) {
+        let mut state = self.lock();
+        let partitions = state.topics.get_mut(topic).map(|topic| topic.partitions.as_mut_slice()).unwrap_or_default();
+        if let Some(found) = usize::try_from(partition).ok().and_then(|index| partitions.get_mut(index)) {
+            found.records.retain(|record| !offsets.contains(&record.at.offset));
+        }
+    }
+
     /// Lets a group have this many members, as services that start and stop make it.
     pub fn set_members(&self, group: &str, members: u32) {
         self.lock().groups.entry(group.to_owned()).or_default().members = members;
@@ -233,6 +242,11 @@ impl Kafka for SimKafka {
         Ok(numbered.map(|(partition, one)| PartitionEnds { partition, start: one.start, end: one.end }).collect())
     }
 
+    async fn stable_ends(&self, topic: &str) -> Result<Vec<Position>, PortError> {
+        let ends = self.ends(topic).await?;
+        Ok(ends.into_iter().map(|ends| Position { partition: ends.partition, offset: ends.end }).collect())
+    }
+
     async fn produce(&self, topic: &str, records: &[NewRecord]) -> Result<Vec<Position>, PortError> {
         self.host.strike("produce", topic, Moment::Before)?;
         let (first, second) = records.split_at(records.len() / 2);
@@ -283,5 +297,11 @@ impl Kafka for SimKafka {
         let committed = state.groups.get(group).into_iter().flat_map(|group| &group.committed);
         let ours = committed.filter(|((name, _), _)| name == topic);
         Ok(ours.map(|((_, partition), offset)| Position { partition: *partition, offset: *offset }).collect())
+    }
+
+    async fn groups_on(&self, topic: &str) -> Result<Vec<String>, PortError> {
+        let state = self.lock();
+        let reads = |group: &Group| group.committed.keys().any(|(name, _)| name == topic);
+        Ok(state.groups.iter().filter(|(_, group)| reads(group)).map(|(name, _)| name.clone()).collect())
     }
 }

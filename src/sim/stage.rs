@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use chrono::{DateTime, TimeDelta, Utc};
+use futures_util::FutureExt;
 use rand::rngs::StdRng;
 use rand::{Rng, SeedableRng};
 use uuid::Uuid;
@@ -12,7 +13,7 @@ use super::SimWorld;
 use super::book::Book;
 use super::hand::{Desk, Task};
 use super::play::{Accidents, Seed};
-use crate::driver::{Doing, Opened, Work, way_back};
+use crate::driver::{Doing, Opened, Watching, Work, way_back};
 use crate::engine::command::Answer;
 use crate::engine::entry::AskedFor;
 use crate::engine::{Command, Definition, Effect, Entry, Event, JournalEntry, Order, Run, RunState};
@@ -264,7 +265,9 @@ impl Stage {
                 Effect::Act(_) | Effect::CursorSaved(_) => self.player(who).deferred.push(effect),
                 Effect::Plan(ticket) => self.look(who, Doing::Plan, ticket)?,
                 Effect::Stand(ticket) => self.look(who, Doing::Stand, ticket)?,
+                Effect::Settle(ticket) => self.look(who, Doing::Settle, ticket)?,
                 Effect::Verify(ticket) => self.look(who, Doing::Verify, ticket)?,
+                Effect::Watch(ticket, which) => self.watch(who, ticket, &which)?,
                 Effect::PlanBack(ticket) => {
                     let opened = Arc::clone(&self.opened);
                     let lines = way_back(&self.player(who).run, &opened);
@@ -305,7 +308,7 @@ impl Stage {
             match effect {
                 Effect::CursorSaved(_) => self.player(who).desk.saved(),
                 // Why: a controller whose lease has run out does not act any more.
-                Effect::Act(ticket) if who == Who::Holder => self.act(ticket)?,
+                Effect::Act(ticket) if who == Who::Holder && self.holder.run.awaits(ticket) => self.act(ticket)?,
                 _ => {}
             }
         }
@@ -322,6 +325,18 @@ impl Stage {
         match event {
             Some(event) => self.player(who).mail.push(event),
             None => self.problems.push("a look wanted a position saved".to_owned()),
+        }
+        Ok(())
+    }
+
+    fn watch(&mut self, who: Who, ticket: u64, which: &[usize]) -> Result<(), Died> {
+        self.point(who, "watch")?;
+        let opened = Arc::clone(&self.opened);
+        let readings = Watching::of(&self.player(who).run, &opened, which).look().now_or_never();
+        self.point(who, "watched")?;
+        match readings {
+            Some(readings) => self.player(who).mail.push(Event::Watched(ticket, readings)),
+            None => self.problems.push("a guard waits for something".to_owned()),
         }
         Ok(())
     }

@@ -1,14 +1,20 @@
-//! One simulated environment: a cluster, a registry, a flag store and a clock, each named `main`.
+//! One simulated environment: a cluster, a registry, a flag store, services, a store of metrics and a clock, each named `main`, the
+//! database `exercises`, and the service `hiring` by HTTP.
 
 use std::sync::Arc;
 
 use serde_json::{Value, json};
 
-use super::{Faults, SimClock, SimFlags, SimKafka, SimRegistry};
+use super::{Faults, SimClock, SimDatabase, SimFlags, SimHttp, SimKafka, SimMetrics, SimRegistry, SimWorkloads};
 use crate::step::World;
 
 /// The name of each system in [`SimWorld::world`].
 pub const NAME: &str = "main";
+
+/// The service that is reached by HTTP.
+pub const SERVICE: &str = "hiring";
+/// The name of the database in [`SimWorld::world`].
+pub const DATABASE: &str = "exercises";
 
 /// A simulated environment. Clones share it.
 #[derive(Clone, Debug)]
@@ -19,17 +25,27 @@ pub struct SimWorld {
     pub registry: Arc<SimRegistry>,
     /// The flag store.
     pub flags: Arc<SimFlags>,
+    /// The store of metrics.
+    pub metrics: Arc<SimMetrics>,
+    /// The services.
+    pub workloads: Arc<SimWorkloads>,
+    /// The database.
+    pub database: Arc<SimDatabase>,
     /// The clock.
     pub clock: Arc<SimClock>,
 }
 
 impl Default for SimWorld {
     fn default() -> Self {
+        let clock = Arc::default();
         Self {
             kafka: Arc::new(SimKafka::new(NAME)),
             registry: Arc::new(SimRegistry::new(NAME)),
-            flags: Arc::new(SimFlags::new(NAME)),
-            clock: Arc::default(),
+            flags: Arc::new(SimFlags::with_clock(NAME, Arc::clone(&clock))),
+            workloads: Arc::new(SimWorkloads::new(NAME)),
+            metrics: Arc::new(SimMetrics::new(NAME, Arc::clone(&clock))),
+            database: Arc::new(SimDatabase::new(DATABASE)),
+            clock,
         }
     }
 }
@@ -45,7 +61,11 @@ impl SimWorld {
     #[must_use]
     pub fn world(&self) -> World {
         let (kafka, registry, flags) = (Arc::clone(&self.kafka), Arc::clone(&self.registry), Arc::clone(&self.flags));
-        World::builder("sim").kafka(NAME, Ok(kafka)).registry(NAME, Ok(registry)).flags(NAME, Ok(flags)).build()
+        let (http, metrics) = (Arc::new(SimHttp::new(SERVICE, Arc::clone(&self.workloads))), Arc::clone(&self.metrics));
+        let database = Arc::clone(&self.database);
+        let world = World::builder("sim").kafka(NAME, Ok(kafka)).registry(NAME, Ok(registry)).flags(NAME, Ok(flags));
+        let world = world.workloads(NAME, Ok(Arc::clone(&self.workloads) as _)).http(SERVICE, Ok(http));
+        world.metrics(NAME, Ok(metrics)).database(DATABASE, Ok(database)).build()
     }
 
     /// From now on calls to every system fail as `faults` says.
@@ -53,13 +73,21 @@ impl SimWorld {
         self.kafka.set_faults(faults.clone());
         self.registry.set_faults(faults.clone());
         self.flags.set_faults(faults.clone());
+        self.metrics.set_faults(faults.clone());
+        self.workloads.set_faults(faults.clone());
     }
 
     /// Everything that two worlds in which the same things were done have in common: ids that systems draw are left out or numbered
     /// in order, and the clock is left out.
     #[must_use]
     pub fn snapshot(&self) -> Value {
-        json!({ "kafka": self.kafka.snapshot(), "registry": self.registry.snapshot(), "flags": self.flags.snapshot() })
+        json!({
+            "kafka": self.kafka.snapshot(),
+            "registry": self.registry.snapshot(),
+            "flags": self.flags.snapshot(),
+            "workloads": self.workloads.snapshot(),
+            "database": self.database.snapshot(),
+        })
     }
 }
 

@@ -172,6 +172,12 @@ impl DataDir {
         self.root.join("token")
     }
 
+    /// The token that services show to the server: it reads flag documents and reports which revision is used, and nothing else.
+    #[must_use]
+    pub fn flags_token_file(&self) -> PathBuf {
+        self.root.join("token.flags")
+    }
+
     /// The log of one of our processes, for instance `serve`.
     #[must_use]
     pub fn log(&self, of: &str) -> PathBuf {

@@ -2,6 +2,8 @@
 
 use std::path::{Path, PathBuf};
 
+use crate::store::StoreError;
+
 use super::datadir::DataDirError;
 use super::files::{FileError, tail};
 use super::process::ProcessError;
@@ -139,6 +141,53 @@ pub enum StackError {
         /// What to do about it.
         hint: Option<String>,
     },
+    /// There is no services file.
+    #[error("there is no services file {}", file.display())]
+    NoServices {
+        /// Where it was looked for.
+        file: PathBuf,
+    },
+    /// The services file has a mistake.
+    #[error("{}: {mistake}", file.display())]
+    Services {
+        /// The file.
+        file: PathBuf,
+        /// What is wrong in it, with the place.
+        mistake: String,
+    },
+    /// A supervisor keeps this data directory's services already.
+    #[error("a supervisor keeps the services of this data directory already (process {pid})")]
+    Supervised {
+        /// Its process.
+        pid: u32,
+    },
+    /// The supervisor of this data directory keeps something else than is asked for.
+    #[error("the supervisor of this data directory (process {pid}) keeps {keeps}")]
+    SupervisesOther {
+        /// Its process.
+        pid: u32,
+        /// What it keeps.
+        keeps: String,
+    },
+    /// Another data directory's supervisor keeps the same workloads.
+    #[error("another supervisor keeps {workloads}: {name}")]
+    OtherSupervisor {
+        /// The workloads.
+        workloads: String,
+        /// Machine and data directory of the other one.
+        name: String,
+    },
+    /// The stack's Postgres refuses what makes the services' databases.
+    #[error("the stack's Postgres does not let us {doing}")]
+    Database {
+        /// What was tried.
+        doing: &'static str,
+        /// What the driver said.
+        source: sqlx::Error,
+    },
+    /// The state database cannot be used.
+    #[error(transparent)]
+    State(#[from] StoreError),
     /// The keeper neither came up nor gave up.
     #[error("the private Postgres did not come up within {seconds} s; its logs are {} and {}", keeper.display(), postgres.display())]
     KeeperSilent {
@@ -177,6 +226,14 @@ impl StackError {
                 Some(format!("run cutover as the user who owns {}, or name another data directory with --data", directory.display()))
             }
             Self::Keeper { hint, .. } => hint.clone(),
+            Self::NoServices { .. } => Some("write one beside cutover.yaml, or name another one with --services".to_owned()),
+            Self::Services { .. } => {
+                Some("`services: {hiring: {command: [\"./hiring\", \"--release={release}\"]}}` is the form".to_owned())
+            }
+            Self::Supervised { .. } | Self::SupervisesOther { .. } => {
+                Some("`cutover supervise --stop` ends it and its services".to_owned())
+            }
+            Self::OtherSupervisor { .. } => Some("end that one first, or name another environment with --env".to_owned()),
             _ => None,
         }
     }
@@ -202,6 +259,22 @@ impl StackError {
     pub(super) fn fetch(what: &str, reason: impl Into<String>, log: &Path) -> Self {
         Self::Fetch { what: what.to_owned(), reason: reason.into(), log: log.to_owned(), tail: tail(log, SHOWN) }
     }
+}
+
+/// An error with everything that it came from, in one line.
+#[must_use]
+pub fn chain(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(cause) = source {
+        let cause_text = cause.to_string();
+        if !text.ends_with(&cause_text) {
+            text.push_str(": ");
+            text.push_str(&cause_text);
+        }
+        source = cause.source();
+    }
+    text
 }
 
 fn each_lack(lacks: &[Lack]) -> String {

@@ -12,7 +12,7 @@ use super::error::StackError;
 use super::local::Ending;
 use super::process::Identity;
 use super::progress::Silent;
-use super::{DataDir, files, keeper, local};
+use super::{DataDir, files, keeper, local, supervisor};
 
 /// The test process' end of the pipe. When it is dropped, or the process dies in any way, the child ends everything that it was
 /// told about.
@@ -49,6 +49,14 @@ impl Reaper {
     /// When the reaper has gone.
     pub fn watch_keeper(&mut self, data: &Path) -> io::Result<()> {
         self.tell(&format!("keeper {}", data.display()))
+    }
+
+    /// At the end: the supervisor of this data directory, with every instance.
+    ///
+    /// # Errors
+    /// When the reaper has gone.
+    pub fn watch_supervisor(&mut self, data: &Path) -> io::Result<()> {
+        self.tell(&format!("supervisor {}", data.display()))
     }
 
     /// At the end: this process and its group.
@@ -98,6 +106,7 @@ impl Drop for Reaper {
 enum Charge {
     Stack(PathBuf),
     Keeper(PathBuf),
+    Supervisor(PathBuf),
     Process(Identity),
     Directory(PathBuf),
 }
@@ -108,6 +117,7 @@ impl Charge {
         match kind {
             "stack" => Some(Self::Stack(rest.into())),
             "keeper" => Some(Self::Keeper(rest.into())),
+            "supervisor" => Some(Self::Supervisor(rest.into())),
             "remove" => Some(Self::Directory(rest.into())),
             "pid" => {
                 let (pid, started) = rest.split_once(' ')?;
@@ -127,6 +137,10 @@ impl Charge {
                 Some(data) => keeper::wipe(&data).await,
                 None => Ok(()),
             },
+            Self::Supervisor(path) => match DataDir::open_existing(path)? {
+                Some(data) => supervisor::stop(&data, Ending::Kill).await.map(drop),
+                None => Ok(()),
+            },
             Self::Process(identity) => Ok(identity.kill().await?),
             Self::Directory(path) => Ok(files::remove(path)?),
         }
@@ -139,7 +153,7 @@ pub async fn run(input: impl BufRead) -> Vec<StackError> {
     // Why: nothing else goes on in this process while it reads, so it may block.
     let charges: Vec<Charge> = input.lines().map_while(Result::ok).filter_map(|line| Charge::read(&line)).collect();
     let rank = |charge: &Charge| match charge {
-        Charge::Process(_) => 0,
+        Charge::Process(_) | Charge::Supervisor(_) => 0,
         Charge::Stack(_) | Charge::Keeper(_) => 1,
         Charge::Directory(_) => 2,
     };

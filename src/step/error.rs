@@ -40,6 +40,9 @@ pub enum StepError {
     /// The step took longer than its `timeout`.
     #[error("not done within {0}")]
     TimedOut(String),
+    /// A guard of the step tripped. Says which, its value, its limit and when.
+    #[error("{0}")]
+    Tripped(String),
     /// A mistake of ours: a panic, or journaled data that does not read back.
     #[error("internal error: {0}")]
     Broken(String),

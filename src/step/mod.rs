@@ -6,7 +6,9 @@ mod erased;
 mod error;
 mod facts;
 mod file;
+mod guard;
 mod moves;
+mod onlooker;
 mod plan;
 mod policy;
 mod reference;
@@ -29,7 +31,9 @@ pub use erased::{ErasedAct, ErasedChange, ErasedPlan, Step};
 pub use error::StepError;
 pub use facts::{Fact, Facts};
 pub use file::FileRef;
+pub use guard::{GuardOptions, GuardOutcome, OnNoData, Reading};
 pub use moves::{DrainGoal, Move};
+pub use onlooker::{Never, Onlooker};
 pub use plan::{Change, Effect, KNOWN_LATER, Mark, Plan, Question, binding_holds};
 pub use policy::{Approvals, OnFailure};
 pub use reference::StepRef;
@@ -174,15 +178,5 @@ pub trait StepKind: Serialize + DeserializeOwned + JsonSchema + fmt::Debug + Sen
     /// What the step does to the systems, in the words of the whole-plan proof; nothing, for steps that only look or ask.
     fn moves(&self) -> Vec<Move> {
         Vec::new()
-    }
-}
-
-/// Stands in for [`StepKind::Change`] and [`StepKind::Act`] in kinds that never act.
-#[derive(Clone, Copy, Debug, Serialize, serde::Deserialize, PartialEq, Eq)]
-pub enum Never {}
-
-impl fmt::Display for Never {
-    fn fmt(&self, _: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match *self {}
     }
 }

@@ -1,5 +1,6 @@
 //! A step that another step names by its id and whose body it uses.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
@@ -15,6 +16,8 @@ pub struct StepRef {
     pub kind: String,
     /// The step's body as JSON; `null` until it was filled in.
     pub body: Arc<Value>,
+    /// The texts of the files that its body names, by path.
+    pub texts: BTreeMap<String, Arc<str>>,
 }
 
 impl StepRef {
@@ -22,6 +25,20 @@ impl StepRef {
     #[must_use]
     pub fn text(&self, field: &str) -> Option<&str> {
         self.body.get(field).and_then(Value::as_str)
+    }
+
+    /// The text of the file that a field of the named step's body names.
+    #[must_use]
+    pub fn file(&self, field: &str) -> Option<&str> {
+        self.texts.get(self.text(field)?).map(AsRef::as_ref)
+    }
+
+    /// Puts in what the named step is. Of `files`, those count that its body names.
+    pub fn fill(&mut self, kind: &str, body: Arc<Value>, files: &BTreeMap<String, Arc<str>>) {
+        kind.clone_into(&mut self.kind);
+        let named = |path: &String| body.as_object().is_some_and(|body| body.values().any(|value| value.as_str() == Some(path)));
+        self.texts = files.iter().filter(|(path, _)| named(path)).map(|(path, text)| (path.clone(), Arc::clone(text))).collect();
+        self.body = body;
     }
 }
 

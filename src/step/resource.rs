@@ -57,7 +57,7 @@ pub struct Resource {
     pub system: SystemKind,
     /// Name of the system in the environment.
     pub name: String,
-    /// Sort of thing: `topic`, `subject`, `flag`, `group`, `service`, `table`.
+    /// Sort of thing: `topic`, `subject`, `flag`, `group`, `service`, `table`, `query`.
     pub sort: String,
     /// Its own name there; may hold slashes.
     pub id: String,
@@ -98,6 +98,12 @@ impl Resource {
     #[must_use]
     pub fn table(database: &str, table: &str) -> Self {
         Self::new(SystemKind::Database, database, "table", table)
+    }
+
+    /// What a store of metrics answers to an expression.
+    #[must_use]
+    pub fn query(metrics: &str, expression: &str) -> Self {
+        Self::new(SystemKind::Metrics, metrics, "query", expression)
     }
 
     fn new(system: SystemKind, name: &str, sort: &str, id: &str) -> Self {

@@ -14,11 +14,18 @@ pub type FormatCheck = fn(&str) -> Result<(), String>;
 /// Every format of our own, by the name that schemas give it.
 pub const FORMATS: &[(&str, FormatCheck)] = &[
     ("span", |text| text.parse::<Span>().map(|_| ())),
+    ("share", |text| text.parse::<Share>().map(|_| ())),
     ("topic-name", check_topic_name),
     ("flag-name", check_flag_name),
     ("file", check_file),
     ("secret-ref", |text| text.parse::<crate::ports::settings::SecretRef>().map(|_| ())),
     ("http-url", check_http_url),
+    ("service-name", check_service_name),
+    ("release", check_release),
+    ("dotted-release", |text| text.parse::<DottedRelease>().map(|_| ())),
+    ("url-path", check_url_path),
+    ("database-url", check_database_url),
+    ("database-table", check_database_table),
     ("event", check_event),
     ("condition", check_condition),
 ];
@@ -100,6 +107,134 @@ impl JsonSchema for Span {
     }
 }
 
+/// A release whose parts are numbers, as in `1.10`: compared number by number, and a part that is left out is 0.
+#[derive(Clone, Debug)]
+pub struct DottedRelease {
+    text: String,
+    parts: Vec<u64>,
+}
+
+impl FromStr for DottedRelease {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let part = |part: &str| part.bytes().all(|byte| byte.is_ascii_digit()).then(|| part.parse().ok()).flatten();
+        let parts: Option<Vec<u64>> = text.split('.').map(part).collect();
+        let wrong =
+            || format!("`{text}` cannot be compared: write numbers with dots between them, for instance \"1.5\" or \"2.10.3\", in quotes");
+        Ok(Self { text: text.to_owned(), parts: parts.ok_or_else(wrong)? })
+    }
+}
+
+impl fmt::Display for DottedRelease {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.text)
+    }
+}
+
+impl Ord for DottedRelease {
+    fn cmp(&self, other: &Self) -> std::cmp::Ordering {
+        let longer = self.parts.len().max(other.parts.len());
+        let part = |release: &Self, at: usize| release.parts.get(at).copied().unwrap_or_default();
+        (0..longer).map(|at| part(self, at).cmp(&part(other, at))).find(|order| order.is_ne()).unwrap_or(std::cmp::Ordering::Equal)
+    }
+}
+
+impl PartialOrd for DottedRelease {
+    fn partial_cmp(&self, other: &Self) -> Option<std::cmp::Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl PartialEq for DottedRelease {
+    fn eq(&self, other: &Self) -> bool {
+        self.cmp(other).is_eq()
+    }
+}
+
+impl Eq for DottedRelease {}
+
+/// A share of all keys, written as a percentage from `0.001%` to `100%`. Kept in parts per 100,000, so that nothing is ever rounded.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Share(u32);
+
+impl Share {
+    /// Everybody.
+    pub const ALL: Self = Self(100_000);
+
+    /// How many parts of 100,000 it is.
+    #[must_use]
+    pub fn parts(self) -> u32 {
+        self.0
+    }
+
+    /// That many parts of 100,000; `None` for no part at all and for more than everybody.
+    #[must_use]
+    pub fn of_parts(parts: u32) -> Option<Self> {
+        (1..=Self::ALL.0).contains(&parts).then_some(Self(parts))
+    }
+}
+
+impl FromStr for Share {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let wrong = || format!("`{text}` is not a share; write a percentage such as 0.1%, 10% or 100%");
+        let number = text.strip_suffix('%').ok_or_else(wrong)?;
+        let (whole, fraction) = number.split_once('.').unwrap_or((number, "0"));
+        let digits = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+        if !digits(whole) || !digits(fraction) {
+            return Err(wrong());
+        }
+        let fraction = fraction.trim_end_matches('0');
+        if fraction.len() > 3 {
+            return Err(format!("`{text}` is finer than 0.001%, the least step between shares"));
+        }
+        let thousandths: u32 = format!("{fraction:0<3}").parse().map_err(|_| wrong())?;
+        let parts = whole.parse::<u32>().ok().and_then(|whole| whole.checked_mul(1000)).and_then(|parts| parts.checked_add(thousandths));
+        match parts.map(|parts| (parts, Self::of_parts(parts))) {
+            Some((_, Some(share))) => Ok(share),
+            Some((0, None)) => Err(format!("`{text}` is nobody; the least share is 0.001%")),
+            _ => Err(format!("`{text}` is more than everybody; the greatest share is 100%")),
+        }
+    }
+}
+
+impl fmt::Display for Share {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match (self.0 / 1000, self.0 % 1000) {
+            (whole, 0) => write!(f, "{whole}%"),
+            (whole, thousandths) => write!(f, "{whole}.{}%", format!("{thousandths:03}").trim_end_matches('0')),
+        }
+    }
+}
+
+impl Serialize for Share {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+impl<'de> Deserialize<'de> for Share {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        String::deserialize(deserializer)?.parse().map_err(serde::de::Error::custom)
+    }
+}
+
+impl JsonSchema for Share {
+    fn schema_name() -> std::borrow::Cow<'static, str> {
+        "Share".into()
+    }
+
+    fn inline_schema() -> bool {
+        true
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({ "type": "string", "format": "share", "examples": ["0.1%", "1%", "10%", "50%", "100%"] })
+    }
+}
+
 fn check_topic_name(text: &str) -> Result<(), String> {
     // Source: Kafka's own rule in org.apache.kafka.common.internals.Topic.
     let legal = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'_' | b'-');
@@ -124,12 +259,64 @@ fn check_flag_name(text: &str) -> Result<(), String> {
     }
 }
 
+fn check_service_name(text: &str) -> Result<(), String> {
+    let legal = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-');
+    if !text.is_empty() && text.len() <= 64 && text.bytes().all(legal) {
+        Ok(())
+    } else {
+        Err(format!("`{text}` cannot be a service's name: use 1 to 64 letters, digits, `-` and `_`"))
+    }
+}
+
+fn check_release(text: &str) -> Result<(), String> {
+    let legal = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'_' | b'-' | b'+');
+    if !text.is_empty() && text.len() <= 64 && text.bytes().all(legal) {
+        Ok(())
+    } else {
+        Err(format!("`{text}` cannot be a release: use 1 to 64 letters, digits, `.`, `_`, `-` and `+`, in quotes"))
+    }
+}
+
+fn check_url_path(text: &str) -> Result<(), String> {
+    if text.starts_with('/') && !text.starts_with("//") && !text.contains(char::is_whitespace) {
+        Ok(())
+    } else {
+        Err(format!("`{text}` is not a path; it begins with one slash, as in /api/v0/exercise"))
+    }
+}
+
 fn check_http_url(text: &str) -> Result<(), String> {
     let host = text.strip_prefix("http://").or_else(|| text.strip_prefix("https://"));
     match host {
         Some(rest) if rest.split('/').next().is_some_and(|host| !host.is_empty() && !host.contains('@')) => Ok(()),
         Some(rest) if rest.contains('@') => Err("an address carries no user name or password; use `basic:`".to_owned()),
         _ => Err(format!("`{text}` is not an address that begins with http:// or https://")),
+    }
+}
+
+fn check_database_url(text: &str) -> Result<(), String> {
+    // Why: what stands before an `@` may hold a password, so the message never repeats the text.
+    let rest = text.strip_prefix("postgres://").or_else(|| text.strip_prefix("postgresql://"));
+    let Some(rest) = rest else {
+        return Err("an address of a database begins with postgres:// and reads postgres://user@host:port/database".to_owned());
+    };
+    let (before, after) = rest.split_once('@').unwrap_or(("", rest));
+    if before.contains(':') || after.contains("password=") {
+        return Err("an address carries no password; use `password: env:NAME`".to_owned());
+    }
+    let place = after.split('?').next().unwrap_or_default();
+    match place.split_once('/') {
+        Some((host, database)) if !host.is_empty() && !database.is_empty() => Ok(()),
+        _ => Err("an address of a database names host and database: postgres://user@host:port/database".to_owned()),
+    }
+}
+
+fn check_database_table(text: &str) -> Result<(), String> {
+    let parts: Vec<&str> = text.split('.').collect();
+    if matches!(parts.len(), 2 | 3) && parts.iter().all(|part| !part.is_empty()) {
+        Ok(())
+    } else {
+        Err(format!("`{text}` is not a table; write `database.table`, or `database.schema.table`"))
     }
 }
 
@@ -175,6 +362,41 @@ mod tests {
     fn what_is_no_span_is_refused() {
         for text in ["", "10", "s", "1y", "-1s", "1.5h", "99999999999999999999d", "40000d"] {
             assert!(text.parse::<Span>().is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn releases_compare_number_by_number() {
+        let release = |text: &str| text.parse::<DottedRelease>().expect("a release");
+        assert!(release("1.10") > release("1.9"));
+        assert!(release("2") > release("1.99.99"));
+        assert_eq!(release("1.5"), release("1.5.0"));
+        assert_eq!(release("1.5.0").to_string(), "1.5.0");
+        for text in ["", "1.", ".5", "1.5-rc1", "v1.5", "1..5", "+1", "99999999999999999999"] {
+            assert!(text.parse::<DottedRelease>().is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn shares_read_back_as_written_and_are_whole_parts() {
+        for (text, parts) in [("0.001%", 1), ("0.1%", 100), ("0.125%", 125), ("1%", 1_000), ("33.333%", 33_333), ("100%", 100_000)] {
+            let share: Share = text.parse().expect("a share");
+            assert_eq!((share.parts(), share.to_string().as_str()), (parts, text));
+        }
+        assert_eq!("10.500%".parse::<Share>().unwrap().to_string(), "10.5%");
+        assert_eq!("100.0%".parse::<Share>(), Ok(Share::ALL));
+    }
+
+    #[test]
+    fn what_is_no_share_is_refused_with_a_sentence() {
+        let why = |text: &str| text.parse::<Share>().unwrap_err();
+        for text in ["", "%", "10", "ten%", "-1%", "+1%", "1.%", ".5%", "1,5%", "1 %", "1e1%", "99999999999%%"] {
+            assert!(why(text).ends_with("write a percentage such as 0.1%, 10% or 100%"), "{text}");
+        }
+        assert!(why("0%").contains("nobody") && why("0.000%").contains("nobody"));
+        assert!(why("0.0001%").contains("finer than 0.001%"));
+        for text in ["100.001%", "101%", "4294968%", "99999999999999999999%"] {
+            assert!(why(text).contains("more than everybody"), "{text}");
         }
     }
 

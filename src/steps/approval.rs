@@ -3,10 +3,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::step::{
-    ActContext, Claim, Evidence, Kind, Nature, Never, OnUnknown, Plan, Question, Receipt, Revert, Risk, Standing, StepError, StepKind,
-    Verdict, View, World,
-};
+use crate::step::{ActContext, Evidence, Kind, Nature, Never, OnUnknown, Onlooker, Plan, Question, Risk, StepError, Verdict, View};
 
 /// Stops the run until a person approves.
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
@@ -17,7 +14,7 @@ pub struct Approval {
     pub text: String,
 }
 
-impl StepKind for Approval {
+impl Onlooker for Approval {
     const KIND: Kind = Kind {
         name: "approval",
         summary: "stops until a person approves",
@@ -33,42 +30,12 @@ steps:
     note: {text: hiring is on call}
 ",
     };
-    type Change = Never;
-    type Act = Never;
-
-    fn resources(&self) -> Vec<Claim> {
-        Vec::new()
-    }
-
-    async fn inspect(&self, _: &World) -> Result<View, StepError> {
-        Ok(View::default())
-    }
 
     fn plan(&self, _: &View) -> Plan<Never> {
         Plan::Ask(Question { text: self.text.clone(), evidence: None })
     }
 
-    fn leave(&self, change: &Never, _: &mut View) {
-        match *change {}
-    }
-
-    fn acts(&self, change: &Never) -> Vec<Never> {
-        match *change {}
-    }
-
-    async fn standing(&self, _: &ActContext, change: &Never, _: &Never) -> Result<Standing, StepError> {
-        match *change {}
-    }
-
-    async fn act(&self, _: &ActContext, change: &Never, _: &Never) -> Result<Receipt, StepError> {
-        match *change {}
-    }
-
-    async fn verify(&self, _: &ActContext, _: Option<&Never>) -> Result<Verdict, StepError> {
+    async fn verify(&self, _: &ActContext) -> Result<Verdict, StepError> {
         Ok(Verdict::Holds(Evidence::said("approved")))
-    }
-
-    fn revert(&self, change: &Never, _: &[Receipt]) -> Revert {
-        match *change {}
     }
 }

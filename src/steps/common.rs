@@ -3,10 +3,14 @@
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Deserializer, Serialize};
 
+use crate::ports::workloads::Instance;
 use crate::step::{Resource, StepError, View, World};
 
 /// Aspect of a topic in a view: how many offsets it has ever given out, over all partitions. 0 means that it never held a record.
 pub(super) const HELD: &str = "held";
+
+/// Header that names the run, the step and the event; what makes a second sending recognisable.
+pub(super) const EVENT_HEADER: &str = "cutover-event";
 
 /// The system that is meant when a step names none.
 pub(super) fn main_system() -> String {
@@ -26,6 +30,34 @@ pub(super) async fn look_at_topic(world: &World, cluster: &str, topic: &str) -> 
     view.put(&resource, &state);
     view.put_aspect(&resource, HELD, &held);
     Ok(view)
+}
+
+/// Aspect of a service in a view: its instances.
+pub(super) const INSTANCES: &str = "instances";
+
+/// Aspect of a service in a view: the services that can be run beside it, with their usual numbers of instances.
+pub(super) const SERVICES: &str = "services";
+
+/// Looks at a service: what should run of it, what does, and what else could.
+pub(super) async fn look_at_service(world: &World, workloads: &str, service: &str) -> Result<View, StepError> {
+    let runner = world.workloads(workloads)?;
+    let resource = Resource::service(workloads, service);
+    let mut view = View::default();
+    view.put(&resource, &runner.desired(service).await?);
+    view.put_aspect(&resource, INSTANCES, &runner.instances(Some(service)).await?);
+    view.put_aspect(&resource, SERVICES, &runner.services().await?);
+    Ok(view)
+}
+
+/// The instances for people: `hiring-1.5-a1 (1.5, starting)`, one after the other.
+pub(super) fn instances_text<'a>(instances: impl IntoIterator<Item = &'a Instance>) -> String {
+    let one = |instance: &Instance| format!("{} ({}, {})", instance.instance, instance.release, instance.state.as_str());
+    instances.into_iter().map(one).collect::<Vec<_>>().join(", ")
+}
+
+/// A number of instances for people.
+pub(super) fn instances_count(count: usize) -> String {
+    if count == 1 { "1 instance".to_owned() } else { format!("{count} instances") }
 }
 
 /// A setting's value: written as text, number or boolean, kept as text.

@@ -3,10 +3,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::step::{
-    ActContext, Claim, Evidence, Kind, Nature, Never, OnUnknown, Plan, Question, Receipt, Revert, Risk, Standing, StepError, StepKind,
-    Verdict, View, World,
-};
+use crate::step::{ActContext, Evidence, Kind, Nature, Never, OnUnknown, Onlooker, Plan, Question, Risk, StepError, Verdict, View};
 
 /// Stops the run until a person confirms that a task outside of cutover is done.
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
@@ -39,7 +36,7 @@ impl EvidenceKind {
     }
 }
 
-impl StepKind for Confirm {
+impl Onlooker for Confirm {
     const KIND: Kind = Kind {
         name: "confirm",
         summary: "stops until a person confirms that a task outside is done",
@@ -53,42 +50,12 @@ steps:
     confirm: {task: remove the HTTP call from hiring, evidence: url}
 ",
     };
-    type Change = Never;
-    type Act = Never;
-
-    fn resources(&self) -> Vec<Claim> {
-        Vec::new()
-    }
-
-    async fn inspect(&self, _: &World) -> Result<View, StepError> {
-        Ok(View::default())
-    }
 
     fn plan(&self, _: &View) -> Plan<Never> {
         Plan::Ask(Question { text: self.task.clone(), evidence: self.evidence.map(|kind| kind.as_str().to_owned()) })
     }
 
-    fn leave(&self, change: &Never, _: &mut View) {
-        match *change {}
-    }
-
-    fn acts(&self, change: &Never) -> Vec<Never> {
-        match *change {}
-    }
-
-    async fn standing(&self, _: &ActContext, change: &Never, _: &Never) -> Result<Standing, StepError> {
-        match *change {}
-    }
-
-    async fn act(&self, _: &ActContext, change: &Never, _: &Never) -> Result<Receipt, StepError> {
-        match *change {}
-    }
-
-    async fn verify(&self, _: &ActContext, _: Option<&Never>) -> Result<Verdict, StepError> {
+    async fn verify(&self, _: &ActContext) -> Result<Verdict, StepError> {
         Ok(Verdict::Holds(Evidence::said("confirmed")))
-    }
-
-    fn revert(&self, change: &Never, _: &[Receipt]) -> Revert {
-        match *change {}
     }
 }

@@ -46,15 +46,25 @@ macro_rules! catalogue {
 }
 
 mod common;
+mod flag;
 
 catalogue! {
     create_topic::CreateTopic,
     delete_topic::DeleteTopic,
     send_events::SendEvents,
+    publish_snapshot::PublishSnapshot,
+    catch_up::CatchUp,
+    drain_topic::DrainTopic,
+    retire_producers::RetireProducers,
     register_schema::RegisterSchema,
     set_compatibility::SetCompatibility,
     delete_schema::DeleteSchema,
     set_flag::SetFlag,
+    roll_out_flag::RollOutFlag,
+    deploy::Deploy,
+    stop_workload::StopWorkload,
+    expect_release::ExpectRelease,
+    check_http::CheckHttp,
     approval::Approval,
     confirm::Confirm,
     wait::Wait,

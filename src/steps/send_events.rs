@@ -13,9 +13,9 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-use self::events::{EVENT_HEADER, encode, find_sent};
+use self::events::{encode, find_sent};
 use self::seen::check_seen;
-use super::common::{HELD, look_at_topic, main_system};
+use super::common::{EVENT_HEADER, HELD, look_at_topic, main_system};
 use crate::ports::kafka::{Position, TopicState};
 use crate::ports::registry::{SchemaFormat, SchemaVersion};
 use crate::step::scalar::Span;

@@ -5,9 +5,11 @@ use std::fmt;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 use super::common::main_system;
+use super::flag::{self, words};
+use crate::flags::targeting;
 use crate::ports::flags::{FlagChange, FlagState};
 use crate::step::{
     ActContext, Change, Claim, Effect, Evidence, Fact, Facts, Kind, Mark, Move, Nature, OnUnknown, Plan, Receipt, Resource, Revert, Risk,
@@ -66,24 +68,6 @@ impl SetFlag {
     fn resource(&self) -> Resource {
         Resource::flag(&self.store, &self.flag)
     }
-
-    /// The variants of the flag once it is set, or what is missing.
-    fn variants(&self, before: Option<&FlagState>) -> Result<BTreeMap<String, Value>, String> {
-        let mut variants = before.map(|before| before.variants.clone()).unwrap_or_default();
-        if variants.is_empty() && self.variants.is_empty() && matches!(self.to.as_str(), "on" | "off") {
-            variants = BTreeMap::from([("on".to_owned(), json!(true)), ("off".to_owned(), json!(false))]);
-        }
-        variants.extend(self.variants.clone());
-        if variants.contains_key(&self.to) {
-            return Ok(variants);
-        }
-        let known: Vec<_> = variants.keys().map(|name| format!("`{name}`")).collect();
-        Err(if known.is_empty() {
-            format!("flag {} is not there yet; name its `variants`, among them `{}`", self.flag, self.to)
-        } else {
-            format!("flag {} has no variant `{}`, only {}; add it under `variants`", self.flag, self.to, known.join(", "))
-        })
-    }
 }
 
 impl StepKind for SetFlag {
@@ -108,19 +92,10 @@ steps:
     }
 
     fn complaints(&self) -> Vec<(String, String)> {
-        let mut complaints = Vec::new();
-        let mut types = self.variants.values().map(type_of);
-        if let Some(first) = types.next()
-            && types.any(|other| other != first)
-        {
-            complaints.push(("/variants".to_owned(), "all variants of a flag must be of one type".to_owned()));
-        }
-        if self.variants.values().any(|value| matches!(value, Value::Null | Value::Array(_))) {
-            complaints.push(("/variants".to_owned(), "a variant is a boolean, a text, a number or an object".to_owned()));
-        }
-        if !self.variants.is_empty() && !self.variants.contains_key(&self.to) {
-            let known: Vec<_> = self.variants.keys().map(|name| format!("`{name}`")).collect();
-            complaints.push(("/to".to_owned(), format!("`{}` is not one of the variants {}", self.to, known.join(", "))));
+        let mut complaints = flag::complaints(&self.variants);
+        flag::complain_of("to", &self.to, &self.variants, &mut complaints);
+        if let Some(Err(why)) = self.targeting.as_ref().map(|rule| targeting::check(rule, &Map::new())) {
+            complaints.push(("/targeting".to_owned(), why));
         }
         complaints
     }
@@ -135,7 +110,7 @@ steps:
         let Some(before) = view.get::<FlagState>(&self.resource()) else {
             return Plan::CannotPreview(format!("flag {} was not looked at", self.flag));
         };
-        let variants = match self.variants(before.as_ref()) {
+        let variants = match flag::variants(&self.flag, &self.to, before.as_ref(), &self.variants) {
             Ok(variants) => variants,
             Err(why) => return Plan::Impossible(why),
         };
@@ -177,27 +152,27 @@ steps:
     }
 
     async fn verify(&self, context: &ActContext, change: Option<&Flip>) -> Result<Verdict, StepError> {
-        let now = context.world.flags(&self.store)?.flag(&self.flag).await?;
+        let flags = context.world.flags(&self.store)?;
+        let now = flags.flag(&self.flag).await?;
         let Some(change) = change else { return Ok(Verdict::Broken("there is no change to verify".to_owned())) };
         if now.as_ref() != Some(&change.after) {
             let now = now.as_ref().map_or_else(|| "not there".to_owned(), words);
             return Ok(Verdict::Broken(format!("flag {} is {now}, not {}", self.flag, words(&change.after))));
         }
-        let revision = context.receipts.first().and_then(|receipt| receipt.data.get("revision").and_then(Value::as_i64)).unwrap_or_default();
-        // Why: silence is not an acknowledgement; nobody has told which revision it uses.
-        let line = format!("{} since revision {revision}; unacknowledged: no service has reported the revision it uses", words(&change.after));
-        Ok(Verdict::Holds(Evidence::with(line, &json!({ "revision": revision, "acknowledged": false }))))
+        let revision = match context.receipts.first().and_then(flag::revision) {
+            Some(revision) => revision,
+            None => flags.revision().await?,
+        };
+        let reached = flag::reached(&context.world, &self.store, revision).await?;
+        if reached.missing {
+            return Ok(reached.wait(context, revision));
+        }
+        let line = format!("{} since revision {revision}; {}", words(&change.after), reached.line);
+        Ok(Verdict::Holds(Evidence::with(line, &reached.data)))
     }
 
     fn revert(&self, change: &Flip, _: &[Receipt]) -> Revert {
-        let body = match &change.before {
-            Some(FlagState { default_variant: Some(to), enabled, targeting, .. }) => {
-                json!({ "store": self.store, "flag": self.flag, "to": to, "enabled": enabled, "targeting": targeting })
-            }
-            // Why: a disabled flag makes services use the default in their code, exactly as when it was not there.
-            _ => json!({ "store": self.store, "flag": self.flag, "to": self.to, "enabled": false }),
-        };
-        Revert::step("set_flag", without_nulls(body))
+        flag::back(&self.store, &self.flag, change.before.as_ref(), &self.to, &change.after.variants)
     }
 
     fn moves(&self) -> Vec<Move> {
@@ -214,30 +189,4 @@ steps:
 
 fn written(revision: i64) -> Receipt {
     Receipt::with(format!("wrote revision {revision}"), &json!({ "revision": revision }))
-}
-
-fn type_of(value: &Value) -> &'static str {
-    match value {
-        Value::Bool(_) => "boolean",
-        Value::Number(_) => "number",
-        Value::String(_) => "text",
-        Value::Object(_) => "object",
-        Value::Null | Value::Array(_) => "other",
-    }
-}
-
-fn words(state: &FlagState) -> String {
-    let variant = state.default_variant.as_deref().unwrap_or("the default in the code");
-    match (state.enabled, state.targeting.is_some()) {
-        (false, _) => "disabled".to_owned(),
-        (true, true) => format!("{variant}, with targeting"),
-        (true, false) => variant.to_owned(),
-    }
-}
-
-fn without_nulls(mut body: Value) -> Value {
-    if let Value::Object(fields) = &mut body {
-        fields.retain(|_, value| !value.is_null());
-    }
-    body
 }

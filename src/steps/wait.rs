@@ -6,10 +6,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::step::scalar::Span;
-use crate::step::{
-    ActContext, Claim, Evidence, Kind, Nature, Never, OnUnknown, Plan, Receipt, Revert, Risk, Standing, StepError, StepKind, Verdict, View,
-    World,
-};
+use crate::step::{ActContext, Evidence, Kind, Nature, Never, OnUnknown, Onlooker, Plan, Risk, StepError, Verdict, View};
 
 /// Waits for a length of time.
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
@@ -20,7 +17,7 @@ pub struct Wait {
     pub length: Span,
 }
 
-impl StepKind for Wait {
+impl Onlooker for Wait {
     const KIND: Kind = Kind {
         name: "wait",
         summary: "lets time pass",
@@ -34,38 +31,12 @@ steps:
     wait: {for: 1s}
 ",
     };
-    type Change = Never;
-    type Act = Never;
-
-    fn resources(&self) -> Vec<Claim> {
-        Vec::new()
-    }
-
-    async fn inspect(&self, _: &World) -> Result<View, StepError> {
-        Ok(View::default())
-    }
 
     fn plan(&self, _: &View) -> Plan<Never> {
         Plan::Wait { now: "not begun".to_owned(), goal: format!("{} have passed", self.length) }
     }
 
-    fn leave(&self, change: &Never, _: &mut View) {
-        match *change {}
-    }
-
-    fn acts(&self, change: &Never) -> Vec<Never> {
-        match *change {}
-    }
-
-    async fn standing(&self, _: &ActContext, change: &Never, _: &Never) -> Result<Standing, StepError> {
-        match *change {}
-    }
-
-    async fn act(&self, _: &ActContext, change: &Never, _: &Never) -> Result<Receipt, StepError> {
-        match *change {}
-    }
-
-    async fn verify(&self, context: &ActContext, _: Option<&Never>) -> Result<Verdict, StepError> {
+    async fn verify(&self, context: &ActContext) -> Result<Verdict, StepError> {
         // Why: a clock that was set back must not make the wait longer than it was; no time has passed then.
         let passed = (context.now - context.began).to_std().unwrap_or_default();
         Ok(match self.length.0.checked_sub(passed) {
@@ -76,9 +47,5 @@ steps:
                 again_in: left,
             },
         })
-    }
-
-    fn revert(&self, change: &Never, _: &[Receipt]) -> Revert {
-        match *change {}
     }
 }

@@ -1,8 +1,9 @@
-//! The state database: runs, journal, leases, inbox, wake-ups, locks and flag revisions, in Postgres. It owns every SQL statement on
-//! cutover's own tables and decides nothing about runs.
+//! The state database: runs, journal, leases, inbox, wake-ups, locks, flag revisions and who reads them, and workloads, in Postgres. It
+//! owns every SQL statement on cutover's own tables and decides nothing about runs.
 
 mod error;
 pub mod flags;
+pub mod heartbeats;
 pub mod inbox;
 pub mod journal;
 pub mod leases;
@@ -11,6 +12,7 @@ mod migrate;
 mod pool;
 pub mod runs;
 pub mod wakes;
+pub mod workloads;
 
 pub use error::StoreError;
 pub use pool::{Store, StoreOptions};

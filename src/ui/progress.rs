@@ -6,8 +6,9 @@ use indicatif::{ProgressBar, ProgressStyle};
 
 use super::Terminal;
 use crate::engine::StepState;
+use crate::engine::guard::SampleVerdict;
 use crate::report::words::length;
-use crate::report::{EventDocument, Line, RunDocument, StepDocument, Tone};
+use crate::report::{EventDocument, GuardDocument, Line, RunDocument, StepDocument, Tone};
 
 /// Shows a run.
 pub struct RunProgress {
@@ -39,6 +40,17 @@ pub fn step_line(step: &StepDocument, ids: usize) -> Line {
     };
     let kind = if step.kind.is_empty() { String::new() } else { format!("{}: ", step.kind) };
     Line { tone, text: format!("{shape} {:<ids$}  {kind}{}{took}", step.id, step.line) }
+}
+
+/// The guards of a step, one line each; none for a step that is over.
+#[must_use]
+pub fn guard_lines(step: &StepDocument, ids: usize) -> Vec<Line> {
+    let line = |guard: &GuardDocument| {
+        let tone = if guard.held.is_some() || guard.verdict == Some(SampleVerdict::Bad) { Tone::Warn } else { Tone::Dim };
+        Line { tone, text: format!("  {:<ids$}  guard: {}", "", guard.words()) }
+    };
+    let shown = step.guards.iter().filter(|_| step.began.is_some() && !step.state.is_over());
+    shown.map(line).collect()
 }
 
 impl RunProgress {
@@ -104,6 +116,8 @@ impl RunProgress {
             "asked" => say("?", Tone::Warn),
             "stumbled" => say("!", Tone::Warn),
             "step_waits" if self.bar.is_none() => say("◷", Tone::Plain),
+            "held" => say("⚠", Tone::Warn),
+            "released" => say(" ", Tone::Plain),
             "retried" => say(" ", Tone::Dim),
             "paused" | "resumed" | "revert_ordered" | "revert_begun" | "abort_ordered" | "quarantined" => {
                 Some(Line { tone: Tone::Strong, text: format!("  {}", event.line) })

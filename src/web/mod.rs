@@ -59,7 +59,7 @@ pub struct WebOptions {
 pub struct Tokens {
     /// May do everything, and makes login codes for browsers.
     pub operate: Secret,
-    /// May read flag documents and nothing else.
+    /// May read flag documents, report which revision it uses, and nothing else.
     pub flags: Secret,
 }
 

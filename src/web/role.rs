@@ -5,7 +5,7 @@
 pub enum Role {
     /// Anybody who can reach the port.
     Public,
-    /// Reads flag documents: what services are given.
+    /// Reads flag documents and reports which revision it uses: what services are given.
     Flags,
     /// Reads everything.
     View,

@@ -11,6 +11,7 @@ pub(super) fn table() -> Routes {
         .route(Get, "/static/{file}", Public, assets::asset)
         .route(Get, "/login", Public, pages::login)
         .route(Get, "/flags/{environment}/{store}", Flags, api::flags)
+        .route(Post, "/api/heartbeats", Flags, api::heartbeat)
         .route(Get, "/api/status", View, api::status)
         .route(Get, "/api/runs", View, api::list)
         .route(Get, "/api/runs/{id}", View, api::show)

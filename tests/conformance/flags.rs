@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use cutover::flags::Heartbeat;
 use cutover::ports::PortError;
 use cutover::ports::flags::{FlagChange, FlagState, Flags};
 use serde_json::{Value, json};
@@ -56,4 +57,73 @@ pub async fn a_change_on_something_else_than_was_seen_is_a_conflict(flags: &dyn 
     let gone = change(&fresh("flag"), Some(boolean("off")), boolean("on"));
     assert!(matches!(flags.change(&gone).await.unwrap_err(), PortError::Conflict { .. }));
     assert_eq!((flags.revision().await.unwrap(), flags.flag(&name).await.unwrap()), (revision, Some(boolean("off"))));
+}
+
+pub async fn targeting_that_cannot_be_evaluated_is_invalid(flags: &dyn Flags) {
+    let name = fresh("flag");
+    let start = flags.revision().await.unwrap();
+    let targeting = Some(json!({ "fractionall": [["on", 1], ["off", 99]] }));
+    let error = flags.change(&change(&name, None, FlagState { targeting, ..boolean("off") })).await.unwrap_err();
+    assert!(matches!(&error, PortError::Invalid { detail, .. } if detail.contains("fractionall")), "{error:?}");
+    assert_eq!((flags.revision().await.unwrap(), flags.flag(&name).await.unwrap()), (start, None));
+}
+
+pub async fn an_acknowledgement_is_written_down_once(flags: &dyn Flags) {
+    let name = fresh("flag");
+    let revision = flags.change(&change(&name, None, boolean("off"))).await.unwrap();
+    assert_eq!(flags.acknowledged(revision).await.unwrap(), None);
+    let since = flags.acknowledge(revision).await.unwrap();
+    assert!(since.is_some());
+    assert_eq!(flags.acknowledge(revision).await.unwrap(), since, "the first time counts");
+    assert_eq!(flags.acknowledged(revision).await.unwrap(), since);
+    assert_eq!(flags.acknowledge(revision + 1_000_000).await.unwrap(), None, "there is no such revision");
+}
+
+/// A report on a document that has at least two revisions.
+fn heartbeat(instance: &str, revision: i64, oldest: i64) -> Heartbeat {
+    let text = |text: &str| text.to_owned();
+    Heartbeat {
+        environment: text("test"),
+        store: text("main"),
+        service: text("hiring"),
+        instance: text(instance),
+        release: text("1.5"),
+        revision,
+        oldest,
+        ending: false,
+    }
+}
+
+async fn heard(flags: &dyn Flags) -> Vec<(String, i64, i64)> {
+    let listeners = flags.listeners().await.unwrap().expect("this store knows who listens");
+    listeners.into_iter().map(|one| (one.instance, one.revision, one.oldest)).collect()
+}
+
+async fn two_revisions(flags: &dyn Flags) {
+    let name = fresh("flag");
+    flags.change(&change(&name, None, boolean("off"))).await.unwrap();
+    flags.change(&change(&name, Some(boolean("off")), boolean("on"))).await.unwrap();
+}
+
+pub async fn the_last_report_of_an_instance_counts(flags: &dyn Flags, say: impl AsyncFn(Heartbeat)) {
+    two_revisions(flags).await;
+    assert_eq!(heard(flags).await, []);
+    say(heartbeat("b", 1, 0)).await;
+    say(heartbeat("a", 1, 1)).await;
+    say(heartbeat("b", 2, 1)).await;
+    assert_eq!(heard(flags).await, [("a".to_owned(), 1, 1), ("b".to_owned(), 2, 1)]);
+    let listeners = flags.listeners().await.unwrap().unwrap();
+    assert!(listeners.iter().all(|one| one.service == "hiring" && one.release == "1.5"), "{listeners:?}");
+    assert!(listeners.iter().all(|one| one.age < std::time::Duration::from_hours(1)), "{listeners:?}");
+}
+
+pub async fn a_report_that_is_late_takes_nothing_back(flags: &dyn Flags, say: impl AsyncFn(Heartbeat)) {
+    two_revisions(flags).await;
+    say(heartbeat("a", 2, 2)).await;
+    say(heartbeat("a", 2, 1)).await;
+    assert_eq!(heard(flags).await, [("a".to_owned(), 2, 2)]);
+    say(Heartbeat { ending: true, ..heartbeat("a", 2, 2) }).await;
+    assert_eq!(heard(flags).await, []);
+    say(heartbeat("a", 2, 2)).await;
+    assert_eq!(heard(flags).await, [], "what has ended does not come back");
 }

@@ -279,3 +279,27 @@ pub async fn records_that_are_gone_are_missed(kafka: &dyn Kafka, truncate: impl 
     truncate(&name, at(0, 6)).await;
     assert_eq!(kafka.consume(&name, &fresh("group"), &[at(0, 6)], PATIENCE).await.unwrap(), [], "nothing is left to wait for");
 }
+
+pub async fn groups_on_a_topic_are_found_by_their_commits(kafka: &dyn Kafka) {
+    let (name, other) = (topic(kafka, 1, &[]).await, topic(kafka, 1, &[]).await);
+    let (first, second) = (fresh("group-a"), fresh("group-b"));
+    kafka.produce(&name, &[record("a", "1")]).await.unwrap();
+    kafka.produce(&other, &[record("a", "1")]).await.unwrap();
+    assert_eq!(kafka.groups_on(&name).await.unwrap(), Vec::<String>::new());
+    kafka.consume(&name, &second, &[at(0, 1)], PATIENCE).await.unwrap();
+    kafka.consume(&name, &first, &[at(0, 1)], PATIENCE).await.unwrap();
+    kafka.consume(&other, &first, &[at(0, 1)], PATIENCE).await.unwrap();
+    assert_eq!(kafka.groups_on(&name).await.unwrap(), [first.clone(), second]);
+    assert_eq!(kafka.groups_on(&other).await.unwrap(), [first]);
+}
+
+pub async fn a_topic_without_transactions_is_stable_to_its_end(kafka: &dyn Kafka) {
+    let name = topic(kafka, 2, &[]).await;
+    assert_eq!(kafka.stable_ends(&name).await.unwrap(), [at(0, 0), at(1, 0)]);
+    let sent: Vec<_> = (0..10).map(|number| record(&format!("key-{number}"), "x")).collect();
+    kafka.produce(&name, &sent).await.unwrap();
+    let ends = kafka.ends(&name).await.unwrap();
+    let stable = kafka.stable_ends(&name).await.unwrap();
+    assert_eq!(stable, ends.iter().map(|ends| at(ends.partition, ends.end)).collect::<Vec<_>>());
+    is_invalid(&kafka.stable_ends(&fresh("conformance")).await);
+}

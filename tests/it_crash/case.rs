@@ -7,14 +7,17 @@ use std::time::{Duration, Instant};
 use cutover::adapters::secret::ProcessSecrets;
 use cutover::driver::{Driver, DriverOptions, NewRunRequest, RealWorlds, Worlds, plan_bundle, start_run};
 use cutover::engine::{Command, Entry, Order, RunState};
-use cutover::playbook::environment::{Config, System};
+use cutover::playbook::environment::{Config, Environment, System};
 use cutover::playbook::{Bundle, Carried, Source};
 use cutover::store::{Store, StoreOptions};
 use serde_json::{Value, json};
+use sqlx::{Connection, PgConnection};
+use tokio::sync::OnceCell;
 use uuid::Uuid;
 
 use super::controller::Controller;
-use super::support::{Servers, servers};
+use super::services::Services;
+use super::support::{Servers, ServiceDatabase, servers};
 use super::world;
 
 /// Lease of the controllers: short, so that a takeover does not take long.
@@ -65,11 +68,19 @@ impl Case {
         for name in ["datarep.exercise", "mistaken.name", "exercise-events"] {
             text = text.replace(name, &own(name));
         }
-        text.replace("group: probe", &format!("group: {}", own("probe")))
+        text.replace("group: probe", &format!("group: {}", own("probe"))).replace("groups: [probe]", &format!("groups: [{}]", own("probe")))
     }
 
-    fn bundle(&self, servers: &Servers) -> Bundle {
-        let files = BTreeMap::from([("schemas/exercise_changed.v0.json".to_owned(), Arc::from(SCHEMA))]);
+    fn bundle(&self, servers: &Servers, exercises: ServiceDatabase, services: Option<&Services>) -> Bundle {
+        let files = [
+            ("schemas/exercise_changed.v0.json", SCHEMA.to_owned()),
+            ("schemas/exercise_state.v0.json", include_str!("../../playbooks/schemas/exercise_state.v0.json").to_owned()),
+            (
+                "services.yaml",
+                include_str!("../../playbooks/services.yaml").replace("datarep.exercise", &format!("datarep.exercise.{}", self.name)),
+            ),
+        ];
+        let files = files.into_iter().map(|(path, text)| (path.to_owned(), Arc::from(text))).collect();
         let source = Source::new("example.yaml", self.text().as_str());
         let read = cutover::playbook::read(&source, &BTreeMap::new(), &Carried(files));
         let (playbook, _) = read.unwrap_or_else(|wrong| panic!("{}", wrong.plain()));
@@ -79,6 +90,10 @@ impl Case {
         let registry = serde_json::from_value(json!({ "url": servers.stack.registry.url })).unwrap();
         environment.kafka.insert("main".to_owned(), System { settings: kafka, setting: "the tests".to_owned() });
         environment.registry.insert("main".to_owned(), System { settings: registry, setting: "the tests".to_owned() });
+        environment.database.insert("exercises".to_owned(), System { settings: exercises.settings, setting: "the tests".to_owned() });
+        if let Some(services) = services {
+            services.fill(&mut environment);
+        }
         Bundle::pack(&source, &BTreeMap::new(), &playbook, environment)
     }
 
@@ -88,7 +103,8 @@ impl Case {
         let database = format!("crash_{}", self.name.replace('-', "_"));
         let store = database_of_its_own(servers, &database).await;
         let worlds: Arc<dyn Worlds> = Arc::new(RealWorlds::new(store.clone(), Arc::new(ProcessSecrets::default())));
-        let bundle = self.bundle(servers);
+        let services = Services::start(servers, &self.text(), &servers.database_named(&database), &self.name).await;
+        let bundle = self.bundle(servers, exercises(servers).await, services.as_ref());
         let world = worlds.world(&bundle.environment);
         let (plan, _) = plan_bundle(&store, worlds.as_ref(), &bundle).await.unwrap();
         let request = NewRunRequest { id: Uuid::now_v7(), bundle, plan, by: "harness".to_owned(), yes: true };
@@ -109,6 +125,9 @@ impl Case {
         second.stop().await;
         let (acts, found) = self.acts_once_each(&store, run).await;
         let world = world::snapshot(&world, &store, &self.name).await;
+        if let Some(services) = services {
+            services.end().await;
+        }
         store.close().await;
         Outcome { killed, found, acts, world }
     }
@@ -151,6 +170,28 @@ impl Case {
         }
         (done.len(), done.values().filter(|found| **found).count())
     }
+}
+
+/// The rows that steps publish; they are the same for every case, for nothing here changes them.
+async fn exercises(servers: &Servers) -> ServiceDatabase {
+    static MADE: OnceCell<ServiceDatabase> = OnceCell::const_new();
+    let make = || async {
+        let made = servers.exercises("exercises").await;
+        let mut connection = PgConnection::connect(&made.url).await.unwrap();
+        let rows = "insert into exercise select id, 'Exercise ' || id, null, id from generate_series(1, 5) as id";
+        sqlx::raw_sql(rows).execute(&mut connection).await.unwrap();
+        made
+    };
+    MADE.get_or_init(make).await.clone()
+}
+
+/// Whether anybody can tell which instances of services run; a step that waits for them cannot be played without.
+pub async fn hears_of_instances() -> bool {
+    let servers = servers().await;
+    let store = Store::connect(&StoreOptions { url: servers.database.clone(), lease: LONG, connections: 1 }).unwrap();
+    let worlds = RealWorlds::new(store, Arc::new(ProcessSecrets::default()));
+    let environment = Environment { name: "local".to_owned(), ..Environment::default() };
+    worlds.world(&environment).flags("main").unwrap().listeners().await.is_ok_and(|listeners| listeners.is_some())
 }
 
 async fn database_of_its_own(servers: &Servers, name: &str) -> Store {

@@ -36,7 +36,12 @@ pub async fn snapshot(world: &World, store: &Store, case: &str) -> Value {
     }
     let (revision, flags) = store.flag_document("local/main").await.unwrap();
     let flags: Value = serde_json::from_str(&flags.to_string().replace(case, "CASE")).unwrap();
-    json!({ "topics": topics, "subjects": subjects, "flags": flags, "revision": revision })
+    let services = store.all_desired("local/main").await.unwrap();
+    let instances = store.instances("local/main", None).await.unwrap();
+    let instances: Vec<_> = instances.iter().map(|instance| json!([instance.service, instance.release, instance.state])).collect();
+    json!({
+        "topics": topics, "subjects": subjects, "flags": flags, "revision": revision, "services": services, "instances": instances
+    })
 }
 
 /// Asks again while a system is passing out: a broker that makes its first group has no coordinator for a moment.

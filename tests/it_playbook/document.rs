@@ -54,12 +54,13 @@ fn everything_is_there() {
     assert_eq!(playbook.files.keys().collect::<Vec<_>>(), ["schemas/a.json"]);
 }
 
-/// Has every file.
+/// Has every file: the delivered one where there is one of that name.
 struct Everything;
 
 impl Files for Everything {
-    fn text(&self, _: &str) -> Result<Arc<str>, FileError> {
-        Ok(Arc::from("{}"))
+    fn text(&self, path: &str) -> Result<Arc<str>, FileError> {
+        let delivered = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("playbooks").join(path);
+        Ok(Arc::from(std::fs::read_to_string(delivered).unwrap_or_else(|_| "{}".to_owned())))
     }
 
     fn near(&self, _: &str) -> Vec<String> {

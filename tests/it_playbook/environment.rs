@@ -80,7 +80,7 @@ default: prdo
     cutover.yaml:14:19: error[C0105]: `unleash` is not a value of `environments.prod.flags.main`
       help: it can be: `builtin`
     cutover.yaml:15:5: error[C0102]: `guards` is not a key of `environments.prod`
-      help: its keys are: `from`, `approvals`, `kafka`, `registry`, `flags`
+      help: its keys are: `from`, `approvals`, `kafka`, `registry`, `flags`, `workloads`, `database`, `http`, `metrics`
     cutover.yaml:17:11: error[C0105]: `docker` is not a value of `environments.local.from`
       help: it can be: `stack`
     cutover.yaml:18:10: error[C0302]: there is no environment `prdo`

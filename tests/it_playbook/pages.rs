@@ -44,6 +44,9 @@ fn try_example(page: &str, code: &str) -> Diagnostics {
     if info.contains("cutover.yaml") {
         return environment(text);
     }
+    if info.contains("services.yaml") {
+        return cutover::playbook::services::read(&Source::new("services.yaml", text.as_str())).err().unwrap_or_default();
+    }
     let files = blocks.iter().filter_map(|(info, text)| Some((info.strip_prefix("json ")?.to_owned(), Arc::from(text.as_str()))));
     let files = Carried(files.collect());
     let vars = info

@@ -40,6 +40,7 @@ async fn every_route_wants_its_role_and_carries_the_headers() {
         let wanted = match (route.role, route.path) {
             (Role::Public, "/login") => [StatusCode::UNAUTHORIZED; 3],
             (Role::Public, _) => [StatusCode::OK; 3],
+            (Role::Flags, "/api/heartbeats") => [StatusCode::UNAUTHORIZED, StatusCode::UNAUTHORIZED, StatusCode::BAD_REQUEST],
             (Role::Flags, _) => [StatusCode::UNAUTHORIZED, StatusCode::UNAUTHORIZED, StatusCode::OK],
             _ => [StatusCode::UNAUTHORIZED, StatusCode::UNAUTHORIZED, StatusCode::FORBIDDEN],
         };

@@ -216,7 +216,7 @@ async fn services_read_their_flags_by_revision() {
     let id = ground.start(&flip("on")).await;
     ground.until(id, "asking").await;
     let changed = read(Some("\"r0\"")).await.unwrap();
-    assert_eq!((changed.status(), changed.headers()["x-cutover-revision"].to_str().unwrap()), (StatusCode::OK, "1"));
+    assert_eq!((changed.status(), changed.headers()["cutover-revision"].to_str().unwrap()), (StatusCode::OK, "1"));
     let document: Value = changed.json().await.unwrap();
     assert_eq!(document["flags"]["exercise-events"]["defaultVariant"], json!("on"), "{document}");
     let same = read(Some("\"r0\", \"r1\"")).await.unwrap();
@@ -235,4 +235,41 @@ async fn the_doctor_asks_every_system() {
     assert_eq!(told, [("kafka main", false), ("registry main", false), ("flags main", true)]);
     assert!(answer.checks[1].setting.as_deref().is_some_and(|setting| setting.contains("cutover.yaml:7:")), "{answer:?}");
     assert_eq!(answer.checks[2].line, "revision 0");
+}
+
+#[tokio::test]
+async fn services_report_the_revision_that_they_use() {
+    let ground = Ground::without_driver().await;
+    let say = |body: Value| ground.bare(reqwest::Method::POST, "/api/heartbeats").bearer_auth(FLAGS).json(&body);
+    let heartbeat = json!({ "environment": "local", "store": "main", "service": "hiring", "instance": "hiring-1", "release": "1.5",
+                            "revision": 0, "oldest": 0, "ending": false });
+    let changed = |field: &str, value: Value| {
+        let mut heartbeat = heartbeat.clone();
+        heartbeat[field] = value;
+        heartbeat
+    };
+    let taken = say(heartbeat.clone()).send().await.unwrap();
+    assert_eq!((taken.status(), taken.text().await.unwrap()), (StatusCode::NO_CONTENT, String::new()));
+    let listeners = ground.store.listeners("local", "main").await.unwrap();
+    let heard: Vec<_> =
+        listeners.iter().map(|one| (one.service.as_str(), one.instance.as_str(), one.release.as_str(), one.oldest)).collect();
+    assert_eq!(heard, [("hiring", "hiring-1", "1.5", 0)]);
+    for (wrong, code) in [
+        (changed("pid", json!(7)), "malformed"),
+        (changed("store", json!("a/b")), "malformed"),
+        (changed("instance", json!("x".repeat(201))), "malformed"),
+        (changed("oldest", json!(1)), "malformed"),
+        (changed("revision", json!("1")), "malformed"),
+        (json!([]), "malformed"),
+        (changed("revision", json!(7)), "future"),
+    ] {
+        let (status, body) = answer(say(wrong.clone())).await;
+        assert!(status.is_client_error() && body["error"]["code"] == json!(code), "{wrong}: {status} {body}");
+    }
+    let (status, body) = answer(say(changed("service", json!("x".repeat(5000))))).await;
+    assert_eq!((status, &body["error"]["code"]), (StatusCode::PAYLOAD_TOO_LARGE, &json!("too_large")));
+    assert_eq!(ground.store.listeners("local", "main").await.unwrap().len(), 1);
+    say(changed("ending", json!(true))).send().await.unwrap();
+    say(heartbeat).send().await.unwrap();
+    assert_eq!(ground.store.listeners("local", "main").await.unwrap(), [], "a late report brings nobody back");
 }

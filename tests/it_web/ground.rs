@@ -67,7 +67,7 @@ pub struct Ground {
     pub base: String,
     pub host: String,
     client: Client,
-    store: Store,
+    pub store: Store,
     _driver: Option<Driver>,
 }
 

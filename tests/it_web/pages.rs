@@ -70,6 +70,38 @@ async fn a_run_is_shown_whole_and_escaped() {
 }
 
 #[tokio::test]
+async fn a_guard_that_holds_the_run_is_shown_with_its_samples() {
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let answer = async || r#"{"status":"success","data":{"resultType":"vector","result":[{"metric":{"code":"<5>"},"value":[1,"9"]}]}}"#;
+    let router = axum::Router::new().route("/api/v1/query", axum::routing::any(answer));
+    tokio::spawn(async move { axum::serve(listener, router).await });
+    let ground = Ground::new().await;
+    let cookie = ground.login("ann@host", "operate").await;
+    let guarded =
+        "playbook: guarded\nsteps:\n  - id: one\n    note: {text: a}\n    guards:\n      - metric: {query: errors, above: 1, then: hold}\n";
+    let environments = format!("environments:\n  local:\n    metrics: {{main: {{url: 'http://{address}'}}}}\n");
+    let id = ground.start_in(guarded, &environments).await;
+    let run = ground.until(id, "held").await;
+    let guard = &run.steps[0].guards[0];
+    assert_eq!((guard.query.as_str(), guard.limit.as_str(), guard.line.as_str()), ("errors", "above 1", "9 for code=\"<5>\""));
+    assert!(guard.held.as_ref().unwrap().starts_with("metric errors is 9 for code=\"<5>\" at "), "{guard:?}");
+    assert_eq!(guard.samples[0].value, Some(9.0));
+    let (_, page) = ground.page(&format!("/runs/{id}"), &cookie).await;
+    assert!(!page.contains("<5>"), "{page}");
+    for part in ["A guard holds the run", "must not be above 1 (then hold): bad, holds the run", "<ol class=\"quiet\">", "Resume"] {
+        assert!(page.contains(part), "{part} in {page}");
+    }
+    let (status, told) = ground.order(id, &serde_json::json!({ "command": "resume", "reason": "known" })).await;
+    assert_eq!(status, StatusCode::OK, "{told}");
+    ground.until(id, "held").await;
+    let (_, events) = crate::ground::answer(ground.get(&format!("/api/runs/{id}/events?after=0"))).await;
+    let lines: Vec<&str> = events["events"].as_array().unwrap().iter().filter_map(|event| event["line"].as_str()).collect();
+    assert!(lines.contains(&"metric errors is 9 for code=\"<5>\" (bad)"), "{lines:?}");
+    assert!(lines.contains(&"released by ann@host: known"), "{lines:?}");
+}
+
+#[tokio::test]
 async fn the_verbs_work_without_a_script() {
     let ground = Ground::new().await;
     let cookie = ground.login("ann@host", "operate").await;

@@ -1,9 +1,11 @@
-//! The built-in flag store: flagd documents in the state database.
+//! The built-in flag store: flagd documents in the state database, and who reports that it reads them.
 
 use async_trait::async_trait;
+use chrono::{DateTime, Utc};
+use serde_json::Map;
 
-use crate::flags::document;
-use crate::ports::flags::{FlagChange, FlagState, Flags};
+use crate::flags::{document, targeting};
+use crate::ports::flags::{FlagChange, FlagState, Flags, Listener};
 use crate::ports::{PortError, SystemRef};
 use crate::store::flags::FlagWrite;
 use crate::store::{Store, StoreError};
@@ -12,6 +14,9 @@ use crate::store::{Store, StoreError};
 #[derive(Clone, Debug)]
 pub struct BuiltInFlags {
     store: Store,
+    environment: String,
+    own: String,
+    /// What the document is called in the state database.
     name: String,
     system: SystemRef,
 }
@@ -21,7 +26,7 @@ impl BuiltInFlags {
     #[must_use]
     pub fn new(store: Store, environment: &str, name: &str, setting: &str) -> Self {
         let system = SystemRef { name: format!("flags {name}"), address: "the state database".to_owned(), setting: setting.to_owned() };
-        Self { store, name: document_name(environment, name), system }
+        Self { store, environment: environment.to_owned(), own: name.to_owned(), name: document_name(environment, name), system }
     }
 
     fn error(&self, error: &StoreError) -> PortError {
@@ -48,6 +53,12 @@ impl Flags for BuiltInFlags {
     }
 
     async fn change(&self, change: &FlagChange) -> Result<i64, PortError> {
+        // Why: the operators of a rule are looked up only when somebody is served by it, and then it is too late.
+        if let Some(rule) = &change.after.targeting {
+            let invalid =
+                |why| PortError::Invalid { system: self.system.clone(), detail: format!("targeting of flag {}: {why}", change.flag) };
+            targeting::check(rule, &Map::new()).map_err(invalid)?;
+        }
         match self.store.write_flag(&self.name, change).await.map_err(|error| self.error(&error))? {
             FlagWrite::Made(revision) => Ok(revision),
             FlagWrite::Differs(now) => {
@@ -61,5 +72,17 @@ impl Flags for BuiltInFlags {
 
     async fn revision_of(&self, key: &str) -> Result<Option<i64>, PortError> {
         self.store.flag_revision_of(&self.name, key).await.map_err(|error| self.error(&error))
+    }
+
+    async fn listeners(&self) -> Result<Option<Vec<Listener>>, PortError> {
+        self.store.listeners(&self.environment, &self.own).await.map(Some).map_err(|error| self.error(&error))
+    }
+
+    async fn acknowledge(&self, revision: i64) -> Result<Option<DateTime<Utc>>, PortError> {
+        self.store.acknowledge_flag_revision(&self.name, revision).await.map_err(|error| self.error(&error))
+    }
+
+    async fn acknowledged(&self, revision: i64) -> Result<Option<DateTime<Utc>>, PortError> {
+        self.store.flag_revision_acknowledged(&self.name, revision).await.map_err(|error| self.error(&error))
     }
 }

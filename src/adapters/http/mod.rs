@@ -1,6 +1,7 @@
 //! One HTTP service with its address, credentials and certificates, for adapters that speak HTTP. Owns no protocol: it sends, caps
 //! what comes back, and sorts failures to send. What an answer means is its caller's business.
 
+mod service;
 mod tls;
 
 use std::time::Duration;
@@ -11,6 +12,8 @@ use crate::adapters::secret::{Secret, Secrets};
 use crate::ports::settings::{BasicAuth, Tls};
 use crate::ports::{PortError, SystemRef};
 use crate::step::StepError;
+
+pub use service::HttpService;
 
 /// How long a connection may take to come about.
 const CONNECTING: Duration = Duration::from_secs(3);
@@ -28,6 +31,7 @@ pub struct Endpoint {
     base: Url,
     client: Client,
     basic: Option<(String, Secret)>,
+    bearer: Option<Secret>,
 }
 
 /// What came back, whatever its status.
@@ -79,7 +83,14 @@ impl Endpoint {
         }
         let client = tls::apply(builder, tls, secrets, &|detail| invalid(&system, detail))?.build();
         let client = client.map_err(|error| invalid(&system, format!("the HTTP client cannot be made: {}", chain(&error))))?;
-        Ok(Self { system, base, client, basic })
+        Ok(Self { system, base, client, basic, bearer: None })
+    }
+
+    /// Sends `Authorization: Bearer …` with every request from now on.
+    #[must_use]
+    pub fn with_bearer(mut self, token: Option<Secret>) -> Self {
+        self.bearer = token;
+        self
     }
 
     /// Who this is, for messages.
@@ -108,13 +119,47 @@ impl Endpoint {
         Ok(url)
     }
 
+    /// The address of a path and query that somebody wrote, under the base.
+    ///
+    /// # Errors
+    /// [`PortError::Invalid`] when it is no path, or leads out of the base.
+    pub fn under(&self, path: &str) -> Result<Url, PortError> {
+        let invalid = |detail: String| PortError::Invalid { system: self.system.clone(), detail };
+        if !path.starts_with('/') {
+            return Err(invalid(format!("`{path}` is no path; write it with a slash at its beginning")));
+        }
+        let (root, origin) = (self.base.path().trim_end_matches('/'), self.base.origin());
+        let url = self.base.join(&format!("{root}{path}")).map_err(|error| invalid(format!("`{path}` is no path: {error}")))?;
+        // Why: two slashes at the beginning name another host, and `..` climbs.
+        let inside = url.origin() == origin && url.path().strip_prefix(root).is_some_and(|rest| rest.starts_with('/'));
+        if inside { Ok(url) } else { Err(invalid(format!("`{path}` leads out of the address of this service"))) }
+    }
+
     /// Sends one request and reads the whole answer.
     ///
     /// # Errors
     /// [`PortError::Unreachable`] when there was no answer in time, [`PortError::Refused`] when the certificates do not fit,
     /// [`PortError::Invalid`] when the answer is too long.
     pub async fn send(&self, method: Method, url: Url, content: Option<(&str, String)>, accept: &str) -> Result<Answer, PortError> {
-        let mut request = self.client.request(method, url).header("accept", accept);
+        self.send_within(WHOLE, method, url, content, accept).await
+    }
+
+    /// As [`Self::send`], with another limit for the whole exchange.
+    ///
+    /// # Errors
+    /// As [`Self::send`].
+    pub async fn send_within(
+        &self,
+        limit: Duration,
+        method: Method,
+        url: Url,
+        content: Option<(&str, String)>,
+        accept: &str,
+    ) -> Result<Answer, PortError> {
+        let mut request = self.client.request(method, url).timeout(limit).header("accept", accept);
+        if let Some(token) = &self.bearer {
+            request = request.bearer_auth(token.expose());
+        }
         if let Some((user, password)) = &self.basic {
             request = request.basic_auth(user, Some(password.expose()));
         }
@@ -199,6 +244,18 @@ mod tests {
             assert_eq!(url.as_str(), "http://127.0.0.1:8081/apis/ccompat/v7/subjects/a%2Fb%20c%3F%C3%BC");
         }
         assert!(endpoint("http://127.0.0.1:8081").unwrap().url(&["subjects", ".."]).is_err(), "it would climb out of the base");
+    }
+
+    #[test]
+    fn a_written_path_stays_under_the_base() {
+        let endpoint = endpoint("http://127.0.0.1:8081/hiring/").unwrap();
+        assert_eq!(endpoint.under("/api/v0/exercise?id=7").unwrap().as_str(), "http://127.0.0.1:8081/hiring/api/v0/exercise?id=7");
+        for path in ["api", "", "/../secret", "/..%2f/../../x"] {
+            assert!(endpoint.under(path).is_err(), "{path}");
+        }
+        let bare = self::endpoint("http://127.0.0.1:8081").unwrap();
+        assert_eq!(bare.under("/").unwrap().as_str(), "http://127.0.0.1:8081/");
+        assert!(bare.under("//evil.example/x").is_err(), "it names another host");
     }
 
     #[test]

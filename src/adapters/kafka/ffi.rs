@@ -112,6 +112,8 @@ pub(super) struct ClusterDescription {
 pub(super) struct GroupDescription {
     pub state: String,
     pub members: usize,
+    /// Topics of which a member is assigned a partition, sorted.
+    pub topics: Vec<String>,
 }
 
 /// A handle of librdkafka's that we have to free.
@@ -604,9 +606,58 @@ pub(super) fn describe_group(line: Line<'_>, group: &str) -> Answer<Option<Group
         let groups = sys::rd_kafka_DescribeConsumerGroups_result_groups(result, &raw mut count);
         let Some(group) = items(groups, count).first() else { return Ok(None) };
         error_object(sys::rd_kafka_ConsumerGroupDescription_error(*group))?;
+        let members = sys::rd_kafka_ConsumerGroupDescription_member_count(*group);
+        let mut topics = Vec::new();
+        for index in 0..members {
+            assigned_topics(sys::rd_kafka_ConsumerGroupDescription_member(*group, index), &mut topics);
+        }
+        topics.sort();
+        topics.dedup();
         Ok(Some(GroupDescription {
+            topics,
+            members,
             state: text(sys::rd_kafka_consumer_group_state_name(sys::rd_kafka_ConsumerGroupDescription_state(*group))),
-            members: sys::rd_kafka_ConsumerGroupDescription_member_count(*group),
         }))
+    }
+}
+
+/// # Safety
+/// `member` is null or live.
+unsafe fn assigned_topics(member: *const sys::rd_kafka_MemberDescription_t, topics: &mut Vec<String>) {
+    // SAFETY: live where not null; the list belongs to the member, and its elements lie one behind the other.
+    unsafe {
+        if member.is_null() {
+            return;
+        }
+        let assignment = sys::rd_kafka_MemberDescription_assignment(member);
+        let list = if assignment.is_null() { ptr::null() } else { sys::rd_kafka_MemberAssignment_partitions(assignment) };
+        if list.is_null() || (*list).elems.is_null() {
+            return;
+        }
+        for index in 0..usize::try_from((*list).cnt).unwrap_or_default() {
+            topics.push(text((*(*list).elems.add(index)).topic));
+        }
+    }
+}
+
+/// Names of all groups that the brokers know.
+pub(super) fn list_groups(line: Line<'_>) -> Answer<Vec<String>> {
+    let event = ask(line, Operation::RD_KAFKA_ADMIN_OP_LISTCONSUMERGROUPS, |handle, options, queue| {
+        // SAFETY: three live handles.
+        unsafe { sys::rd_kafka_ListConsumerGroups(handle, options.raw(), queue) };
+        Ok(())
+    })?;
+    // SAFETY: the result and all it points at live as long as the event.
+    unsafe {
+        let result = sys::rd_kafka_event_ListConsumerGroups_result(event.raw());
+        if result.is_null() {
+            return Err(invalid("the answer is not about groups"));
+        }
+        let mut count = 0;
+        let errors = sys::rd_kafka_ListConsumerGroups_result_errors(result, &raw mut count);
+        items(errors, count).iter().try_for_each(|error| error_object(*error))?;
+        let mut count = 0;
+        let groups = sys::rd_kafka_ListConsumerGroups_result_valid(result, &raw mut count);
+        Ok(items(groups, count).iter().map(|group| text(sys::rd_kafka_ConsumerGroupListing_group_id(*group))).collect())
     }
 }

@@ -12,7 +12,7 @@ use rdkafka::producer::Producer;
 use rdkafka::topic_partition_list::TopicPartitionList;
 
 use super::fault::{Class, class, flatten};
-use super::ffi::{self, Line};
+use super::ffi::{self, GroupDescription, Line};
 use super::listener::Listener;
 use super::pool::retire;
 use super::progress::{Progress, stored};
@@ -31,6 +31,24 @@ const LOOK: Duration = Duration::from_millis(500);
 
 impl Shared {
     pub(super) fn group(&self, group: &str) -> Result<Option<GroupState>, PortError> {
+        let found = self.describe_group(group)?;
+        Ok(found.map(|found| GroupState { state: found.state, members: u32::try_from(found.members).unwrap_or(u32::MAX) }))
+    }
+
+    pub(super) fn groups_on(&self, topic: &str) -> Result<Vec<String>, PortError> {
+        let all = self.ask("listing consumer groups", READING, ffi::list_groups)?;
+        let mut found = Vec::new();
+        for group in all {
+            let assigned = self.describe_group(&group)?.is_some_and(|found| found.topics.iter().any(|assigned| assigned == topic));
+            if assigned || !self.committed(&group, topic)?.is_empty() {
+                found.push(group);
+            }
+        }
+        found.sort();
+        Ok(found)
+    }
+
+    fn describe_group(&self, group: &str) -> Result<Option<GroupDescription>, PortError> {
         let doing = format!("asking about group `{group}`");
         let client = match self.coordination.take(&()) {
             Some(client) => client,
@@ -47,9 +65,7 @@ impl Shared {
         }
         match outcome {
             // Why: coordinators answer "dead" for a group that they never heard of.
-            Ok(found) => Ok(found
-                .filter(|found| found.state != "Dead")
-                .map(|found| GroupState { state: found.state, members: u32::try_from(found.members).unwrap_or(u32::MAX) })),
+            Ok(found) => Ok(found.filter(|found| found.state != "Dead")),
             Err(error) if class(error.code) == Class::Absent => Ok(None),
             Err(error) => Err(self.fault(&doing, error)),
         }

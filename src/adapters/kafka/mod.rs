@@ -257,6 +257,11 @@ impl Kafka for KafkaCluster {
         self.block(move |shared| shared.ends(&topic)).await
     }
 
+    async fn stable_ends(&self, topic: &str) -> Result<Vec<Position>, PortError> {
+        let topic = topic.to_owned();
+        self.block(move |shared| shared.stable_ends(&topic)).await
+    }
+
     async fn produce(&self, topic: &str, records: &[NewRecord]) -> Result<Vec<Position>, PortError> {
         self.send(topic, records).await
     }
@@ -281,5 +286,10 @@ impl Kafka for KafkaCluster {
     async fn committed(&self, group: &str, topic: &str) -> Result<Vec<Position>, PortError> {
         let (group, topic) = (group.to_owned(), topic.to_owned());
         self.block(move |shared| shared.committed(&group, &topic)).await
+    }
+
+    async fn groups_on(&self, topic: &str) -> Result<Vec<String>, PortError> {
+        let topic = topic.to_owned();
+        self.block(move |shared| shared.groups_on(&topic)).await
     }
 }

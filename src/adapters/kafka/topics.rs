@@ -10,7 +10,7 @@ use super::fault::{Class, class};
 use super::ffi::{self, AdminError, End, TopicDescription};
 use super::{CHANGING, READING, Shared};
 use crate::ports::PortError;
-use crate::ports::kafka::{NewTopic, PartitionEnds, TopicState};
+use crate::ports::kafka::{NewTopic, PartitionEnds, Position, TopicState};
 
 /// How long a change that the cluster accepted may take to show.
 const SHOWING: Duration = Duration::from_secs(30);
@@ -165,10 +165,24 @@ impl Shared {
         Ok(both.collect())
     }
 
+    pub(super) fn stable_ends(&self, topic: &str) -> Result<Vec<Position>, PortError> {
+        let described = self.describe_topic(topic)?.ok_or_else(|| self.no_topic(topic))?;
+        let partitions = described.partitions.iter().map(|one| one.number).collect::<Vec<_>>();
+        let ends = self.offsets(topic, &partitions, End::LastStable)?;
+        Ok(ends.into_iter().map(|(partition, offset)| Position { partition, offset }).collect())
+    }
+
     /// One end of each of these partitions of a topic.
     pub(super) fn offsets(&self, topic: &str, partitions: &[i32], end: End) -> Result<BTreeMap<i32, i64>, PortError> {
         let doing = format!("asking where topic `{topic}` begins and ends");
-        let found = self.ask(&doing, READING, |line| ffi::list_offsets(line, topic, partitions, end))?;
-        Ok(found.into_iter().collect())
+        let give_up = Instant::now() + CATCHING_UP;
+        loop {
+            match self.try_ask(&doing, READING, |line| ffi::list_offsets(line, topic, partitions, end))? {
+                Ok(found) => return Ok(found.into_iter().collect()),
+                // Why: a broker answers "not the leader" for a moment after a topic was made, although its metadata name it.
+                Err(error) if error.code > 0 && class(error.code) == Class::Passing && Instant::now() < give_up => thread::sleep(PAUSE),
+                Err(error) => return Err(self.fault(&doing, error)),
+            }
+        }
     }
 }

@@ -1,8 +1,11 @@
 //! The engine without any world: a person or a system says something, and the test says what the run must do then.
 
+mod counting;
+mod guards;
 mod paths;
 mod people;
 mod properties;
+mod settling;
 mod turning;
 
 use chrono::{DateTime, Duration, TimeZone, Utc};
@@ -10,7 +13,9 @@ use serde_json::{Value, json};
 
 use super::command::Answer;
 use super::*;
-use crate::step::{ErasedAct, ErasedChange, ErasedPlan, Evidence, Question, Receipt, Standing, StepError, Verdict};
+use crate::step::{
+    ErasedAct, ErasedChange, ErasedPlan, Evidence, GuardOptions, GuardOutcome, Question, Reading, Receipt, Standing, StepError, Verdict,
+};
 
 /// What somebody answers to the effect that is out.
 #[derive(Clone, Debug)]
@@ -22,6 +27,10 @@ enum Say {
     Acted,
     ActFails(StepError),
     Cursor(Value),
+    Settled,
+    Unsettled,
+    SettleBroken,
+    SettleFails(StepError),
     Holds,
     NotYet,
     Broken,
@@ -69,6 +78,12 @@ impl Bench {
         self.tell(event(ticket, say))
     }
 
+    /// Answers the round of samples that is out.
+    fn sample(&mut self, readings: &[Reading]) -> String {
+        let ticket = self.run.watch.as_ref().expect("a round of samples").ticket;
+        self.tell(Event::Watched(ticket, readings.iter().cloned().enumerate().collect()))
+    }
+
     fn load(&mut self) -> String {
         self.tell(Event::Loaded)
     }
@@ -112,15 +127,20 @@ fn event(ticket: u64, say: Say) -> Event {
         Say::Acted => Event::Acted(ticket, Ok(Receipt::said("did it"))),
         Say::ActFails(error) => Event::Acted(ticket, Err(error)),
         Say::Cursor(cursor) => Event::Cursor(ticket, cursor),
+        Say::Settled => Event::Settled(ticket, Ok(Verdict::Holds(Evidence::said("it rests")))),
+        Say::Unsettled => Event::Settled(ticket, Ok(not_yet())),
+        Say::SettleBroken => Event::Settled(ticket, Ok(Verdict::Broken("it is gone".to_owned()))),
+        Say::SettleFails(error) => Event::Settled(ticket, Err(error)),
         Say::Holds => Event::Verified(ticket, Ok(Verdict::Holds(Evidence::said("so it is")))),
-        Say::NotYet => {
-            let again_in = std::time::Duration::from_secs(2);
-            Event::Verified(ticket, Ok(Verdict::NotYet { now: "1 of 2".to_owned(), goal: "2 of 2".to_owned(), again_in }))
-        }
+        Say::NotYet => Event::Verified(ticket, Ok(not_yet())),
         Say::Broken => Event::Verified(ticket, Ok(Verdict::Broken("it is not so".to_owned()))),
         Say::VerifyFails(error) => Event::Verified(ticket, Err(error)),
         Say::Back(steps) => Event::BackPlanned(ticket, steps),
     }
+}
+
+fn not_yet() -> Verdict {
+    Verdict::NotYet { now: "1 of 2".to_owned(), goal: "2 of 2".to_owned(), again_in: std::time::Duration::from_secs(2) }
 }
 
 fn word(effect: &Effect) -> String {
@@ -136,6 +156,8 @@ fn word(effect: &Effect) -> String {
         Effect::Stand(_) => "STAND".to_owned(),
         Effect::Act(_) => "ACT".to_owned(),
         Effect::CursorSaved(_) => "SAVED".to_owned(),
+        Effect::Settle(_) => "SETTLE".to_owned(),
+        Effect::Watch(_, which) => which.iter().fold("WATCH".to_owned(), |word, at| format!("{word}:{at}")),
         Effect::Verify(_) => "VERIFY".to_owned(),
         Effect::PlanBack(_) => "BACK".to_owned(),
         Effect::Answer(_, answer) => if answer.taken { "TAKEN" } else { "REFUSED" }.to_owned(),
@@ -144,6 +166,24 @@ fn word(effect: &Effect) -> String {
 
 fn step(id: &str) -> StepDefinition {
     StepDefinition::plain(id, "some_kind")
+}
+
+/// A guard that looks every five seconds.
+fn guard(then: GuardOutcome) -> GuardDefinition {
+    let (kind, query, limit) = ("metric".to_owned(), "errors".to_owned(), "above 1".to_owned());
+    GuardDefinition { kind, query, limit, options: GuardOptions::new(then) }
+}
+
+fn good() -> Reading {
+    Reading::Value { value: 0.5, good: true, line: "0.5".to_owned() }
+}
+
+fn bad() -> Reading {
+    Reading::Value { value: 3.0, good: false, line: "3".to_owned() }
+}
+
+fn dead() -> Reading {
+    Reading::Failed("no answer".to_owned())
 }
 
 fn steps(steps: impl IntoIterator<Item = StepDefinition>) -> Definition {
@@ -189,5 +229,5 @@ fn port(how: &str) -> StepError {
 
 fn back(of: &str) -> BackStep {
     let action = BackAction::Step { kind: "some_kind".to_owned(), body: json!({}) };
-    BackStep { id: format!("revert-{of}"), of: of.to_owned(), action }
+    BackStep { id: format!("revert-{of}"), of: of.to_owned(), action, settles: false }
 }

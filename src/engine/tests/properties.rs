@@ -13,6 +13,8 @@ use crate::step::{Nature, OnUnknown, Risk};
 enum Happening {
     /// The effect that is out is answered.
     Answer(u8),
+    /// The guards that are looked at answer.
+    Sample(u8),
     /// An answer comes again, or too late.
     Stale(u64, u8),
     /// Time passes.
@@ -28,6 +30,7 @@ enum Happening {
 fn happenings() -> impl Strategy<Value = Vec<Happening>> {
     let one = prop_oneof![
         12 => any::<u8>().prop_map(Happening::Answer),
+        6 => any::<u8>().prop_map(Happening::Sample),
         1 => (0_u64..40, any::<u8>()).prop_map(|(ticket, choice)| Happening::Stale(ticket, choice)),
         3 => (0_i64..40).prop_map(Happening::Pass),
         3 => (0..Command::ALL.len(), any::<bool>(), any::<bool>()).prop_map(|(at, other, reason)| Happening::Order(at, other, reason)),
@@ -39,20 +42,32 @@ fn happenings() -> impl Strategy<Value = Vec<Happening>> {
 
 fn definitions() -> impl Strategy<Value = Definition> {
     let options = (any::<bool>(), any::<bool>(), any::<bool>(), 0_u8..4, any::<bool>(), any::<bool>(), any::<bool>(), 1_u32..4);
-    let step = options.prop_map(|(once, again, line, failure, limit, approval, foreseen, attempts)| StepDefinition {
-        nature: if once { Nature::Once } else { Nature::State },
-        on_unknown: if again { OnUnknown::ActAgain } else { OnUnknown::Ask },
-        risk: if line { Risk::PointOfNoReturn } else { Risk::Reversible },
-        on_failure: [OnFailure::Hold, OnFailure::RevertStep, OnFailure::RevertRun, OnFailure::Freeze][usize::from(failure)],
-        timeout: limit.then(|| std::time::Duration::from_secs(20)),
-        approval: approval.then(|| "sure".to_owned()),
-        foreseen: foreseen.then(|| json!({ "seen": 2 })),
-        retry: Retry { attempts, delay: std::time::Duration::from_secs(1) },
-        ..StepDefinition::plain("x", "some_kind")
+    let watched = (any::<bool>(), vec((0_usize..4, 0_u32..3), 0..3));
+    let step = (options, watched).prop_map(|((once, again, line, failure, limit, approval, foreseen, attempts), (settles, guards))| {
+        StepDefinition {
+            settles,
+            guards: guards.into_iter().map(|(outcome, limit)| guarding(outcome, limit)).collect(),
+            nature: if once { Nature::Once } else { Nature::State },
+            on_unknown: if again { OnUnknown::ActAgain } else { OnUnknown::Ask },
+            risk: if line { Risk::PointOfNoReturn } else { Risk::Reversible },
+            on_failure: [OnFailure::Hold, OnFailure::RevertStep, OnFailure::RevertRun, OnFailure::Freeze][usize::from(failure)],
+            timeout: limit.then(|| std::time::Duration::from_secs(20)),
+            approval: approval.then(|| "sure".to_owned()),
+            foreseen: foreseen.then(|| json!({ "seen": 2 })),
+            retry: Retry { attempts, delay: std::time::Duration::from_secs(1) },
+            ..StepDefinition::plain("x", "some_kind")
+        }
     });
     vec(step, 0..8).prop_map(|steps| Definition {
         steps: steps.into_iter().enumerate().map(|(at, step)| StepDefinition { id: format!("s{at}"), ..step }).collect(),
     })
+}
+
+fn guarding(outcome: usize, limit: u32) -> GuardDefinition {
+    let then = [GuardOutcome::Hold, GuardOutcome::RevertStep, GuardOutcome::RevertRun, GuardOutcome::Freeze][outcome];
+    let options =
+        GuardOptions { failure_limit: limit, consecutive_error_limit: limit, release_after: limit + 1, ..GuardOptions::new(then) };
+    GuardDefinition { options, ..guard(then) }
 }
 
 /// An answer of the sort that fits an effect.
@@ -87,6 +102,15 @@ fn fitting(effect: &Effect, choice: u8, bench: &Bench) -> Option<Event> {
                 _ => Say::ActFails(error),
             },
         ),
+        Effect::Settle(ticket) => (
+            *ticket,
+            match choice % 6 {
+                0..=2 => Say::Settled,
+                3 => Say::Unsettled,
+                4 => Say::SettleBroken,
+                _ => Say::SettleFails(error),
+            },
+        ),
         Effect::Verify(ticket) => (
             *ticket,
             match choice % 6 {
@@ -116,6 +140,8 @@ fn essence(run: &Run) -> Run {
     run.last_ticket = 0;
     run.out = None;
     run.looked = false;
+    run.watch = None;
+    run.loaded = 0;
     for record in run.forward.iter_mut().chain(run.back.iter_mut().map(|back| &mut back.record)) {
         record.again_at = None;
     }
@@ -148,7 +174,8 @@ impl Watcher {
             }
             _ => {}
         }
-        if !matches!(event, Event::Cursor(..) | Event::Woke | Event::Ordered(..) | Event::Quarantine(_)) && self.answers_what_is_out(&event)
+        if !matches!(event, Event::Cursor(..) | Event::Woke | Event::Watched(..) | Event::Ordered(..) | Event::Quarantine(_))
+            && self.answers_what_is_out(&event)
         {
             self.out = None;
         }
@@ -166,7 +193,7 @@ impl Watcher {
                     self.note(&entry.entry);
                 }
                 Effect::Answer(inbox, _) => answers.push(*inbox),
-                Effect::CursorSaved(_) => {}
+                Effect::CursorSaved(_) | Effect::Watch(..) => {}
                 Effect::Act(_) => {
                     self.judge_act();
                     self.out = Some(effect.clone());
@@ -175,6 +202,10 @@ impl Watcher {
             }
         }
         assert_eq!(answers, order.into_iter().collect::<Vec<_>>(), "every order has exactly one answer");
+        // A step that is skipped, or that a guard ends, gives up what is under way.
+        if self.bench.run.out.is_none() {
+            self.out = None;
+        }
         if over && self.bench.run.state().is_end() {
             assert_eq!(self.bench.journal.len(), self.durable, "something was written after the end");
         }
@@ -186,6 +217,7 @@ impl Watcher {
             Event::Planned(ticket, _)
             | Event::Stood(ticket, _)
             | Event::Acted(ticket, _)
+            | Event::Settled(ticket, _)
             | Event::Verified(ticket, _)
             | Event::BackPlanned(ticket, _) => *ticket,
             _ => return false,
@@ -208,10 +240,43 @@ impl Watcher {
         }
     }
 
+    /// A guarded act begins only when every guard's newest sample is good and younger than the last act, and nothing holds the run.
+    fn judge_guards(&self) {
+        let Some((definition, _)) = self.bench.run.present() else { return };
+        let mut last_act = 0;
+        let mut newest = vec![None; definition.guards.len()];
+        let mut held = std::collections::BTreeSet::new();
+        for entry in self.bench.journal.iter().filter(|entry| entry.entry.step() == Some(definition.id.as_str())) {
+            match &entry.entry {
+                Entry::StepBegun { .. } | Entry::ActDone { .. } => last_act = entry.seq,
+                Entry::Watched { after, samples, .. } => {
+                    for sample in samples {
+                        newest[sample.guard] = Some((*after, sample.verdict));
+                    }
+                }
+                Entry::Held { guard, .. } => drop(held.insert(*guard)),
+                Entry::Released { guard: Some(guard), .. } => drop(held.remove(guard)),
+                Entry::Released { .. } => {
+                    held.clear();
+                    last_act = entry.seq;
+                }
+                Entry::StepFailed { .. } | Entry::Retried { .. } => held.clear(),
+                _ => {}
+            }
+        }
+        assert!(held.is_empty() && !self.bench.run.is_held(), "an act begins although {held:?} hold");
+        for sample in newest {
+            let (after, verdict) = sample.expect("an act begins without a sample");
+            assert!(after >= last_act, "an act begins on a sample that is older than the last act");
+            assert_eq!(verdict, super::guard::SampleVerdict::Good, "an act begins on a sample that is not good");
+        }
+    }
+
     fn judge_act(&mut self) {
+        self.judge_guards();
         let (key, act) = self.present();
         let intent = self.bench.journal.iter().rev().find_map(|entry| match &entry.entry {
-            Entry::StepBegun { step, change: Some(_) } => Some((step.clone(), 0)),
+            Entry::StepBegun { step, change: Some(_), guarded: false } => Some((step.clone(), 0)),
             Entry::ActBegun { step, act } => Some((step.clone(), *act)),
             _ => None,
         });
@@ -221,6 +286,15 @@ impl Watcher {
         let now = Some((key, act));
         assert_ne!(self.unknown, now, "it was not looked whether the act had happened");
         self.unknown = now;
+    }
+
+    /// Every trip ends in its outcome: no guard's counts are beyond its limits while the run goes on as if nothing were.
+    fn judge_trip(&self) {
+        let Some((definition, record)) = self.bench.run.present().filter(|_| self.bench.run.is_watching()) else { return };
+        for (guard, counted) in definition.guards.iter().zip(&record.guards) {
+            let tripped = counted.bad > guard.options.failure_limit || counted.errors > guard.options.consecutive_error_limit;
+            assert!(!tripped || counted.held.is_some(), "{} tripped and nothing followed", guard.name());
+        }
     }
 
     /// Replaying the journal gives the run, and every beginning of it gives a run that can go on.
@@ -245,11 +319,25 @@ impl Watcher {
                     self.feed(event);
                 }
             }
+            Happening::Sample(choice) => {
+                if let Some(ticket) = self.bench.run.watch.as_ref().map(|watch| watch.ticket) {
+                    let readings = [good(), good(), good(), bad(), dead(), Reading::NoData("nothing".to_owned())];
+                    let reading = |at: usize| (at, readings[(usize::from(*choice) + at * (usize::from(*choice) / 6)) % 6].clone());
+                    self.feed(Event::Watched(ticket, (0..3).map(reading).collect()));
+                    self.judge_trip();
+                }
+            }
             Happening::Stale(ticket, choice) => {
                 let live = self.out.as_ref().and_then(ticket_of);
                 if live != Some(*ticket) {
-                    let stale = [Effect::Plan(*ticket), Effect::Stand(*ticket), Effect::Act(*ticket), Effect::Verify(*ticket)];
-                    let event = fitting(&stale[usize::from(*choice) % 4], *choice / 4, &self.bench);
+                    let stale = [
+                        Effect::Plan(*ticket),
+                        Effect::Stand(*ticket),
+                        Effect::Act(*ticket),
+                        Effect::Settle(*ticket),
+                        Effect::Verify(*ticket),
+                    ];
+                    let event = fitting(&stale[usize::from(*choice) % 5], *choice / 5, &self.bench);
                     let before = self.bench.journal.len();
                     self.feed(event.expect("an event"));
                     let woke = self.bench.journal.len() != before;
@@ -269,11 +357,7 @@ impl Watcher {
                     step: None,
                     evidence: other.then(|| "https://example.org".to_owned()),
                 };
-                let skipped = order.command == Command::Skip;
                 self.feed(Event::Ordered(self.inbox, order));
-                if skipped && self.bench.run.out.is_none() {
-                    self.out = None;
-                }
             }
             Happening::Crash(durable) => {
                 // An act is only carried out once everything before it is durable.
@@ -294,15 +378,18 @@ impl Watcher {
 
 fn ticket_of(effect: &Effect) -> Option<u64> {
     match effect {
-        Effect::Plan(ticket) | Effect::Stand(ticket) | Effect::Act(ticket) | Effect::Verify(ticket) | Effect::PlanBack(ticket) => {
-            Some(*ticket)
-        }
+        Effect::Plan(ticket)
+        | Effect::Stand(ticket)
+        | Effect::Act(ticket)
+        | Effect::Settle(ticket)
+        | Effect::Verify(ticket)
+        | Effect::PlanBack(ticket) => Some(*ticket),
         _ => None,
     }
 }
 
 /// `PROPTEST_CASES` asks for more.
-fn cases() -> u32 {
+pub(super) fn cases() -> u32 {
     std::env::var("PROPTEST_CASES").ok().and_then(|cases| cases.parse().ok()).unwrap_or(1500)
 }
 
@@ -322,7 +409,7 @@ proptest! {
 
     /// Whatever a driver may say, in whatever order and with whatever ticket: the run does not panic.
     #[test]
-    fn nothing_makes_a_run_panic(definition in definitions(), story in vec((0_u64..12, any::<u8>(), 0_u8..9), 0..50)) {
+    fn nothing_makes_a_run_panic(definition in definitions(), story in vec((0_u64..12, any::<u8>(), 0_u8..11), 0..50)) {
         let mut bench = Bench::begun(definition, Approvals::Own, true);
         bench.load();
         for (ticket, choice, sort) in story {
@@ -335,6 +422,8 @@ proptest! {
                     bench.now += Duration::seconds(i64::from(choice));
                     Event::Woke
                 }
+                9 => Event::Watched(ticket, vec![(usize::from(choice % 4), bad()), (99, good())]),
+                10 => fitting(&Effect::Settle(ticket), choice, &bench).expect("an event"),
                 _ => {
                     let command = Command::ALL[usize::from(choice) % Command::ALL.len()];
                     Event::Ordered(1, Order { command, by: "ada".to_owned(), reason: Some("x".to_owned()), step: None, evidence: None })

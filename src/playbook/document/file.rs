@@ -4,9 +4,11 @@ use std::sync::Arc;
 
 use serde_json::Value;
 
+use super::super::Source;
 use super::super::codes;
 use super::super::diagnostic::Diagnostic;
 use super::super::files::FileError;
+use super::super::services;
 use super::super::shape::Located;
 use super::super::suggest;
 use super::super::tree::Place;
@@ -34,6 +36,14 @@ pub(super) fn read(path: &str, located: &Located, reading: &mut Reading<'_>) -> 
     if is_json && let Some(diagnostic) = not_json(&beside(reading.file, path), &text) {
         reading.out.attach(&diagnostic.file, Arc::clone(&text));
         reading.out.push(diagnostic);
+        return None;
+    }
+    let is_yaml = path.rsplit_once('.').is_some_and(|(_, extension)| matches!(extension, "yaml" | "yml"));
+    if is_yaml
+        && services::is_services(&text)
+        && let Err(mistakes) = services::read(&Source::new(beside(reading.file, path), Arc::clone(&text)))
+    {
+        reading.out.extend(mistakes);
         return None;
     }
     reading.texts.insert(path.to_owned(), Arc::clone(&text));

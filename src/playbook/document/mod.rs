@@ -4,6 +4,7 @@
 mod body;
 mod declared;
 mod file;
+mod guards;
 mod options;
 mod read;
 mod reference;
@@ -13,8 +14,9 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::tree::Place;
+use crate::guards::Guard;
 use crate::services::{Services, Start};
-use crate::step::{Kind, Step};
+use crate::step::{Claim, GuardOptions, Kind, Step};
 
 pub use options::{Retry, StepOptions};
 pub(super) use read::{Draft, bad_name, read};
@@ -53,10 +55,34 @@ pub struct PlaybookStep {
     pub refers: Vec<String>,
     /// What it does around that.
     pub options: StepOptions,
+    /// What is watched while it is under way.
+    pub guards: Vec<PlaybookGuard>,
     /// Where its `id` stands.
     pub place: Place,
     /// Where every value of its body stands, by JSON pointer into the body.
     pub places: BTreeMap<String, Place>,
+}
+
+impl PlaybookStep {
+    /// What it touches, with what its guards read.
+    #[must_use]
+    pub fn resources(&self) -> Vec<Claim> {
+        self.guards.iter().fold(self.step.resources(), |mut claims, guard| {
+            claims.extend(guard.guard.resources());
+            claims
+        })
+    }
+}
+
+/// A guard of a step.
+#[derive(Clone, Debug)]
+pub struct PlaybookGuard {
+    /// How it looks.
+    pub guard: Arc<dyn Guard>,
+    /// How often it looks, what it lets pass, and what it does when it trips.
+    pub options: GuardOptions,
+    /// Where its kind stands.
+    pub place: Place,
 }
 
 /// Whether the text can name a playbook or a step: 1 to 60 of `a`–`z`, `0`–`9` and `-`, not beginning with `-`.

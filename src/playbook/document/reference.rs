@@ -15,8 +15,7 @@ pub(super) fn fill(step: &mut dyn Step, located: &Located, reading: &mut Reading
     let mut fine = true;
     for (named, kinds) in step.references() {
         if let Some((_, kind, body)) = reading.above.iter().find(|(id, kind, _)| *id == named.id && kinds.contains(kind)) {
-            (*kind).clone_into(&mut named.kind);
-            named.body = Arc::clone(body);
+            named.fill(kind, Arc::clone(body), &reading.texts);
             continue;
         }
         fine = false;

@@ -9,13 +9,16 @@ use super::super::shape::{Located, Shape};
 use super::super::suggest;
 use super::super::tree::{Entry, Node, Place, Value};
 use super::read::{Reading, bad_name, not_yet};
-use super::{PlaybookStep, StepOptions, body, is_name};
+use super::{PlaybookGuard, PlaybookStep, StepOptions, body, guards, is_name};
 
 /// Keys that every step may have besides its id and its kind.
-const COMMON: [&str; 4] = ["retry", "timeout", "on_failure", "approval"];
+const COMMON: [&str; 5] = ["retry", "timeout", "on_failure", "approval", GUARDS];
+
+/// The common key that holds a list of its own.
+const GUARDS: &str = "guards";
 
 /// Keys of steps that a later version brings.
-const LATER: [&str; 5] = ["guards", "parallel", "window", "after", "when"];
+const LATER: [&str; 4] = ["parallel", "window", "after", "when"];
 
 static OPTIONS: LazyLock<Shape> = LazyLock::new(Shape::of::<StepOptions>);
 
@@ -31,7 +34,12 @@ pub(super) fn read(node: &Node, reading: &mut Reading<'_>) -> Option<PlaybookSte
     let start = entries.first().map_or(node.place, |entry| entry.key.place);
     let id = id(node, start, reading);
     let options = options(node, entries, start, reading);
+    let watched = entries.iter().find(|entry| entry.key.text == GUARDS);
+    let guards: Option<Vec<PlaybookGuard>> = watched.map_or_else(|| Some(Vec::new()), |entry| guards::read(entry, reading));
     let (kind, entry) = kind(entries, id.as_ref().map(|(id, _)| id.as_str()), start, reading)?;
+    if let Some(watched) = watched {
+        guards::check_kind(kind, watched, reading);
+    }
     let body = params::substitute(reading.file, &entry.value, &mut reading.params, reading.out);
     let located = Located::new(&body, entry.key.place);
     let step = body::read(kind, &located, reading);
@@ -44,7 +52,7 @@ pub(super) fn read(node: &Node, reading: &mut Reading<'_>) -> Option<PlaybookSte
     let refers = step.references().into_iter().map(|(named, _)| named.id.clone()).collect();
     let (id, place) = id?;
     let places = located.spots.iter().map(|(pointer, spot)| (pointer.clone(), spot.value)).collect();
-    Some(PlaybookStep { id, kind, step: Arc::from(step), refers, options: options?, place, places })
+    Some(PlaybookStep { id, kind, step: Arc::from(step), refers, options: options?, guards: guards?, place, places })
 }
 
 fn id(node: &Node, start: Place, reading: &mut Reading<'_>) -> Option<(String, Place)> {
@@ -80,7 +88,8 @@ fn id(node: &Node, start: Place, reading: &mut Reading<'_>) -> Option<(String, P
 }
 
 fn options(node: &Node, entries: &[Entry], start: Place, reading: &mut Reading<'_>) -> Option<StepOptions> {
-    let common: Vec<Entry> = entries.iter().filter(|entry| is_option(entry, entries, reading)).cloned().collect();
+    let common: Vec<Entry> =
+        entries.iter().filter(|entry| entry.key.text != GUARDS && is_option(entry, entries, reading)).cloned().collect();
     if common.is_empty() {
         return Some(StepOptions::default());
     }

@@ -108,12 +108,11 @@ impl<'a> Words<'a> {
                 let help = suggest::did_you_mean(text, options.iter().map(String::as_str), "it can be");
                 self.push(codes::NOT_ONE_OF, place, format!("`{text}` is not a value of `{name}`"), Some(help));
             }
-            // Why: a map fits a form by its keys, so a form that complains about anything but its type is the nearest.
-            Value::Object(_) => match forms.iter().filter(|branch| !branch.iter().any(is_type)).min_by_key(|branch| branch.len()) {
+            // Why: a value fits a form by its type, so a form that complains about anything but the type is the nearest.
+            _ => match forms.iter().filter(|branch| !branch.iter().any(is_type)).min_by_key(|branch| branch.len()) {
                 Some(nearest) => nearest.iter().for_each(|inner| self.say(inner)),
                 None => self.none_fits(error, &forms),
             },
-            _ => self.none_fits(error, &forms),
         }
     }
 

@@ -98,6 +98,14 @@ pub async fn ensure_with(data: &DataDir, program: &Path) -> Result<DatabaseUrl, 
     Err(StackError::KeeperSilent { seconds: COME_UP.as_secs(), keeper: data.log("keeper"), postgres: paths.log() })
 }
 
+/// Where the private Postgres of this data directory answers; `None` when it does not run. Starts nothing.
+///
+/// # Errors
+/// When the keeper's files cannot be read.
+pub async fn find(data: &DataDir) -> Result<Option<DatabaseUrl>, StackError> {
+    look(&Paths::new(data)).await
+}
+
 /// Says that this process uses the private Postgres, until the lease is dropped or the process has gone in any way.
 ///
 /// # Errors

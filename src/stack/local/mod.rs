@@ -1,10 +1,13 @@
-//! The local stack: a real Kafka broker, schema registry and Postgres on 127.0.0.1, for playbooks to change. Owns `stack.json`.
+//! The local stack: a real Kafka broker, schema registry and Postgres on 127.0.0.1, for playbooks to change, and Prometheus where it is
+//! installed. Owns `stack.json`.
 
 mod cache;
+mod databases;
 mod fetch;
 mod java;
 mod kafka;
 mod postgres;
+mod prometheus;
 mod record;
 mod registry;
 mod wire;
@@ -16,6 +19,7 @@ use nix::sys::signal::Signal;
 use serde::{Deserialize, Serialize};
 use tokio::time::Instant;
 
+pub use databases::{ReadableDatabase, SERVICES, ServiceDatabase, database, readable};
 pub use record::{PartState, PartStatus, StackAddresses, StackStatus};
 
 use super::DataDir;
@@ -25,6 +29,7 @@ use super::lock::FileLock;
 use super::postgres::{Binaries, Cluster, root_directory};
 use super::process::Identity;
 use super::progress::{Progress, Teller, listen};
+use super::supervisor;
 use record::{Book, Record};
 
 /// How the broker differs from the usual one.
@@ -43,10 +48,10 @@ pub enum Ending {
     Kill,
 }
 
-/// Starts what does not run, waits until all three answer, and says where. The broker keeps the options that it was given last.
+/// Starts what does not run, waits until all of it answers, and says where. Prometheus is left out where it is not installed. The broker keeps the options that it was given last.
 ///
 /// # Errors
-/// The first part's error in the order Kafka, registry, Postgres; parts that came up stay up.
+/// The first part's error in the order Kafka, registry, Postgres, Prometheus; parts that came up stay up.
 pub async fn up(data: &DataDir, progress: &mut dyn Progress) -> Result<StackAddresses, StackError> {
     start(data, None, progress).await
 }
@@ -75,9 +80,14 @@ async fn start(data: &DataDir, options: Option<&KafkaOptions>, progress: &mut dy
         }
         check_needs(&first).await?;
         let book = Book::open(data, first)?;
-        let (kafka, registry, postgres) =
-            tokio::join!(kafka::up(data, &book, &teller), registry::up(data, &book, &teller), postgres::up(data, &book, &teller));
-        kafka.and(registry).and(postgres)?;
+        supervisor::choose_ports(data, &SERVICES).await?;
+        let (kafka, registry, postgres, prometheus) = tokio::join!(
+            kafka::up(data, &book, &teller),
+            registry::up(data, &book, &teller),
+            postgres::up(data, &book, &teller),
+            prometheus::up(data, &book, &teller)
+        );
+        kafka.and(registry).and(postgres).and(prometheus)?;
         Ok(book.get(Record::addresses))
     })
     .await
@@ -113,7 +123,7 @@ async fn check_needs(record: &Record) -> Result<(), StackError> {
 // Why: a broker closes its log segments one by one.
 const PATIENCE: Duration = Duration::from_secs(30);
 
-/// Ends the three parts; their data stay unless `wipe`, which also removes what is kept outside of the data directory. That nothing
+/// Ends the supervisor with its services, then the parts; their data stay unless `wipe`, which also removes what is kept outside of the data directory. That nothing
 /// runs is fine.
 ///
 /// # Errors
@@ -121,7 +131,17 @@ const PATIENCE: Duration = Duration::from_secs(30);
 pub async fn down(data: &DataDir, ending: Ending, wipe: bool, progress: &mut dyn Progress) -> Result<(), StackError> {
     listen(progress, |teller| async move {
         let _lock = take_lock(data, &teller).await?;
+        let since = Instant::now();
+        // Why: services first, so that they say goodbye to brokers and databases that are still there.
+        let services = supervisor::stop(data, ending).await;
+        if let Ok(true) = services {
+            teller.tell("Stopped", format!("the supervisor and its services in {}", seconds(since)));
+        }
+        if wipe && services.is_ok() {
+            supervisor::wipe(data)?;
+        }
         let Some(found) = record::read(data)? else {
+            services?;
             teller.tell("Stopped", "nothing: there is no stack in this data directory");
             return if wipe { files::remove(&data.stack()).map_err(Into::into) } else { Ok(()) };
         };
@@ -145,13 +165,18 @@ pub async fn down(data: &DataDir, ending: Ending, wipe: bool, progress: &mut dyn
             }
             Ok::<(), StackError>(())
         };
-        let (kafka, registry, postgres) =
-            tokio::join!(end("kafka", found.kafka.process.clone()), end("registry", found.registry.process.clone()), database);
-        kafka.and(registry).and(postgres)?;
+        let (kafka, registry, postgres, prometheus) = tokio::join!(
+            end("kafka", found.kafka.process.clone()),
+            end("registry", found.registry.process.clone()),
+            database,
+            end("prometheus", found.prometheus.process.clone())
+        );
+        services.and(kafka).and(registry).and(postgres).and(prometheus)?;
         book.change(|record| {
             record.kafka.process = None;
             record.registry.process = None;
             record.postgres.process = None;
+            record.prometheus.process = None;
         })?;
         if wipe {
             if let Some(cluster) = &found.postgres.cluster {
@@ -173,14 +198,16 @@ pub async fn down(data: &DataDir, ending: Ending, wipe: bool, progress: &mut dyn
 /// When `stack.json` cannot be read.
 pub async fn status(data: &DataDir) -> Result<StackStatus, StackError> {
     let record = record::read(data)?.unwrap_or_default();
-    let (kafka, registry, postgres) = tokio::join!(kafka::answers(&record.kafka), registry::answers(&record.registry), async {
+    let knock = async {
         match &record.postgres.cluster {
             Some(cluster) => cluster.knock().await.map_err(|error| error.to_string()),
             None => Err("it was never started".to_owned()),
         }
-    });
+    };
+    let (kafka, registry, postgres, prometheus) =
+        tokio::join!(kafka::answers(&record.kafka), registry::answers(&record.registry), knock, prometheus::answers(&record.prometheus));
     let postgres_process = record.postgres.cluster.as_ref().and_then(Cluster::running);
-    Ok(StackStatus::new(&record, postgres_process, [kafka, registry, postgres]))
+    Ok(StackStatus::new(&record, postgres_process, [kafka, registry, postgres, prometheus]))
 }
 
 /// Where the stack of this directory is, as far as it was ever started; says nothing about whether it runs.
@@ -189,6 +216,11 @@ pub async fn status(data: &DataDir) -> Result<StackStatus, StackError> {
 /// When `stack.json` cannot be read.
 pub fn addresses(data: &DataDir) -> Result<Option<StackAddresses>, StackError> {
     Ok(record::read(data)?.map(|record| record.addresses()))
+}
+
+/// The ports that the stack of this directory keeps, whether it runs or not.
+pub(super) fn ports(data: &DataDir) -> Result<Vec<u16>, StackError> {
+    Ok(record::read(data)?.map(|record| record.ports().collect()).unwrap_or_default())
 }
 
 async fn take_lock(data: &DataDir, teller: &Teller) -> Result<FileLock, StackError> {

@@ -4,7 +4,7 @@
 use tokio::time::Instant;
 
 use super::record::Book;
-use super::seconds;
+use super::{databases, seconds};
 use crate::stack::DataDir;
 use crate::stack::error::StackError;
 use crate::stack::files;
@@ -39,6 +39,7 @@ pub(super) async fn up(data: &DataDir, book: &Book, teller: &Teller) -> Result<(
         })?)
     });
     started.await?;
+    databases::make(data, &cluster).await?;
     let address = format!("127.0.0.1:{}", cluster.port);
     if found {
         teller.tell("Running", format!("postgres on {address}, already up"));

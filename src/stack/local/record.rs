@@ -27,6 +27,8 @@ pub(super) struct Record {
     pub kafka: KafkaRecord,
     pub registry: RegistryRecord,
     pub postgres: PostgresRecord,
+    #[serde(default)]
+    pub prometheus: PrometheusRecord,
 }
 
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -64,6 +66,23 @@ pub(super) struct PostgresRecord {
     pub log: PathBuf,
 }
 
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+pub(super) struct PrometheusRecord {
+    /// As it says itself; empty until it was started.
+    pub version: String,
+    pub url: String,
+    pub port: u16,
+    pub process: Option<Identity>,
+    pub log: PathBuf,
+}
+
+impl PrometheusRecord {
+    /// Whether it is installed here, as far as that was ever looked at.
+    fn was_started(&self) -> bool {
+        !self.log.as_os_str().is_empty()
+    }
+}
+
 impl Default for Record {
     fn default() -> Self {
         Self {
@@ -87,6 +106,7 @@ impl Default for Record {
                 log: PathBuf::new(),
             },
             postgres: PostgresRecord::default(),
+            prometheus: PrometheusRecord::default(),
         }
     }
 }
@@ -95,7 +115,8 @@ impl Record {
     /// The ports that were chosen.
     pub fn ports(&self) -> impl Iterator<Item = u16> {
         let postgres = self.postgres.cluster.as_ref().map_or(0, |cluster| cluster.port);
-        [self.kafka.port, self.kafka.controller_port, self.registry.port, postgres].into_iter().filter(|port| *port != 0)
+        let ports = [self.kafka.port, self.kafka.controller_port, self.registry.port, postgres, self.prometheus.port];
+        ports.into_iter().filter(|port| *port != 0)
     }
 
     /// Chooses what is not chosen yet, and other ports for parts that do not run and whose ports somebody else has.
@@ -111,6 +132,8 @@ impl Record {
         keep(&mut self.kafka.controller_port, runs)?;
         let runs = self.registry.process.as_ref().is_some_and(Identity::is_alive);
         keep(&mut self.registry.port, runs)?;
+        let runs = self.prometheus.process.as_ref().is_some_and(Identity::is_alive);
+        keep(&mut self.prometheus.port, runs)?;
         if self.postgres.cluster.is_none() {
             self.postgres.cluster = Some(Cluster::new(database, "postgres", taken)?);
         }
@@ -122,6 +145,7 @@ impl Record {
     fn refresh(&mut self) {
         self.kafka.bootstrap = format!("127.0.0.1:{}", self.kafka.port);
         self.registry.url = format!("http://127.0.0.1:{}/apis/ccompat/v7", self.registry.port);
+        self.prometheus.url = format!("http://127.0.0.1:{}", self.prometheus.port);
         self.postgres.url = self.postgres.cluster.as_ref().map(|cluster| cluster.url().expose().to_owned()).unwrap_or_default();
     }
 
@@ -131,6 +155,7 @@ impl Record {
             kafka: KafkaAddress { bootstrap: self.kafka.bootstrap.clone() },
             registry: HttpAddress { url: self.registry.url.clone() },
             postgres: DatabaseAddress { url: self.postgres.url.clone() },
+            prometheus: self.prometheus.was_started().then(|| HttpAddress { url: self.prometheus.url.clone() }),
         }
     }
 }
@@ -186,6 +211,9 @@ pub struct StackAddresses {
     pub registry: HttpAddress,
     /// The database server.
     pub postgres: DatabaseAddress,
+    /// The store of metrics; `None` where it is not installed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub prometheus: Option<HttpAddress>,
 }
 
 /// Where the broker answers.
@@ -195,10 +223,10 @@ pub struct KafkaAddress {
     pub bootstrap: String,
 }
 
-/// Where the registry answers.
+/// Where a part answers that speaks HTTP.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct HttpAddress {
-    /// Base address of the Confluent API.
+    /// Base address of its API.
     pub url: String,
 }
 
@@ -255,17 +283,19 @@ pub struct StackStatus {
     pub registry: PartStatus,
     /// The database server.
     pub postgres: PartStatus,
+    /// The store of metrics.
+    pub prometheus: PartStatus,
 }
 
 impl StackStatus {
     /// The status of a stack that there is no data directory for.
     #[must_use]
     pub fn never_started() -> Self {
-        Self::new(&Record::default(), None, [Ok(()), Ok(()), Ok(())])
+        Self::new(&Record::default(), None, [Ok(()), Ok(()), Ok(()), Ok(())])
     }
 
-    pub(super) fn new(record: &Record, database: Option<Identity>, answers: [Result<(), String>; 3]) -> Self {
-        let [kafka_answer, registry_answer, postgres_answer] = answers;
+    pub(super) fn new(record: &Record, database: Option<Identity>, answers: [Result<(), String>; 4]) -> Self {
+        let [kafka_answer, registry_answer, postgres_answer, prometheus_answer] = answers;
         let part = |process: Option<Identity>, answer: Result<(), String>, version: String, address: String, log: &Path| {
             let process = process.filter(Identity::is_alive);
             let (state, reason) = match (&process, answer) {
@@ -275,7 +305,7 @@ impl StackStatus {
             };
             PartStatus { state, version, address, pid: process.map(|process| process.pid), reason, log: log.to_owned() }
         };
-        let (kafka, registry, postgres) = (&record.kafka, &record.registry, &record.postgres);
+        let (kafka, registry, postgres, prometheus) = (&record.kafka, &record.registry, &record.postgres, &record.prometheus);
         let shown = postgres.cluster.as_ref().map(|cluster| cluster.url().shown()).unwrap_or_default();
         let version = if postgres.version == 0 { String::new() } else { postgres.version.to_string() };
         Self {
@@ -283,6 +313,13 @@ impl StackStatus {
             kafka: part(kafka.process.clone(), kafka_answer, kafka.version.clone(), kafka.bootstrap.clone(), &kafka.log),
             registry: part(registry.process.clone(), registry_answer, registry.version.clone(), registry.url.clone(), &registry.log),
             postgres: part(database, postgres_answer, version, shown, &postgres.log),
+            prometheus: part(
+                prometheus.process.clone(),
+                prometheus_answer,
+                prometheus.version.clone(),
+                prometheus.url.clone(),
+                &prometheus.log,
+            ),
         }
     }
 }

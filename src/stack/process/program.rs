@@ -47,6 +47,7 @@ pub struct Program {
     arguments: Vec<OsString>,
     environment: Vec<(OsString, OsString)>,
     inherits: bool,
+    own_session: bool,
     directory: PathBuf,
     log: PathBuf,
     account: Option<Account>,
@@ -62,6 +63,7 @@ impl Program {
             arguments: Vec::new(),
             environment,
             inherits: false,
+            own_session: false,
             directory: PathBuf::from("/"),
             log: log.into(),
             account: None,
@@ -96,6 +98,13 @@ impl Program {
         self
     }
 
+    /// Leaves it to the program to begin a session of its own, which the leader of a group cannot.
+    #[must_use]
+    pub fn own_session(mut self) -> Self {
+        self.own_session = true;
+        self
+    }
+
     /// The directory that it works in, instead of `/`.
     #[must_use]
     pub fn directory(mut self, directory: impl Into<PathBuf>) -> Self {
@@ -119,7 +128,10 @@ impl Program {
         let log = open_log(&self.log)?;
         let error_log = log.try_clone().map_err(|error| FileError::new("open", &self.log, error))?;
         let mut command = Command::new(&self.path);
-        command.args(&self.arguments).current_dir(&self.directory).process_group(0);
+        command.args(&self.arguments).current_dir(&self.directory);
+        if !self.own_session {
+            command.process_group(0);
+        }
         command.stdin(Stdio::null()).stdout(log).stderr(error_log);
         if !self.inherits {
             command.env_clear();

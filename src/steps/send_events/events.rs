@@ -7,12 +7,10 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use uuid::Uuid;
 
+use super::super::common::EVENT_HEADER;
 use super::{Event, SendEvents, Stamp};
 use crate::ports::kafka::{NewRecord, Position, StoredRecord};
 use crate::step::{ActContext, Receipt, StepError};
-
-/// Header that names the run, the step and the event; what makes a second sending recognisable.
-pub(super) const EVENT_HEADER: &str = "cutover-event";
 
 /// How long reading back a few records may take before the broker counts as away.
 const PATIENCE: Duration = Duration::from_secs(20);

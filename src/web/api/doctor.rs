@@ -11,6 +11,8 @@ use super::super::documents::{Check, DoctorDocument};
 use super::super::input::Body;
 use crate::playbook::environment::Environment;
 use crate::ports::PortError;
+use crate::ports::http::HttpRequest;
+use crate::ports::workloads::InstanceState;
 use crate::report::words::counted;
 use crate::step::{StepError, World};
 
@@ -27,11 +29,23 @@ pub(in crate::web) async fn doctor(State(app): State<App>, Body(environment): Bo
     for (name, system) in &environment.registry {
         asked.push(check(format!("registry {name}"), &system.setting, registry(&world, name)).boxed());
     }
+    for (name, system) in &environment.database {
+        asked.push(check(format!("database {name}"), &system.setting, database(&world, name)).boxed());
+    }
     for (name, system) in &environment.flags {
         asked.push(check(format!("flags {name}"), &system.setting, flags(&world, name)).boxed());
     }
     if environment.flags.is_empty() {
         asked.push(check("flags main".to_owned(), "built in", flags(&world, "main")).boxed());
+    }
+    for (name, system) in &environment.metrics {
+        asked.push(check(format!("metrics {name}"), &system.setting, metrics(&world, name)).boxed());
+    }
+    for (name, system) in &environment.workloads {
+        asked.push(check(format!("workloads {name}"), &system.setting, workloads(&world, name)).boxed());
+    }
+    for (name, system) in &environment.http {
+        asked.push(check(format!("http {name}"), &system.setting, http(&world, name)).boxed());
     }
     Json(DoctorDocument { checks: join_all(asked).await })
 }
@@ -67,6 +81,28 @@ async fn registry(world: &World, name: &str) -> Result<String, StepError> {
     Ok("answers".to_owned())
 }
 
+async fn metrics(world: &World, name: &str) -> Result<String, StepError> {
+    world.metrics(name)?.ping().await?;
+    Ok("answers".to_owned())
+}
+
+async fn database(world: &World, name: &str) -> Result<String, StepError> {
+    world.database(name)?.ping().await?;
+    Ok("answers".to_owned())
+}
+
 async fn flags(world: &World, name: &str) -> Result<String, StepError> {
     Ok(format!("revision {}", world.flags(name)?.revision().await?))
+}
+
+async fn workloads(world: &World, name: &str) -> Result<String, StepError> {
+    let instances = world.workloads(name)?.instances(None).await?;
+    let ready = instances.iter().filter(|instance| instance.state == InstanceState::Ready).count();
+    Ok(format!("{}, {ready} ready", counted(instances.len(), "instance", "instances")))
+}
+
+/// Whatever it answers shows that it is there.
+async fn http(world: &World, name: &str) -> Result<String, StepError> {
+    let request = HttpRequest { method: "GET".to_owned(), path: "/".to_owned(), body: None, timeout: PATIENCE };
+    Ok(format!("answers with {}", world.http(name)?.send(&request).await?.status))
 }

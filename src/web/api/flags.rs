@@ -9,7 +9,7 @@ use super::super::App;
 use super::super::problem::Problem;
 use crate::adapters::flags::document_name;
 
-const REVISION: HeaderName = HeaderName::from_static("x-cutover-revision");
+const REVISION: HeaderName = HeaderName::from_static("cutover-revision");
 
 /// The newest document, or 304 when the caller has it.
 pub(in crate::web) async fn flags(

@@ -3,6 +3,7 @@
 mod doctor;
 mod events;
 mod flags;
+mod heartbeats;
 mod login_codes;
 mod orders;
 mod plan;
@@ -12,6 +13,7 @@ mod status;
 pub(super) use doctor::doctor;
 pub(super) use events::{events, heard};
 pub(super) use flags::flags;
+pub(super) use heartbeats::heartbeat;
 pub(super) use login_codes::login_code;
 pub(super) use orders::order;
 pub(super) use plan::{plan, start};

@@ -12,7 +12,7 @@ use super::words::{Clock, Lasted, Mark, Prose, When, capital};
 use crate::engine::entry::AskedFor;
 use crate::engine::{Approvals, Command, JournalEntry, PlanDocument, Run, RunState, StepState};
 use crate::report::event;
-use crate::report::run::{ActDocument, effect_line};
+use crate::report::run::{ActDocument, GuardDocument, SampleDocument, effect_line};
 use crate::report::words::{counted, short_id};
 use crate::report::{RunDocument, StepDocument};
 use crate::step::Mark as EffectMark;
@@ -123,6 +123,12 @@ impl Trouble {
             let what = "The run was taken out of service".to_owned();
             return Self { what, why: Prose::new(why), next: "Retry it once, or abandon it with a reason." };
         }
+        if run.state == RunState::Held {
+            let held: Vec<_> =
+                run.present_step().into_iter().flat_map(|step| &step.guards).filter_map(|guard| guard.held.clone()).collect();
+            let next = "It goes on by itself when the guard is good again. Resume to end the hold now, or revert.";
+            return Self { what: "A guard holds the run".to_owned(), why: Prose::new(&held.join("; ")), next };
+        }
         let Some(step) = run.present_step().filter(|step| step.state == StepState::Failed) else { return none() };
         let next = match run.state {
             RunState::Stuck => "The way back waits here: retry the step, or skip it with a reason.",
@@ -201,6 +207,7 @@ struct StepRow<'a> {
     open: bool,
     effects: Vec<(&'static str, String)>,
     acts: Vec<(Mark, &'a ActDocument)>,
+    guards: Vec<GuardRow<'a>>,
     data: Option<String>,
     error: Option<&'a str>,
     took: Lasted,
@@ -221,6 +228,7 @@ impl<'a> StepRow<'a> {
             open: step.state == StepState::Failed,
             effects: step.effects.iter().map(|effect| (sign(effect.mark), effect_line(effect))).collect(),
             acts: step.acts.iter().map(act).collect(),
+            guards: step.guards.iter().map(GuardRow::new).collect(),
             data: data.and_then(|data| serde_json::to_string_pretty(data).ok()),
             error: step.error.as_deref().filter(|error| *error != step.line),
             took: Lasted::new(step.began, step.ended, now),
@@ -232,8 +240,20 @@ impl<'a> StepRow<'a> {
     }
 
     fn has_more(&self) -> bool {
-        let parts = !self.effects.is_empty() || !self.acts.is_empty() || self.data.is_some();
+        let parts = !self.effects.is_empty() || !self.acts.is_empty() || !self.guards.is_empty() || self.data.is_some();
         parts || self.error.is_some() || self.began.is_some() || self.again.is_some()
+    }
+}
+
+/// A guard with its last samples.
+struct GuardRow<'a> {
+    words: String,
+    samples: Vec<(Clock, &'a SampleDocument)>,
+}
+
+impl<'a> GuardRow<'a> {
+    fn new(guard: &'a GuardDocument) -> Self {
+        Self { words: guard.words(), samples: guard.samples.iter().rev().map(|sample| (Clock::new(sample.at), sample)).collect() }
     }
 }
 

@@ -13,6 +13,7 @@ use super::super::{App, now};
 use super::frame::{Frame, Live};
 use super::page;
 use super::parts::{RunParts, Viewer, journal_row};
+use crate::engine::RunState;
 use crate::report::words::{counted, grouped, short_id};
 
 /// Journal entries that are shown at first.
@@ -64,7 +65,11 @@ pub(in crate::web) async fn run(
     let journal = entries.iter().map(|entry| journal_row(entry).map(|(_, html)| html)).collect::<Result<_, _>>()?;
     let hidden = usize::try_from(after).ok().filter(|hidden| *hidden > 0);
     let state = seen.run.state();
-    let live = Live { address: format!("/runs/{}/live", row.id), after: seq, reload: !state.is_end() && !state.needs_person() };
+    let live = Live {
+        address: format!("/runs/{}/live", row.id),
+        after: seq,
+        reload: !state.is_end() && (!state.needs_person() || state == RunState::Held),
+    };
     page(&RunPage {
         frame: Frame::new(&app, Some(&caller), &[&row.environment]).live(live),
         id: row.id.to_string(),

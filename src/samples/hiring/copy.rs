@@ -1,0 +1,90 @@
+//! Feeds the copy of exercises: each event once, the newest version wins, and what cannot be understood is put aside.
+
+use async_trait::async_trait;
+use sqlx::PgPool;
+
+use crate::samples::consumer::{Handled, Handler, Record};
+use crate::samples::error::SampleError;
+use crate::samples::event::{Event, ExerciseChanged, ExerciseEvents};
+
+/// The handler of state events.
+pub struct Copying {
+    pool: PgPool,
+    events: ExerciseEvents,
+}
+
+impl Copying {
+    /// A handler that writes into this database.
+    pub fn new(pool: PgPool) -> Result<Self, SampleError> {
+        Ok(Self { pool, events: ExerciseEvents::new()? })
+    }
+
+    async fn apply(&self, record: &Record, event: &Event<ExerciseChanged>, title: &str) -> Result<Handled, sqlx::Error> {
+        let ExerciseChanged { id, version, .. } = &event.payload;
+        let mut transaction = self.pool.begin().await?;
+        let first = sqlx::query("insert into handled_event (event_id, produced_at) values ($1, $2) on conflict do nothing")
+            .bind(&event.event_id)
+            .bind(event.produced_at)
+            .execute(&mut *transaction)
+            .await?;
+        if first.rows_affected() == 0 {
+            return Ok(Handled::Duplicate);
+        }
+        // Why: this locks the copy's row also when that is newer, and comes before the log row gets its number, so the log of one
+        // exercise is in the order of its effects.
+        let written = sqlx::query(
+            "insert into exercise_copy (id, title, version) values ($1, $2, $3)
+             on conflict (id) do update set title = excluded.title, version = excluded.version, updated_at = clock_timestamp()
+             where excluded.version > exercise_copy.version",
+        )
+        .bind(id)
+        .bind(title)
+        .bind(version)
+        .execute(&mut *transaction)
+        .await?;
+        let changed = written.rows_affected() == 1;
+        sqlx::query("insert into applied (exercise_id, version, event_id, partition, \"offset\", changed) values ($1, $2, $3, $4, $5, $6)")
+            .bind(id)
+            .bind(version)
+            .bind(&event.event_id)
+            .bind(record.partition)
+            .bind(record.offset)
+            .bind(changed)
+            .execute(&mut *transaction)
+            .await?;
+        transaction.commit().await?;
+        Ok(Handled::Stored)
+    }
+
+    async fn put_aside(&self, record: &Record, reason: &str) -> Result<Handled, sqlx::Error> {
+        tracing::warn!(topic = record.topic, partition = record.partition, offset = record.offset, reason, "an event is put aside");
+        sqlx::query(
+            "insert into failed_message (topic, partition, \"offset\", key, value, reason) values ($1, $2, $3, $4, $5, $6)
+             on conflict do nothing",
+        )
+        .bind(&record.topic)
+        .bind(record.partition)
+        .bind(record.offset)
+        .bind(&record.key)
+        .bind(&record.value)
+        .bind(reason)
+        .execute(&self.pool)
+        .await?;
+        Ok(Handled::PutAside)
+    }
+}
+
+#[async_trait]
+impl Handler for Copying {
+    async fn handle(&self, record: &Record) -> Result<Handled, sqlx::Error> {
+        // Why: a tombstone takes a key out of a compacted topic; exercises are never deleted here.
+        let Some(value) = &record.value else { return Ok(Handled::Ignored) };
+        match self.events.read(value) {
+            Ok(event) => {
+                let title = event.payload.title.clone().unwrap_or_default();
+                self.apply(record, &event, &title).await
+            }
+            Err(reason) => self.put_aside(record, &reason).await,
+        }
+    }
+}

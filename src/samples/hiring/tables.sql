@@ -1,0 +1,56 @@
+-- Every attempt that was stored, as it was stored. Nothing here keeps an attempt from being stored twice: that is handled_request's
+-- task, and this table is how a failure of it would show.
+create table if not exists attempt (
+    number bigint generated always as identity,
+    request_id uuid not null,
+    exercise_id text not null,
+    candidate text not null,
+    title text not null,
+    version_seen bigint not null,
+    path text not null check (path in ('call', 'events')),
+    at timestamptz not null default clock_timestamp()
+);
+
+create table if not exists handled_request (
+    request_id uuid primary key,
+    version_seen bigint not null
+);
+
+-- The local copy of exercises, fed by events.
+create table if not exists exercise_copy (
+    id text primary key,
+    title text not null,
+    version bigint not null,
+    updated_at timestamptz not null default clock_timestamp()
+);
+
+create table if not exists handled_event (
+    event_id text not null,
+    produced_at timestamptz not null,
+    primary key (event_id, produced_at)
+);
+
+-- Every event that was applied, in the order of each exercise; `changed` says whether it was newer than what the copy held.
+create table if not exists applied (
+    number bigint generated always as identity,
+    exercise_id text not null,
+    version bigint not null,
+    event_id text not null,
+    partition integer not null,
+    "offset" bigint not null,
+    changed boolean not null,
+    at timestamptz not null default clock_timestamp()
+);
+
+-- Events that could not be understood.
+create table if not exists failed_message (
+    number bigint generated always as identity,
+    topic text not null,
+    partition integer not null,
+    "offset" bigint not null,
+    key bytea,
+    value bytea,
+    reason text not null,
+    at timestamptz not null default clock_timestamp(),
+    primary key (topic, partition, "offset")
+);

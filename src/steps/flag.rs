@@ -1,0 +1,174 @@
+//! What the kinds that change flags share: checks of variants, words for a flag's state, and who has acknowledged a revision.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+use chrono::{DateTime, Utc};
+use serde_json::{Map, Value, json};
+
+use crate::flags::acknowledge::{Acknowledgement, Notice, Running, acknowledgement};
+use crate::ports::flags::FlagState;
+use crate::step::{ActContext, Receipt, Revert, StepError, Verdict, World};
+
+/// When to look again whether somebody has acknowledged: most do within a blink, and whoever does not is not asked without end.
+fn soon(context: &ActContext) -> Duration {
+    let passed = (context.now - context.rests_since).to_std().unwrap_or_default();
+    (passed / 4).clamp(Duration::from_millis(60), Duration::from_secs(1))
+}
+
+/// What is wrong with variants, each with the place of it.
+pub(super) fn complaints(variants: &BTreeMap<String, Value>) -> Vec<(String, String)> {
+    let mut complaints = Vec::new();
+    let mut types = variants.values().map(type_of);
+    if let Some(first) = types.next()
+        && types.any(|other| other != first)
+    {
+        complaints.push(("/variants".to_owned(), "all variants of a flag must be of one type".to_owned()));
+    }
+    if variants.values().any(|value| matches!(value, Value::Null | Value::Array(_))) {
+        complaints.push(("/variants".to_owned(), "a variant is a boolean, a text, a number or an object".to_owned()));
+    }
+    complaints
+}
+
+/// Complains when `variants` are named and this one is not among them.
+pub(super) fn complain_of(field: &str, variant: &str, variants: &BTreeMap<String, Value>, complaints: &mut Vec<(String, String)>) {
+    if !variants.is_empty() && !variants.contains_key(variant) {
+        complaints.push((format!("/{field}"), format!("`{variant}` is not one of the variants {}", list(variants))));
+    }
+}
+
+/// The variants of a flag once `named` are added: `on` and `off` for a flag that is not there when nothing is named and `to` is one of
+/// them. Says what is missing when `to` is not among them.
+pub(super) fn variants(
+    flag: &str,
+    to: &str,
+    before: Option<&FlagState>,
+    named: &BTreeMap<String, Value>,
+) -> Result<BTreeMap<String, Value>, String> {
+    let mut variants = before.map(|before| before.variants.clone()).unwrap_or_default();
+    if variants.is_empty() && named.is_empty() && matches!(to, "on" | "off") {
+        variants = BTreeMap::from([("on".to_owned(), json!(true)), ("off".to_owned(), json!(false))]);
+    }
+    variants.extend(named.clone());
+    if variants.contains_key(to) {
+        return Ok(variants);
+    }
+    Err(if variants.is_empty() {
+        format!("flag {flag} is not there yet; name its `variants`, among them `{to}`")
+    } else {
+        format!("flag {flag} has no variant `{to}`, only {}; add it under `variants`", list(&variants))
+    })
+}
+
+/// The names, each in backticks.
+pub(super) fn list(variants: &BTreeMap<String, Value>) -> String {
+    variants.keys().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ")
+}
+
+/// The sort of value that a variant is; all variants of a flag are of one.
+pub(super) fn type_of(value: &Value) -> &'static str {
+    match value {
+        Value::Bool(_) => "boolean",
+        Value::Number(_) => "number",
+        Value::String(_) => "text",
+        Value::Object(_) => "object",
+        Value::Null | Value::Array(_) => "other",
+    }
+}
+
+/// What a flag serves, in a few words.
+pub(super) fn words(state: &FlagState) -> String {
+    let variant = state.default_variant.as_deref().unwrap_or("the default in the code");
+    match (state.enabled, state.targeting.is_some()) {
+        (false, _) => "disabled".to_owned(),
+        (true, true) => format!("{variant}, with targeting"),
+        (true, false) => variant.to_owned(),
+    }
+}
+
+/// The revision that an act made, as its receipt says.
+pub(super) fn revision(receipt: &Receipt) -> Option<i64> {
+    receipt.data.get("revision").and_then(Value::as_i64)
+}
+
+/// How far a revision has got.
+pub(super) struct Reached {
+    /// Who is missing, or who has acknowledged, in one line.
+    pub line: String,
+    /// Whether somebody is waited for.
+    pub missing: bool,
+    /// What goes into the evidence.
+    pub data: Map<String, Value>,
+    /// Since when everybody is known to use it, or to have used it.
+    pub since: Option<DateTime<Utc>>,
+}
+
+impl Reached {
+    /// What is told while somebody is waited for.
+    pub(super) fn wait(self, context: &ActContext, revision: i64) -> Verdict {
+        Verdict::NotYet { now: self.line, goal: format!("every instance uses revision {revision}"), again_in: soon(context) }
+    }
+}
+
+/// Looks how far a revision has got, and has it written down when that is everywhere.
+pub(super) async fn reached(world: &World, store: &str, revision: i64) -> Result<Reached, StepError> {
+    let mut data = Map::from_iter([("revision".to_owned(), json!(revision)), ("acknowledged".to_owned(), json!(false))]);
+    let Some(heard) = heard(world, store, revision).await? else {
+        let line = "unacknowledged: this store does not know who reads it".to_owned();
+        return Ok(Reached { line, missing: false, data, since: None });
+    };
+    let flags = world.flags(store)?;
+    // Why also when they are gone since: that everybody had it does not become untrue.
+    let mut since = flags.acknowledged(revision).await?;
+    if heard.notice() == Notice::Everybody {
+        since = flags.acknowledge(revision).await?;
+        data.insert("acknowledged".to_owned(), json!(true));
+        data.insert("acknowledged_at".to_owned(), json!(since));
+        data.insert("instances".to_owned(), json!(heard.names()));
+    }
+    if !heard.dropped.is_empty() {
+        data.insert("dropped".to_owned(), json!(heard.dropped));
+    }
+    Ok(Reached { line: heard.line(), missing: heard.notice() == Notice::Missing, data, since })
+}
+
+/// Who uses this revision by now, by what services report and what the environment's workloads run. `None` when the store cannot know.
+async fn heard(world: &World, store: &str, revision: i64) -> Result<Option<Acknowledgement>, StepError> {
+    // Why the reports first: an instance that starts in between is then one that runs and has reported nothing, and is waited for.
+    let Some(listeners) = world.flags(store)?.listeners().await? else { return Ok(None) };
+    let mut running = Running::default();
+    let reporting: BTreeSet<_> = listeners.iter().map(|listener| listener.service.clone()).collect();
+    for workloads in world.all_workloads() {
+        let workloads = workloads?;
+        let instances = workloads.instances(None).await?;
+        running.services.extend(instances.iter().map(|instance| instance.service.clone()));
+        running.instances.extend(instances);
+        for service in &reporting {
+            if !running.services.contains(service) && workloads.desired(service).await?.is_some() {
+                running.services.insert(service.clone());
+            }
+        }
+    }
+    Ok(Some(acknowledgement(revision, &listeners, &running)))
+}
+
+/// The step that makes a flag what it was, at once. Of a flag that was not there a disabled one is left with these variants, among them
+/// `otherwise`, which is served should somebody enable it.
+pub(super) fn back(store: &str, flag: &str, before: Option<&FlagState>, otherwise: &str, variants: &BTreeMap<String, Value>) -> Revert {
+    let body = match before {
+        Some(FlagState { default_variant: Some(to), enabled, targeting, .. }) => {
+            json!({ "store": store, "flag": flag, "to": to, "enabled": enabled, "targeting": targeting })
+        }
+        // Why: a disabled flag makes services use the default in their code, exactly as when it was not there.
+        _ => json!({ "store": store, "flag": flag, "to": otherwise, "variants": variants, "enabled": false }),
+    };
+    Revert::step("set_flag", without_nulls(body))
+}
+
+fn without_nulls(mut body: Value) -> Value {
+    if let Value::Object(fields) = &mut body {
+        fields.retain(|_, value| !value.is_null());
+    }
+    body
+}

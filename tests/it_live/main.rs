@@ -1,0 +1,7 @@
+//! The rows under traffic, as a person plays them: `cutover demo` on the whole local stack, with controllers killed, guards that trip and
+//! services that misbehave. What counts is the ledger's own reading of the raw data.
+
+mod bad;
+mod guarded;
+mod rows;
+mod stage;

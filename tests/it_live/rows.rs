@@ -1,0 +1,123 @@
+//! Rows P1 and P2, undisturbed and with controllers that are killed.
+
+use std::os::unix::process::ExitStatusExt;
+use std::process::Child;
+use std::time::Duration;
+
+use chrono::{DateTime, Utc};
+use serde_json::Value;
+
+use super::stage::{Stage, clean, document, stage};
+
+#[tokio::test(flavor = "multi_thread")]
+async fn both_rows_move_the_call_and_lose_nothing() {
+    let stage = stage().await;
+    let (told, code) = stage.json(&["demo", "--seconds", "40"]).await;
+    assert_eq!((told["outcome"].as_str(), code), (Some("done"), 0), "{told:#}");
+    assert_eq!(told["playbooks"], serde_json::json!(["p1", "p2"]));
+    assert!(told["requests"].as_u64().unwrap() >= 1000, "{told:#}");
+    assert!(told["by_call"].as_u64().unwrap() > 0 && told["by_events"].as_u64().unwrap() > 0, "{told:#}");
+    clean(&told);
+
+    let directory = told["directory"].as_str().unwrap();
+    let (again, code) = stage.json(&["demo", "ledger", directory]).await;
+    assert_eq!(code, 0, "{again:#}");
+    for count in ["requests", "acknowledged", "effects", "events", "credits", "lost", "duplicated", "out_of_order", "late"] {
+        assert_eq!(again[count], told[count], "{count}: {again:#}");
+    }
+    for (damage, count) in [("lose", "lost"), ("double", "duplicated"), ("reorder", "out_of_order")] {
+        let (damaged, code) = stage.json(&["demo", "ledger", directory, "--sabotage", damage, "--patience", "1"]).await;
+        assert_ne!(code, 0, "{damage}: {damaged:#}");
+        assert!(damaged[count].as_u64().unwrap() > 0, "{damage}: {damaged:#}");
+    }
+    clean(&stage.json(&["demo", "ledger", directory]).await.0);
+}
+
+/// Where controllers die, one after the other, each counting from its own start. The writes of the first are those of the beginning too.
+const DEATHS: [&str; 7] = ["committed:24", "before:14", "acted:12", "committed:30", "before:16", "acted:12", "committed:18"];
+
+#[tokio::test(flavor = "multi_thread")]
+async fn both_rows_go_on_when_controllers_are_killed() {
+    let stage = stage().await;
+    // Why: the deaths are counted from the first write of this demo, so an earlier server must not be joined.
+    stage.run(&["serve", "--stop"]).await;
+    let first = stage.serve(Some(DEATHS[0]));
+    stage.until_served(first.id()).await;
+    let mut demo = stage.command(&["demo", "--seconds", "1", "--output", "json"]);
+    let servers = die_one_after_the_other(&stage, first);
+    let demo = tokio::task::spawn_blocking(move || demo.output().unwrap());
+    let (deaths, output) = tokio::join!(servers, demo);
+    let told = document(&output.unwrap());
+    assert_eq!(told["outcome"], "done", "{told:#}");
+    clean(&told);
+    for run in told["runs"].as_array().unwrap() {
+        let (seen, _) = stage.json(&["runs", "show", run["run"].as_str().unwrap()]).await;
+        let at = |field: &str| seen[field].as_str().unwrap().parse::<DateTime<Utc>>().unwrap();
+        let within = deaths.iter().filter(|death| (at("started_at")..at("ended_at")).contains(death)).count();
+        assert!(within >= 3, "{} controllers died in {}: {deaths:?}", within, run["playbook"]);
+    }
+}
+
+/// Serves until each crash point has come, and from then on undisturbed. When each controller died.
+async fn die_one_after_the_other(stage: &Stage, first: Child) -> Vec<DateTime<Utc>> {
+    let (mut deaths, mut next) = (Vec::new(), Some(first));
+    for crash in DEATHS {
+        let mut server = next.take().unwrap_or_else(|| stage.serve(Some(crash)));
+        let ended = tokio::task::spawn_blocking(move || server.wait().unwrap()).await.unwrap();
+        assert_eq!(ended.signal(), Some(9), "{crash}: {ended}");
+        deaths.push(Utc::now());
+    }
+    let mut server = stage.serve(None);
+    std::thread::spawn(move || server.wait());
+    deaths
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn commands_at_once_start_one_server() {
+    let stage = stage().await;
+    stage.run(&["serve", "--stop"]).await;
+    let answers = futures_util::future::join_all((0..4).map(|_| stage.json(&["runs"]))).await;
+    assert!(answers.iter().all(|(_, code)| *code == 0), "{answers:#?}");
+    assert_eq!(stage.servers().len(), 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn services_answer_while_there_is_no_controller() {
+    let stage = stage().await;
+    let mut demo = stage.command(&["demo", "--playbook", "p1", "--seconds", "1", "--output", "json"]);
+    let demo = tokio::task::spawn_blocking(move || demo.output().unwrap());
+    let server = loop {
+        tokio::time::sleep(Duration::from_millis(100)).await;
+        assert!(!demo.is_finished(), "the demo ended before its switch: {:#}", document(&demo.await.unwrap()));
+        let Some(server) = stage.server() else { continue };
+        let (run, code) = stage.json(&["runs", "show"]).await;
+        if code == 0 && switching(&run) {
+            break server;
+        }
+    };
+    server.kill().await.unwrap();
+    let from = Utc::now();
+    tokio::time::sleep(Duration::from_secs(30)).await;
+    let to = Utc::now();
+    let mut next = stage.serve(None);
+    std::thread::spawn(move || next.wait());
+    let told = document(&demo.await.unwrap());
+    assert_eq!(told["outcome"], "done", "{told:#}");
+    clean(&told);
+    let file = std::path::Path::new(told["directory"].as_str().unwrap()).join("traffic.jsonl");
+    let text = std::fs::read_to_string(file).unwrap();
+    let lines = text.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
+    let meanwhile: Vec<Value> = lines
+        .filter_map(|line| line.get("answered").cloned())
+        .filter(|answered| (from..to).contains(&answered["at"].as_str().unwrap().parse::<DateTime<Utc>>().unwrap()))
+        .collect();
+    println!("{} requests were answered in the 30 s without a controller", meanwhile.len());
+    assert!(meanwhile.len() > 300, "only {} answers", meanwhile.len());
+    assert!(meanwhile.iter().all(|answered| answered["status"] == 200 || answered["status"] == 201), "{meanwhile:?}");
+}
+
+/// Whether the run is in the middle of its switch.
+fn switching(run: &Value) -> bool {
+    let step = run["steps"].as_array().into_iter().flatten().find(|step| step["id"] == "switch");
+    run["playbook"] == "comm-020" && step.is_some_and(|step| !step["began"].is_null() && step["ended"].is_null())
+}
