@@ -17,6 +17,7 @@ pub(super) enum Act {
     Release { service: ServiceId, to: Vec<ReleaseId> },
     Stop { service: ServiceId },
     Flag { flag: usize, to: Vec<VariantId> },
+    FlagShare { flag: usize, to: VariantId },
     CreateTopic(TopicId),
     DeleteTopic(TopicId),
     RegisterSchema(StreamId),
@@ -49,6 +50,10 @@ impl Act {
     pub(super) fn of(model: &Model, one: &Move) -> Result<Self, NoAct> {
         let unchecked = |what: String| NoAct::Unchecked(format!("{what} is not declared; `{one}` is not checked"));
         let service = |name: &String| model.service(name).ok_or_else(|| unchecked(format!("service {name}")));
+        let variant = |name: &String, to: &String| {
+            let flag = model.flag(name).ok_or_else(|| unchecked(format!("flag {name}")))?;
+            Ok((flag, model.variant(flag, to).ok_or_else(|| unchecked(format!("variant {name}={to}")))?))
+        };
         let topic = |name: &String| model.topic(name).ok_or_else(|| unchecked(format!("topic {name}")));
         let column = |name: &String| {
             let name = name.split('~').next().unwrap_or(name);
@@ -71,8 +76,12 @@ impl Act {
             }
             Move::Stop { service: name } => Self::Stop { service: service(name)? },
             Move::Flag { flag: name, to } => {
-                let flag = model.flag(name).ok_or_else(|| unchecked(format!("flag {name}")))?;
-                Self::Flag { flag, to: vec![model.variant(flag, to).ok_or_else(|| unchecked(format!("variant {name}={to}")))?] }
+                let (flag, to) = variant(name, to)?;
+                Self::Flag { flag, to: vec![to] }
+            }
+            Move::FlagShare { flag: name, to } => {
+                let (flag, to) = variant(name, to)?;
+                Self::FlagShare { flag, to }
             }
             Move::CreateTopic { topic: name, .. } => Self::CreateTopic(topic(name)?),
             Move::DeleteTopic { topic: name } => Self::DeleteTopic(topic(name)?),
@@ -180,6 +189,9 @@ impl Space {
                 for variant in to {
                     self.put(state, Fact::Variant(*variant));
                 }
+            }
+            Act::FlagShare { to, .. } => {
+                self.put(state, Fact::Variant(*to));
             }
             Act::DeleteTopic(topic) => {
                 self.take(state, Fact::Topic(*topic));
@@ -294,7 +306,8 @@ impl Space {
             Act::RequireColumn(column) => {
                 self.put(state, Fact::Filled(*column));
             }
-            Act::DeleteSchema(_) | Act::Send(_) => {}
+            // Why nothing for a share: the variants from before are served on.
+            Act::FlagShare { .. } | Act::DeleteSchema(_) | Act::Send(_) => {}
         }
     }
 

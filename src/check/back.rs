@@ -178,7 +178,7 @@ impl<'a> Search<'a> {
                 }
                 ways
             }
-            Act::Flag { flag, .. } => {
+            Act::Flag { flag, .. } | Act::FlagShare { flag, .. } => {
                 let variants = &space.model.flags[*flag].1;
                 let to = variants.iter().copied().filter(|variant| space.has(before, Fact::Variant(*variant))).collect();
                 let depends = |stream: &usize| {

@@ -326,7 +326,7 @@ impl Build<'_> {
     fn named_by_moves(&mut self, book: &Book) {
         for one in book.steps.iter().flat_map(|step| &step.moves) {
             match one {
-                Move::Flag { flag, to } if self.model.flag(flag).is_some() => {
+                Move::Flag { flag, to } | Move::FlagShare { flag, to } if self.model.flag(flag).is_some() => {
                     self.variant(flag, to);
                 }
                 Move::AddColumn { column }

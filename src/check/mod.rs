@@ -11,7 +11,6 @@ mod finding;
 mod from_playbook;
 mod mend;
 mod model;
-mod moves_of_bodies;
 mod rewrite;
 mod rules;
 mod spoken;

@@ -34,6 +34,7 @@ impl Case<'_> {
                 Move::Send { topic, events: streams.iter().map(label).collect() }
             }
             Act::Flag { flag, to } => Move::Flag { flag: model.flags[*flag].0.clone(), to: model.variants[*to.first()?].1.clone() },
+            Act::FlagShare { flag, to } => Move::FlagShare { flag: model.flags[*flag].0.clone(), to: model.variants[*to].1.clone() },
             Act::CreateTopic(topic) => {
                 let topic = &model.topics[*topic];
                 Move::CreateTopic { topic: topic.name.clone(), compacted: Some(topic.compacted) }

@@ -67,6 +67,7 @@ impl Begin<'_> {
             }
             let target = self.acts().find_map(|act| match act {
                 Act::Flag { flag, to } if *flag == at => to.first().copied(),
+                Act::FlagShare { flag, to } if *flag == at => Some(*to),
                 _ => None,
             });
             let others: Vec<_> = variants.iter().copied().filter(|variant| Some(*variant) != target).collect();

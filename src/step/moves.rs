@@ -40,6 +40,13 @@ pub enum Move {
         /// The variant.
         to: String,
     },
+    /// A flag comes to serve this variant to a part of its keys, and that stays so.
+    FlagShare {
+        /// The flag.
+        flag: String,
+        /// The variant.
+        to: String,
+    },
     /// A topic comes to be there.
     CreateTopic {
         /// The topic.
@@ -152,6 +159,7 @@ impl fmt::Display for Move {
             Self::Release { service, release } => write!(f, "release {service} {release}"),
             Self::Stop { service } => write!(f, "stop {service}"),
             Self::Flag { flag, to } => write!(f, "flag {flag} {to}"),
+            Self::FlagShare { flag, to } => write!(f, "flag_share {flag} {to}"),
             Self::CreateTopic { topic, .. } => write!(f, "create_topic {topic}"),
             Self::DeleteTopic { topic } => write!(f, "delete_topic {topic}"),
             Self::RegisterSchema { event, .. } => write!(f, "register_schema {event}"),

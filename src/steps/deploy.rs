@@ -11,10 +11,7 @@ use serde_json::json;
 
 use super::common::{INSTANCES, SERVICES, instances_count, instances_text, look_at_service, main_system};
 use crate::ports::workloads::{Desired, DesiredChange, Instance, InstanceState};
-use crate::step::{
-    ActContext, Change, Claim, Effect, Evidence, Kind, Mark, Nature, OnUnknown, Plan, Receipt, Resource, Revert, Risk, Standing, StepError,
-    StepKind, SystemKind, Verdict, View, World,
-};
+use crate::step::{ActContext, Change, Claim, Effect, Evidence, Kind, Mark, Move, Nature, OnUnknown, Plan, Receipt, Resource, Revert, Risk, Standing, StepError, StepKind, SystemKind, Verdict, View, World};
 
 /// How soon it is worth looking again.
 const AGAIN: Duration = Duration::from_millis(200);
@@ -177,6 +174,10 @@ steps:
             ),
             _ => Revert::step("stop_workload", json!({ "workloads": self.workloads, "service": self.service })),
         }
+    }
+
+    fn moves(&self) -> Vec<Move> {
+        vec![Move::Release { service: self.service.clone(), release: self.release.clone() }]
     }
 }
 

@@ -11,10 +11,7 @@ use super::common::main_system;
 use crate::ports::PortError;
 use crate::ports::http::HttpRequest;
 use crate::step::scalar::DottedRelease;
-use crate::step::{
-    ActContext, Claim, Evidence, Kind, Nature, Never, OnUnknown, Plan, Receipt, Resource, Revert, Risk, Standing, StepError, StepKind,
-    Verdict, View, World,
-};
+use crate::step::{ActContext, Claim, Evidence, Kind, Move, Nature, Never, OnUnknown, Plan, Receipt, Resource, Revert, Risk, Standing, StepError, StepKind, Verdict, View, World};
 
 mod sight;
 
@@ -204,6 +201,11 @@ steps:
 
     fn revert(&self, change: &Never, _: &[Receipt]) -> Revert {
         match *change {}
+    }
+
+    fn moves(&self) -> Vec<Move> {
+        // Why not every later one too: somebody brings the release that is named here; a later one has a step of its own.
+        vec![Move::Release { service: self.service.clone(), release: self.at_least.clone() }]
     }
 }
 

@@ -22,10 +22,7 @@ use crate::flags::rollout::Cohort;
 use crate::ports::PortError;
 use crate::ports::flags::{FlagChange, FlagState};
 use crate::step::scalar::{Share, Span};
-use crate::step::{
-    ActContext, Change, Claim, Effect, Evidence, Fact, Facts, Kind, Mark, Nature, OnUnknown, Plan, Receipt, Resource, Revert, Risk,
-    Standing, StepError, StepKind, SystemKind, Verdict, View, World,
-};
+use crate::step::{ActContext, Change, Claim, Effect, Evidence, Fact, Facts, Kind, Mark, Move, Nature, OnUnknown, Plan, Receipt, Resource, Revert, Risk, Standing, StepError, StepKind, SystemKind, Verdict, View, World};
 
 pub use self::change::{RollOut, ServeShare};
 
@@ -311,6 +308,11 @@ steps:
 
     fn revert(&self, change: &RollOut, _: &[Receipt]) -> Revert {
         flag::back(&self.store, &self.flag, change.before.as_ref(), &change.cohort.from, &change.variants)
+    }
+
+    fn moves(&self) -> Vec<Move> {
+        let (flag, to) = (self.flag.clone(), self.to.clone());
+        vec![if self.partial { Move::FlagShare { flag, to } } else { Move::Flag { flag, to } }]
     }
 
     fn facts(&self) -> Facts {

@@ -9,10 +9,7 @@ use serde_json::json;
 
 use super::common::{INSTANCES, instances_count, instances_text, look_at_service, main_system};
 use crate::ports::workloads::{Desired, DesiredChange, Instance};
-use crate::step::{
-    ActContext, Change, Claim, Effect, Evidence, Kind, Mark, Nature, OnUnknown, Plan, Receipt, Resource, Revert, Risk, Standing, StepError,
-    StepKind, SystemKind, Verdict, View, World,
-};
+use crate::step::{ActContext, Change, Claim, Effect, Evidence, Kind, Mark, Move, Nature, OnUnknown, Plan, Receipt, Resource, Revert, Risk, Standing, StepError, StepKind, SystemKind, Verdict, View, World};
 
 /// How soon it is worth looking again.
 const AGAIN: Duration = Duration::from_millis(200);
@@ -151,6 +148,10 @@ steps:
             "deploy",
             json!({ "workloads": self.workloads, "service": self.service, "release": release, "instances": instances }),
         )
+    }
+
+    fn moves(&self) -> Vec<Move> {
+        vec![Move::Stop { service: self.service.clone() }]
     }
 }
 

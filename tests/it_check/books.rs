@@ -86,6 +86,7 @@ pub fn read(text: &str) -> Move {
     match words.as_slice() {
         ["release", service, release] => Move::Release { service: own(service), release: own(release) },
         ["stop", service] => Move::Stop { service: own(service) },
+        ["flag_share", flag, to] => Move::FlagShare { flag: own(flag), to: own(to) },
         ["flag", flag, to] => Move::Flag { flag: own(flag), to: own(to) },
         ["create_topic", topic, rest @ ..] => Move::CreateTopic { topic: own(topic), compacted: Some(rest == ["compacted"]) },
         ["delete_topic", topic] => Move::DeleteTopic { topic: own(topic) },

@@ -76,7 +76,7 @@ services:
       help: did you mean `ExerciseChanged`?
     services.yaml:8:70: error[C0119]: there is no event `Nothing`
       help: declared are: `ExerciseChanged`
-    services.yaml:9:30: error[C0119]: under `uses` a link goes by `call` or `copy`
+    services.yaml:9:30: error[C0119]: under `uses` a link goes by `call`, `copy` or `none`
     services.yaml:9:46: error[C0119]: `title` is not written as `table.column`
     "#);
 }

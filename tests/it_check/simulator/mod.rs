@@ -200,13 +200,14 @@ impl Play<'_> {
                     self.some_ticks();
                 }
             }
-            Move::Flag { flag, to } => {
+            Move::Flag { flag, to } | Move::FlagShare { flag, to } => {
                 let mut left: Vec<(String, usize)> = Vec::new();
                 for (service, instances) in &self.world.instances {
                     left.extend((0..instances.len()).map(|at| (service.clone(), at)));
                 }
                 let whole = left.len();
-                while left.len() > if self.half { whole / 2 } else { 0 } {
+                let part = self.half || matches!(one, Move::FlagShare { .. });
+                while left.len() > if part { whole / 2 } else { 0 } {
                     let (service, at) = left.swap_remove(self.world.random.below(left.len()));
                     self.some_ticks();
                     if let Some(instance) = self.world.instances.get_mut(&service).and_then(|instances| instances.get_mut(at)) {
