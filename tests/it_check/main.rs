@@ -2,6 +2,7 @@
 
 mod books;
 mod command;
+mod delivered;
 mod mutants;
 mod simulator;
 
