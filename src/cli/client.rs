@@ -1,6 +1,7 @@
 //! Talks to a server: the data directory's own one, started when it does not run, or another one by its address.
 
-use std::time::Duration;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
 
 use reqwest::Method;
 use serde::Serialize;
@@ -12,16 +13,22 @@ use super::server;
 use super::session::Session;
 use crate::adapters::secret::Secret;
 use crate::playbook::Diagnostics;
+use crate::stack::DataDir;
 
 /// How long a request may take when it says nothing else.
 const PATIENCE: Duration = Duration::from_mins(1);
+
+/// How long a server that takes no connection is looked for again.
+const COMES_BACK: Duration = Duration::from_secs(5);
 
 /// A connection to a server.
 #[derive(Clone, Debug)]
 pub struct Client {
     http: reqwest::Client,
-    /// Base address without a slash at its end.
-    pub url: String,
+    /// Base address without a slash at its end; another one after the server came back elsewhere.
+    url: Arc<Mutex<String>>,
+    /// The data directory whose server this is, if it is one's.
+    home: Option<DataDir>,
     token: Secret,
     by: String,
 }
@@ -36,7 +43,19 @@ impl Client {
         let _ = rustls::crypto::ring::default_provider().install_default();
         let http = reqwest::Client::builder().connect_timeout(Duration::from_secs(5)).no_proxy().build();
         let http = http.map_err(|error| CliError::new(exit::UNEXPECTED, exit::chain(&error)))?;
-        Ok(Self { http, url: url.trim_end_matches('/').to_owned(), token, by: Session::by() })
+        Ok(Self { http, url: Arc::new(Mutex::new(url.trim_end_matches('/').to_owned())), home: None, token, by: Session::by() })
+    }
+
+    /// The same for the server of a data directory, which is looked for again when it does not take a connection.
+    #[must_use]
+    pub fn at_home(self, data: &DataDir) -> Self {
+        Self { home: Some(data.clone()), ..self }
+    }
+
+    /// Base address without a slash at its end.
+    #[must_use]
+    pub fn url(&self) -> String {
+        self.url.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// The server to work with; the data directory's own one is started if it does not run.
@@ -63,7 +82,7 @@ impl Client {
 
     /// Whether the server answers.
     pub async fn answers(&self) -> bool {
-        let asked = self.http.get(format!("{}/healthz", self.url)).timeout(Duration::from_secs(3)).send().await;
+        let asked = self.http.get(format!("{}/healthz", self.url())).timeout(Duration::from_secs(3)).send().await;
         asked.is_ok_and(|answer| answer.status().is_success())
     }
 
@@ -99,7 +118,14 @@ impl Client {
         let made: Value = self.post("/api/login-codes", &json!({ "by": self.by })).await?;
         let login = made.get("path").and_then(Value::as_str).unwrap_or("/login");
         let join = if login.contains('?') { '&' } else { '?' };
-        Ok(format!("{}{login}{join}next={path}", self.url))
+        Ok(format!("{}{login}{join}next={path}", self.url()))
+    }
+
+    /// The server may have come back at another port.
+    fn look_again(&self) {
+        if let Some(server) = self.home.as_ref().and_then(|data| data.read_server().ok().flatten()) {
+            *self.url.lock().unwrap_or_else(PoisonError::into_inner) = server.url;
+        }
     }
 
     async fn send<T: DeserializeOwned>(
@@ -109,22 +135,32 @@ impl Client {
         body: Option<&impl Serialize>,
         patience: Duration,
     ) -> Result<T, CliError> {
-        let mut request = self.http.request(method, format!("{}{path}", self.url)).timeout(patience);
-        request = request.bearer_auth(self.token.expose()).header("x-cutover-by", &self.by);
-        if let Some(body) = body {
-            request = request.json(body);
-        }
         let away = |error: reqwest::Error| {
-            let message = format!("the server at {} cannot be reached: {}", self.url, exit::chain(&error.without_url()));
+            let message = format!("the server at {} cannot be reached: {}", self.url(), exit::chain(&error.without_url()));
             CliError::new(exit::UNREACHABLE, message)
                 .hint("`cutover doctor` says what is wrong; the run itself goes on with any controller")
         };
-        let answer = request.send().await.map_err(away)?;
+        let end = Instant::now() + COMES_BACK;
+        let answer = loop {
+            let mut request = self.http.request(method.clone(), format!("{}{path}", self.url())).timeout(patience);
+            request = request.bearer_auth(self.token.expose()).header("x-cutover-by", &self.by);
+            if let Some(body) = body {
+                request = request.json(body);
+            }
+            match request.send().await {
+                // Why: nobody took the connection, so nothing was asked, and another server may take over within a blink.
+                Err(error) if error.is_connect() && Instant::now() < end && self.home.is_some() => {
+                    tokio::time::sleep(Duration::from_millis(100)).await;
+                    self.look_again();
+                }
+                answer => break answer.map_err(away)?,
+            }
+        };
         let status = answer.status();
         let text = answer.text().await.map_err(away)?;
         if status.is_success() {
             return serde_json::from_str(&text).map_err(|error| {
-                CliError::new(exit::UNEXPECTED, format!("the server at {} answered something unexpected: {error}", self.url))
+                CliError::new(exit::UNEXPECTED, format!("the server at {} answered something unexpected: {error}", self.url()))
             });
         }
         Err(refusal(status.as_u16(), &text))

@@ -73,7 +73,7 @@ fn data_directory(session: &Session) -> Check {
 async fn server_check(client: &Client) -> Check {
     match client.get::<StatusDocument>("/api/status").await {
         Ok(status) => {
-            let line = format!("{} answers, version {}, state database {}", client.url, status.version, status.database);
+            let line = format!("{} answers, version {}, state database {}", client.url(), status.version, status.database);
             Check { system: "server".to_owned(), ok: true, line, setting: None }
         }
         Err(error) => failed("server", &error),

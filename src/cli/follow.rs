@@ -72,8 +72,13 @@ async fn watch(session: &Session, client: &Client, id: Uuid, how: &Following, pr
     loop {
         let known = state.map(|state| format!("&state={state}")).unwrap_or_default();
         let path = format!("/api/runs/{id}/events?after={after}&wait={}{known}", WAIT.as_secs());
-        let news: EventsDocument = match client.wait_for(&path, WAIT + Duration::from_secs(15)).await {
-            Ok(news) => news,
+        let asked = async {
+            let news: EventsDocument = client.wait_for(&path, WAIT + Duration::from_secs(15)).await?;
+            let run: RunDocument = client.get(&format!("/api/runs/{id}")).await?;
+            Ok::<_, CliError>((news, run))
+        };
+        let (news, run) = match asked.await {
+            Ok(told) => told,
             Err(error) if error.exit == exit::UNREACHABLE && away_since.is_none_or(|since| since.elapsed() < AWAY) => {
                 if away_since.is_none() {
                     session.say("The server does not answer; the run is safe, waiting for it");
@@ -85,7 +90,6 @@ async fn watch(session: &Session, client: &Client, id: Uuid, how: &Following, pr
             Err(error) => return Err(error),
         };
         away_since = None;
-        let run: RunDocument = client.get(&format!("/api/runs/{id}")).await?;
         for event in &news.events {
             after = after.max(event.seq);
             if session.global.output == Format::Jsonl {

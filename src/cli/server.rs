@@ -29,7 +29,7 @@ pub const VERSION: &str = env!("CARGO_PKG_VERSION");
 pub async fn join(session: &Session) -> Result<Option<Client>, CliError> {
     let Some(data) = DataDir::open_existing(&session.data_path())? else { return Ok(None) };
     let Some(server) = alive(&data)? else { return Ok(None) };
-    let client = Client::new(&server.url, token(&data)?)?;
+    let client = Client::new(&server.url, token(&data)?)?.at_home(&data);
     Ok(if client.answers().await { Some(client) } else { None })
 }
 
@@ -73,7 +73,7 @@ pub async fn join_or_start(session: &Session) -> Result<Client, CliError> {
 }
 
 async fn answering(data: &DataDir, server: &ServerFile) -> Result<Option<Client>, CliError> {
-    let client = Client::new(&server.url, token(data)?)?;
+    let client = Client::new(&server.url, token(data)?)?.at_home(data);
     let end = Instant::now() + COME_UP;
     while server.identity().is_alive() && Instant::now() < end {
         if client.answers().await {

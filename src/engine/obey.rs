@@ -5,8 +5,8 @@ use chrono::{DateTime, Utc};
 use super::command::{Answer, Command, Order};
 use super::effect::Effect;
 use super::entry::{AskedFor, Entry, Scope};
-use super::run::Run;
-use super::state::RunState;
+use super::run::{Phase, Run};
+use super::state::{RunState, StepState};
 use super::table::{Rule, rule};
 
 impl Run {
@@ -39,6 +39,9 @@ impl Run {
         if order.command.needs_reason() && order.reason.as_ref().is_none_or(|reason| reason.trim().is_empty()) {
             return Err(format!("{} needs a reason", order.command.as_str()));
         }
+        if order.command == Command::Skip && self.state() == RunState::Reverting && !self.waits_on_the_way_back() {
+            return Err("a step of the way back is under way; only one that waits can be skipped".to_owned());
+        }
         let question = self.record().and_then(|record| record.question.as_ref());
         match (order.command, question) {
             (Command::Skip, Some((AskedFor::Question | AskedFor::Approval, _))) => {
@@ -60,6 +63,12 @@ impl Run {
             _ => {}
         }
         Ok(text.to_owned())
+    }
+
+    /// Whether nothing but the goal of a step of the way back is waited for.
+    fn waits_on_the_way_back(&self) -> bool {
+        let waits = self.record().is_some_and(|record| record.shown() == StepState::Waiting);
+        matches!(self.phase, Phase::Back(_)) && self.revert_ordered.is_none() && waits
     }
 
     fn carry_out(&mut self, now: DateTime<Utc>, order: &Order, effects: &mut Vec<Effect>) {

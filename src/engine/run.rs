@@ -398,7 +398,12 @@ impl Run {
                 BackAction::Step { kind, .. } => kind.as_str(),
                 BackAction::Kept(_) | BackAction::Impossible(_) => "",
             };
-            let definition = StepDefinition { settles: step.settles, ..StepDefinition::plain(&step.id, kind) };
+            let mut definition = StepDefinition { settles: step.settles, ..StepDefinition::plain(&step.id, kind) };
+            // Why: whoever said how long a step may take, and how often it is tried, meant its way back too; it ends in `stuck` then.
+            if let Some(forward) = self.definition.steps.iter().find(|forward| forward.id == step.of) {
+                definition.timeout = forward.timeout;
+                definition.retry = forward.retry;
+            }
             Back { definition, step: step.clone(), record: StepRecord::default() }
         };
         self.back = steps.iter().map(back).collect();

@@ -68,6 +68,7 @@ pub fn rule(state: RunState, command: Command) -> Rule {
 
         (S::Failed | S::Held | S::Frozen | S::Stuck | S::Waiting | S::Asking, C::Skip) => Taken("goes on without the step"),
         (S::Quarantined, C::Skip) => Taken("goes on without the step"),
+        (S::Reverting, C::Skip) => Taken("goes on without the step of the way back that waits"),
         (_, C::Skip) => Refused("only a step that failed, waits or asks can be skipped"),
 
         (S::Pending | S::Running | S::Waiting | S::Asking | S::Paused | S::Held | S::Failed, C::Revert) => {

@@ -100,11 +100,11 @@ impl CheckHttp {
     fn goal(&self) -> String {
         let mut goal = format!("{} {} of {} answers {}", self.method.as_str(), self.path, self.http, self.status);
         if let Some(text) = &self.contains {
-            goal.push_str(&format!(" with the text `{text}`"));
+            goal = format!("{goal} with the text `{text}`");
         }
         if !self.json.is_empty() {
             let values: Vec<_> = self.json.iter().map(|(pointer, value)| format!("{pointer} = {value}")).collect();
-            goal.push_str(&format!(" with {}", values.join(", ")));
+            goal = format!("{goal} with {}", values.join(", "));
         }
         goal
     }

@@ -106,7 +106,7 @@ impl ExpectRelease {
             (entry.said, entry.silent) = (Some(listener.release), Some(listener.age));
         }
         let group = match &self.group {
-            Some(group) => Some(world.kafka(&self.cluster)?.group(group).await?),
+            Some(group) => world.kafka(&self.cluster)?.group(group).await?,
             None => None,
         };
         let version = match &self.version_url {

@@ -89,23 +89,19 @@ steps:
         let Some(before) = view.get::<Desired>(&self.resource()) else {
             return Plan::CannotPreview(format!("service {} was not looked at", self.service));
         };
-        match before.filter(|before| before.instances > 0) {
-            Some(before) => {
-                let count = instances_count(usize::try_from(before.instances).unwrap_or(usize::MAX));
-                let from = Some(format!("release {} on {count}", before.release));
-                let effects = vec![Effect { mark: Mark::Remove, what: format!("service {}", self.service), from, to: None }];
-                let binding = json!({ "desired": before });
-                Plan::Change(Change { change: Stop { before }, effects, binding })
-            }
-            None => {
-                let instances = view.aspect::<Vec<Instance>>(&self.resource(), INSTANCES).flatten().unwrap_or_default();
-                if instances.is_empty() {
-                    Plan::AlreadySo("nothing of it runs".to_owned())
-                } else {
-                    Plan::Wait { now: instances_text(&instances), goal: GOAL.to_owned() }
-                }
-            }
-        }
+        let Some(before) = before.filter(|before| before.instances > 0) else {
+            let instances = view.aspect::<Vec<Instance>>(&self.resource(), INSTANCES).flatten().unwrap_or_default();
+            return if instances.is_empty() {
+                Plan::AlreadySo("nothing of it runs".to_owned())
+            } else {
+                Plan::Wait { now: instances_text(&instances), goal: GOAL.to_owned() }
+            };
+        };
+        let count = instances_count(usize::try_from(before.instances).unwrap_or(usize::MAX));
+        let from = Some(format!("release {} on {count}", before.release));
+        let effects = vec![Effect { mark: Mark::Remove, what: format!("service {}", self.service), from, to: None }];
+        let binding = json!({ "desired": before });
+        Plan::Change(Change { change: Stop { before }, effects, binding })
     }
 
     fn leave(&self, change: &Stop, view: &mut View) {

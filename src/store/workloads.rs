@@ -42,6 +42,7 @@ pub struct InstanceRow {
     pub port: Option<u16>,
 }
 
+type SignColumns = (String, Json<BTreeMap<String, u32>>, f64);
 type DesiredColumns = (String, i32);
 type InstanceColumns = (String, String, String, String, String);
 
@@ -159,13 +160,13 @@ impl Store {
     /// # Errors
     /// When the database does not answer.
     pub async fn supervisor(&self, workloads: &str) -> Result<Option<SupervisorSign>, StoreError> {
-        let row: Option<(String, Json<BTreeMap<String, u32>>, f64)> = sqlx::query_as(
+        let row: Option<SignColumns> = sqlx::query_as(
             "select name, services, extract(epoch from clock_timestamp() - at)::double precision from supervisor where workloads = $1",
         )
         .bind(workloads)
         .fetch_optional(&self.pool)
         .await?;
-        let sign = |(name, Json(services), age): (_, _, f64)| SupervisorSign { name, services, age: Duration::from_secs_f64(age.max(0.0)) };
+        let sign = |(name, Json(services), age): SignColumns| SupervisorSign { name, services, age: Duration::from_secs_f64(age.max(0.0)) };
         Ok(row.map(sign))
     }
 

@@ -116,7 +116,7 @@ async fn a_supervisor_that_is_killed_is_succeeded_and_its_instances_serve_on() {
     let before = ground.deploy("1.4", 2).await;
     let old: Vec<_> = before.iter().map(|instance| ground.process(&instance.instance)).collect();
     let url = ground.url(SERVICE);
-    let load = Load::start(&url, 50);
+    let load = Load::start(&url, 200);
     supervisor::alive(&ground.data).unwrap().unwrap().signal(Signal::SIGKILL).unwrap();
     for _ in 0..20 {
         assert!(reqwest_version(&url).await.contains("1.4"));
@@ -132,6 +132,7 @@ async fn a_supervisor_that_is_killed_is_succeeded_and_its_instances_serve_on() {
         gone(process).await;
     }
     assert_eq!(ground.url(SERVICE), url);
+    tokio::time::sleep(Duration::from_millis(300)).await;
     assert!(after.iter().all(|instance| instance.release == "1.4"));
     let outcome = load.end().await;
     println!("{:?} answered, {} failed while a supervisor succeeded another", outcome.answered, outcome.failed.len());

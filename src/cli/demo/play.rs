@@ -128,7 +128,7 @@ fn told(session: &Session, run: &RunDocument) -> Result<u8, CliError> {
 async fn page(client: &Client, run: Option<Uuid>, once: bool) -> Result<String, CliError> {
     let path = run.map_or_else(|| "/".to_owned(), |run| format!("/runs/{run}"));
     Ok(if once {
-        format!("page: {}{path}, once you run the demo without --once", client.url)
+        format!("page: {}{path}, once you run the demo without --once", client.url())
     } else {
         format!("page: {} (logs your browser in once, within a minute; `cutover open` prints a new one)", client.page(&path).await?)
     })

@@ -136,7 +136,7 @@ impl Drop for Use {
 
 impl Flags {
     fn new(snapshot: &Snapshot) -> Self {
-        let held = Held { current: Arc::new(Ready::new(&snapshot)), running: BTreeMap::new() };
+        let held = Held { current: Arc::new(Ready::new(snapshot)), running: BTreeMap::new() };
         let told = watch::Sender::new(held.in_use());
         Self { shared: Arc::new(Shared { held: Mutex::new(held), told }) }
     }

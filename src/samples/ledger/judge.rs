@@ -316,8 +316,10 @@ fn credits(evidence: &Evidence, report: &mut Report) {
     for credit in &evidence.credits {
         *credited.entry(credit.attempt).or_default() += 1;
     }
-    report.credits = evidence.credits.len() as u64;
-    for attempt in &evidence.attempts {
+    // Why: other traffics have left attempts in the same tables, and the counts are of this one.
+    let own: HashSet<Uuid> = evidence.requests.iter().map(|request| request.id).collect();
+    report.credits = evidence.credits.iter().filter(|credit| own.contains(&credit.attempt)).count() as u64;
+    for attempt in evidence.attempts.iter().filter(|attempt| own.contains(&attempt.request)) {
         report.by_events += u64::from(attempt.by_events);
         report.by_call += u64::from(!attempt.by_events);
     }

@@ -32,16 +32,15 @@ pub(super) async fn up(data: &DataDir, book: &Book, teller: &Teller) -> Result<(
     let log = directory.join("prometheus.log");
     let since = Instant::now();
     let found = book.get(|record| record.prometheus.process.clone()).filter(Identity::is_alive);
-    let process = match &found {
-        Some(process) => process.clone(),
-        None => {
-            let Some(program) = program() else {
-                let lacks = "is not installed; only playbooks that look at metrics need it (`apt-get install prometheus`)";
-                teller.tell("Skipping", format!("prometheus, which {lacks}"));
-                return Ok(());
-            };
-            launch(data, program, book).await?
-        }
+    let process = if let Some(process) = &found {
+        process.clone()
+    } else {
+        let Some(program) = program() else {
+            let lacks = "is not installed; only playbooks that look at metrics need it (`apt-get install prometheus`)";
+            teller.tell("Skipping", format!("prometheus, which {lacks}"));
+            return Ok(());
+        };
+        launch(data, program, book).await?
     };
     let record = book.get(|record| record.prometheus.clone());
     let deadline = Instant::now() + START;

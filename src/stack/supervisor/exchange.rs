@@ -46,9 +46,9 @@ impl Exchange {
                 None => connect(keeper::ensure(&self.data).await?.expose())?,
             };
             if self.database.is_some() {
-                store.require_schema().await?
+                store.require_schema().await?;
             } else {
-                store.migrate().await?
+                store.migrate().await?;
             }
             let ours = store.supervise(&self.workloads, &self.name, services, SILENCE).await?;
             Ok::<_, StackError>((store, ours))

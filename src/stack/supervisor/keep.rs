@@ -147,7 +147,7 @@ impl Supervisor {
         rows: watch::Sender<Vec<InstanceRow>>,
     ) -> Result<Self, StackError> {
         let ports = address::keep(data, &address::wanted(&services)).await?;
-        let program = std::env::current_exe().map(|path| path.to_string_lossy().into_owned()).unwrap_or_else(|_| "cutover".to_owned());
+        let program = std::env::current_exe().map_or_else(|_| "cutover".to_owned(), |path| path.to_string_lossy().into_owned());
         Ok(Self {
             data: data.clone(),
             paths: Paths::new(data),

@@ -18,7 +18,7 @@ const SERVICE_FD: i32 = 3;
 const ADMINISTRATION_FD: i32 = 4;
 
 /// Writes its own number down and becomes the service. Why: between a start and its being written down a supervisor may be killed,
-/// and then the next one finds the process by this file; and only the process itself can say LISTEN_PID truly. The words of the
+/// and then the next one finds the process by this file; and only the process itself can say `LISTEN_PID` truly. The words of the
 /// command are arguments here and never text of the script.
 const BECOME: &str = r#"printf '%s\n' "$$" > "$0" && export LISTEN_PID="$$" && exec "$@""#;
 

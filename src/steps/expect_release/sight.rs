@@ -39,8 +39,8 @@ pub(super) struct Sight {
     pub supervised: bool,
     /// Whether a flag store was asked that hears heartbeats.
     pub heard: bool,
-    /// The group, when one was asked for: `None` in it when the coordinator does not know it.
-    pub group: Option<Option<GroupState>>,
+    /// The consumer group, when the coordinator knows it.
+    pub group: Option<GroupState>,
     /// The version that the service tells, when it was asked for, or why it tells none.
     pub version: Option<Result<String, String>>,
 }
@@ -82,8 +82,8 @@ impl Sight {
                 _ => format!("{fit} of {wanted} instances run"),
             });
         }
-        if let Some(group) = &self.group {
-            missing.extend(group_lacks(step.group.as_deref().unwrap_or_default(), group.as_ref()));
+        if let Some(group) = &step.group {
+            missing.extend(group_lacks(group, self.group.as_ref()));
         }
         match &self.version {
             Some(Ok(version)) if !is_at_least(version, least) => missing.push(format!("it tells version {version}")),
@@ -102,10 +102,10 @@ impl Sight {
         let names: Vec<_> = self.present().map(name).collect();
         let mut line = if names.is_empty() { "no instance is known by name".to_owned() } else { names.join(", ") };
         if let Some(Ok(version)) = &self.version {
-            line.push_str(&format!("; it tells version {version}"));
+            line = format!("{line}; it tells version {version}");
         }
-        if let Some(Some(group)) = &self.group {
-            line.push_str(&format!("; its group has {} and is {}", members(group.members), group.state.to_lowercase()));
+        if let Some(group) = &self.group {
+            line = format!("{line}; its group has {} and is {}", members(group.members), group.state.to_lowercase());
         }
         let one = |(name, known): (&String, &Known)| {
             json!({ "instance": name, "release": known.release, "heartbeat": known.said, "state": known.state })
@@ -113,7 +113,7 @@ impl Sight {
         let data = json!({
             "instances": self.present().map(one).collect::<Vec<_>>(),
             "by": { "workloads": self.supervised, "heartbeats": self.heard, "version": self.version.is_some() },
-            "group": self.group.as_ref().and_then(Option::as_ref),
+            "group": self.group,
         });
         (line, data)
     }
@@ -171,7 +171,7 @@ fn members(count: u32) -> String {
 mod tests {
     use super::*;
 
-    fn step(body: Value) -> ExpectRelease {
+    fn step(body: &Value) -> ExpectRelease {
         let mut whole = json!({ "service": "hiring", "at_least": "1.5" });
         for (key, value) in body.as_object().into_iter().flatten() {
             whole[key.as_str()] = value.clone();
@@ -202,9 +202,9 @@ mod tests {
 
     #[test]
     fn every_instance_must_run_the_release_and_say_so() {
-        let step = step(json!({}));
+        let step = step(&json!({}));
         let rest = ("a", both("1.6", "1.6"));
-        assert_eq!(missing(&step, &sight(&[rest.clone()])), "");
+        assert_eq!(missing(&step, &sight(std::slice::from_ref(&rest))), "");
         for (known, said) in [
             (runs("1.4", InstanceState::Stopping), "b still runs 1.4 (stopping)"),
             (both("1.5", "1.4"), "b still runs 1.4 by its own word, although it was started as 1.5"),
@@ -224,32 +224,32 @@ mod tests {
     #[test]
     fn without_workloads_a_silent_old_instance_is_not_taken_for_gone() {
         let seen = Sight { supervised: false, ..sight(&[("a", says("1.5", 0)), ("b", says("1.4", 600))]) };
-        assert_eq!(missing(&step(json!({})), &seen), "b still runs 1.4");
+        assert_eq!(missing(&step(&json!({})), &seen), "b still runs 1.4");
     }
 
     #[test]
     fn nothing_known_is_not_enough() {
-        assert_eq!(missing(&step(json!({})), &sight(&[])), "no instance of hiring is known, neither running nor by a heartbeat");
+        assert_eq!(missing(&step(&json!({})), &sight(&[])), "no instance of hiring is known, neither running nor by a heartbeat");
         let one = sight(&[("a", runs("1.5", InstanceState::Ready))]);
-        assert_eq!(missing(&step(json!({ "instances": 2, "heartbeats": false })), &one), "1 of 2 instances run");
+        assert_eq!(missing(&step(&json!({ "instances": 2, "heartbeats": false })), &one), "1 of 2 instances run");
         let nobody = Sight::default();
-        assert!(missing(&step(json!({})), &nobody).starts_with("nobody can tell which releases of hiring run"));
+        assert!(missing(&step(&json!({})), &nobody).starts_with("nobody can tell which releases of hiring run"));
         let told = |version: &str| Sight { version: Some(Ok(version.to_owned())), ..Sight::default() };
-        assert_eq!(missing(&step(json!({})), &told("1.10")), "");
-        assert_eq!(missing(&step(json!({})), &told("1.4.9")), "it tells version 1.4.9");
+        assert_eq!(missing(&step(&json!({})), &told("1.10")), "");
+        assert_eq!(missing(&step(&json!({})), &told("1.4.9")), "it tells version 1.4.9");
     }
 
     #[test]
     fn a_group_must_be_stable_and_have_members() {
-        let step = step(json!({ "group": "hiring-exercises" }));
+        let step = step(&json!({ "group": "hiring-exercises" }));
         let with = |state: &str, members| {
-            let group = Some(Some(GroupState { state: state.to_owned(), members }));
+            let group = Some(GroupState { state: state.to_owned(), members });
             Sight { group, ..sight(&[("a", both("1.5", "1.5"))]) }
         };
         assert_eq!(missing(&step, &with("Stable", 2)), "");
         assert_eq!(missing(&step, &with("PreparingRebalance", 2)), "group hiring-exercises is PreparingRebalance");
         assert_eq!(missing(&step, &with("Empty", 0)), "group hiring-exercises has no members");
-        let unknown = Sight { group: Some(None), ..sight(&[("a", both("1.5", "1.5"))]) };
+        let unknown = Sight { group: None, ..sight(&[("a", both("1.5", "1.5"))]) };
         assert_eq!(missing(&step, &unknown), "group hiring-exercises is not known to the cluster");
         assert_eq!(with("Stable", 2).evidence().0, "a (1.5); its group has 2 members and is stable");
     }
