@@ -1,6 +1,7 @@
 //! The commands, one file each. They may import every other room, and nobody imports them.
 
 pub mod apply;
+pub mod check;
 pub mod client;
 pub mod completions;
 pub mod db;
@@ -84,6 +85,7 @@ enum Command {
     Init(init::InitArgs),
     Lint(lint::LintArgs),
     Fmt(fmt::FmtArgs),
+    Check(check::CheckArgs),
     Plan(plan::PlanArgs),
     Report(report::ReportArgs),
     Show(show::ShowArgs),
@@ -169,6 +171,7 @@ async fn dispatch(session: &Session, command: Command) -> Result<u8, CliError> {
         Command::Init(args) => init::run(&args, &mut out, &mut talk, session.form()),
         Command::Lint(args) => lint::run(&args, &mut out, &mut talk, session.form()),
         Command::Fmt(args) => fmt::run(&args, &mut out, &mut talk, session.form()),
+        Command::Check(args) => check::run(session, &args),
         Command::Plan(args) => plan::run(session, &args).await,
         Command::Report(args) => report::run(session, &args).await,
         Command::Show(args) => show::run(session, &args).await,

@@ -9,8 +9,8 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::{
-    ActContext, ByHand, Claim, Effect, Facts, FileRef, Kind, Length, Life, Plan, Question, Receipt, Revert, Standing, StepError, StepKind,
-    StepRef, Verdict, View, World,
+    ActContext, ByHand, Claim, Effect, Facts, FileRef, Kind, Length, Life, Move, Plan, Question, Receipt, Revert, Standing, StepError,
+    StepKind, StepRef, Verdict, View, World,
 };
 
 /// A planned change, ready for the journal.
@@ -103,6 +103,8 @@ pub trait Step: fmt::Debug + Send + Sync {
     fn by_hand(&self) -> ByHand;
     /// See [`StepKind::facts`].
     fn facts(&self) -> Facts;
+    /// See [`StepKind::moves`].
+    fn moves(&self) -> Vec<Move>;
 }
 
 #[async_trait]
@@ -205,6 +207,10 @@ impl<K: StepKind> Step for K {
 
     fn facts(&self) -> Facts {
         StepKind::facts(self)
+    }
+
+    fn moves(&self) -> Vec<Move> {
+        StepKind::moves(self)
     }
 }
 

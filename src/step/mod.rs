@@ -9,6 +9,7 @@ mod facts;
 mod file;
 mod guard;
 mod length;
+mod moves;
 mod onlooker;
 mod plan;
 mod policy;
@@ -35,6 +36,7 @@ pub use facts::{Fact, Facts};
 pub use file::FileRef;
 pub use guard::{GuardOptions, GuardOutcome, OnNoData, Reading};
 pub use length::{Bound, Length};
+pub use moves::{DrainGoal, Move};
 pub use onlooker::{Never, Onlooker};
 pub use plan::{Change, Effect, KNOWN_LATER, Mark, Plan, Question, binding_holds};
 pub use policy::{Approvals, OnFailure};
@@ -196,5 +198,10 @@ pub trait StepKind: Serialize + DeserializeOwned + JsonSchema + fmt::Debug + Sen
     /// What the step needs and leaves, in the words of the whole-plan proof.
     fn facts(&self) -> Facts {
         Facts::default()
+    }
+
+    /// What the step does to the systems, in the words of the whole-plan proof; nothing, for steps that only look or ask.
+    fn moves(&self) -> Vec<Move> {
+        Vec::new()
     }
 }

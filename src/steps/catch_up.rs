@@ -13,10 +13,7 @@ use super::common::look_at_topic;
 use super::publish_snapshot::acknowledged;
 use crate::drain::{self, Barrier, Last, Mark, Topic, Verdict as Drain};
 use crate::ports::kafka::TopicState;
-use crate::step::{
-    ActContext, Change, Claim, Evidence, Fact, Facts, KNOWN_LATER, Kind, Nature, OnUnknown, Plan, Receipt, Resource, Revert, Risk, Standing,
-    StepError, StepKind, StepRef, SystemKind, Verdict, View, World,
-};
+use crate::step::{ActContext, Change, Claim, Evidence, Fact, Facts, Kind, Move, Nature, OnUnknown, Plan, Receipt, Resource, Revert, Risk, Standing, StepError, StepKind, StepRef, SystemKind, Verdict, View, World, KNOWN_LATER};
 
 /// How often a group's commits are looked at.
 const LOOK_AGAIN: Duration = Duration::from_millis(500);
@@ -175,6 +172,10 @@ steps:
 
     fn revert(&self, _: &Goal, _: &[Receipt]) -> Revert {
         Revert::Nothing
+    }
+
+    fn moves(&self) -> Vec<Move> {
+        vec![Move::CatchUp { group: self.group.clone(), topic: self.topic().to_owned() }]
     }
 
     fn facts(&self) -> Facts {

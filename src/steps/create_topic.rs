@@ -10,8 +10,7 @@ use serde_json::json;
 use super::common::{ConfigValue, kafka_tool, main_system, topic_life};
 use crate::ports::kafka::{NewTopic, TopicState};
 use crate::step::{
-    ActContext, ByHand, Change, Claim, Effect, Evidence, Fact, Facts, Kind, Life, Mark, Nature, OnUnknown, Plan, Receipt, Resource, Revert,
-    Risk, Standing, StepError, StepKind, SystemKind, Verdict, View, World, quote,
+    ActContext, ByHand, Change, Claim, Effect, Evidence, Fact, Facts, Kind, Life, Mark, Move, Nature, OnUnknown, Plan, Receipt, Resource, Revert, Risk, Standing, StepError, StepKind, SystemKind, Verdict, View, World, quote,
 };
 
 /// Creates a topic, or changes the named settings of one that is there.
@@ -289,6 +288,11 @@ steps:
             told.say("If it is there, set its settings.").run(format!("{tool} --alter --entity-type topics --entity-name {topic} --add-config {}", quote(&list.join(","))))
         };
         told.say("See that it is so.").run(format!("{tool} --describe --topic {topic}"))
+    }
+
+    fn moves(&self) -> Vec<Move> {
+        let compacted = self.configs.get("cleanup.policy").map(|policy| policy.0.split(',').any(|one| one.trim() == "compact"));
+        vec![Move::CreateTopic { topic: self.topic.clone(), compacted }]
     }
 
     fn facts(&self) -> Facts {

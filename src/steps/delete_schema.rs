@@ -11,8 +11,7 @@ use super::subject::{curl, leave_deleted, subject_path};
 use crate::ports::kafka::TopicState;
 use crate::ports::registry::SchemaVersion;
 use crate::step::{
-    ActContext, ByHand, Change, Claim, Effect, Evidence, Kind, Mark, Nature, OnUnknown, Plan, Receipt, Resource, Revert, Risk, Standing,
-    StepError, StepKind, SystemKind, Verdict, View, World, quote,
+    ActContext, ByHand, Change, Claim, Effect, Evidence, Kind, Mark, Move, Nature, OnUnknown, Plan, Receipt, Resource, Revert, Risk, Standing, StepError, StepKind, SystemKind, Verdict, View, World, quote,
 };
 
 /// Deletes the newest version of a subject whose topic never held a record.
@@ -161,6 +160,11 @@ steps:
             Some(version) => Verdict::Holds(Evidence::said(format!("the newest version of {} is {version}", self.subject))),
             None => Verdict::Holds(Evidence::said(format!("{} has no version", self.subject))),
         })
+    }
+
+    fn moves(&self) -> Vec<Move> {
+        // Why: the registry counts versions of the subject, and which version of the event that is stands in no step.
+        vec![Move::DeleteSchema { event: String::new(), topic: Some(self.topic().to_owned()) }]
     }
 
     fn revert(&self, change: &Removal, _: &[Receipt]) -> Revert {

@@ -9,8 +9,7 @@ use serde_json::json;
 use super::common::{HELD, IfUsed, kafka_tool, look_at_topic, main_system, topic_life};
 use crate::ports::kafka::TopicState;
 use crate::step::{
-    ActContext, ByHand, Change, Claim, Effect, Evidence, Fact, Facts, KNOWN_LATER, Kind, Life, Mark, Nature, OnUnknown, Plan, Receipt,
-    Resource, Revert, Risk, Standing, StepError, StepKind, SystemKind, Verdict, View, World, quote,
+    ActContext, ByHand, Change, Claim, Effect, Evidence, Fact, Facts, KNOWN_LATER, Kind, Life, Mark, Move, Nature, OnUnknown, Plan, Receipt, Resource, Revert, Risk, Standing, StepError, StepKind, SystemKind, Verdict, View, World, quote,
 };
 
 /// Deletes a topic that never held a record.
@@ -170,6 +169,10 @@ steps:
         };
         let tool = kafka_tool("kafka-topics.sh", &self.cluster);
         told.run(format!("{tool} --describe --topic {topic}")).say("Then delete it.").run(format!("{tool} --delete --topic {topic}"))
+    }
+
+    fn moves(&self) -> Vec<Move> {
+        vec![Move::DeleteTopic { topic: self.topic.clone() }]
     }
 
     fn facts(&self) -> Facts {

@@ -12,8 +12,7 @@ use serde_json::json;
 use super::common::{INSTANCES, SERVICES, ask_by_hand, instances_count, instances_text, look_at_service, main_system, note_deployed};
 use crate::ports::workloads::{Desired, DesiredChange, Instance, InstanceState};
 use crate::step::{
-    ActContext, ByHand, Change, Claim, Effect, Evidence, Kind, Mark, Nature, OnUnknown, Plan, Receipt, Resource, Revert, Risk, Standing, StepError,
-    StepKind, SystemKind, Verdict, View, World,
+    ActContext, ByHand, Change, Claim, Effect, Evidence, Kind, Mark, Move, Nature, OnUnknown, Plan, Receipt, Resource, Revert, Risk, Standing, StepError, StepKind, SystemKind, Verdict, View, World,
 };
 
 /// How soon it is worth looking again.
@@ -185,6 +184,10 @@ steps:
         let told = ByHand::new(format!("run release {} of {} on {count}, and nothing else of it", self.release, self.service));
         ask_by_hand(told, &self.workloads, &self.service, &self.release, self.instances.unwrap_or(1))
             .say(format!("Wait until every instance of {} serves release {} and the last other one has ended.", self.service, self.release))
+    }
+
+    fn moves(&self) -> Vec<Move> {
+        vec![Move::Release { service: self.service.clone(), release: self.release.clone() }]
     }
 }
 

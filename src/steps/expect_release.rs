@@ -13,8 +13,7 @@ use crate::ports::http::HttpRequest;
 use crate::ports::workloads::Instance;
 use crate::step::scalar::DottedRelease;
 use crate::step::{
-    ActContext, Claim, Evidence, KNOWN_LATER, Kind, Nature, Never, OnUnknown, Plan, Receipt, Resource, Revert, Risk, Standing, StepError, StepKind,
-    Verdict, View, World,
+    ActContext, Claim, Evidence, KNOWN_LATER, Kind, Move, Nature, Never, OnUnknown, Plan, Receipt, Resource, Revert, Risk, Standing, StepError, StepKind, Verdict, View, World,
 };
 
 mod sight;
@@ -215,6 +214,11 @@ steps:
 
     fn revert(&self, change: &Never, _: &[Receipt]) -> Revert {
         match *change {}
+    }
+
+    fn moves(&self) -> Vec<Move> {
+        // Why not every later one too: somebody brings the release that is named here; a later one has a step of its own.
+        vec![Move::Release { service: self.service.clone(), release: self.at_least.clone() }]
     }
 }
 

@@ -20,10 +20,7 @@ pub(super) use self::publish::acknowledged;
 use super::common::{HELD, deployed, look_at_topic, main_system};
 use crate::ports::database::TableState;
 use crate::ports::kafka::TopicState;
-use crate::step::{
-    ActContext, Change, Claim, Effect, Evidence, Fact, Facts, KNOWN_LATER, Kind, Mark, Nature, OnUnknown, Plan, Receipt, Resource, Revert,
-    Risk, Standing, StepError, StepKind, StepRef, SystemKind, Verdict, View, World,
-};
+use crate::step::{ActContext, Change, Claim, Effect, Evidence, Fact, Facts, Kind, Mark, Move, Nature, OnUnknown, Plan, Receipt, Resource, Revert, Risk, Standing, StepError, StepKind, StepRef, SystemKind, Verdict, View, World, KNOWN_LATER};
 
 /// Aspect of a table in a view: about how many rows it has.
 const ROWS: &str = "rows";
@@ -284,12 +281,24 @@ steps:
         vec![Receipt::with("about as many records as there are rows", &published)]
     }
 
+    fn moves(&self) -> Vec<Move> {
+        vec![Move::Snapshot { table: self.from.clone(), topic: self.topic.clone(), event: self.event() }]
+    }
+
     fn facts(&self) -> Facts {
         Facts { needs: vec![Fact::Topic(format!("{}/{}", self.cluster, self.topic)), self.schema_fact()], leaves: Vec::new() }
     }
 }
 
 impl PublishSnapshot {
+    /// The event with its version; without its name where neither schema nor body says it. `None` while the schema does not serve.
+    fn event(&self) -> Option<String> {
+        let envelope = self.envelope().ok()?;
+        let name = envelope.name.as_deref().or(self.event_name.as_deref()).unwrap_or_default();
+        let version = envelope.fixed.get("event_version").and_then(Value::as_u64).or(self.event_version.map(u64::from));
+        Some(format!("{name}@{}", version.unwrap_or_default()))
+    }
+
     fn schema_fact(&self) -> Fact {
         let text = |field| self.schema.text(field).unwrap_or_default();
         Fact::Schema { subject: format!("{}/{}", text("registry"), text("subject")), file: text("file").to_owned() }

@@ -1,5 +1,7 @@
 //! `register_schema`: makes a subject have a version with this schema, and if asked a compatibility level of its own.
 
+mod event;
+
 use std::fmt;
 
 use schemars::JsonSchema;
@@ -7,13 +9,13 @@ use serde::{Deserialize, Serialize};
 use serde_json::json;
 use sha2::{Digest, Sha256};
 
+use self::event::EventForm;
 use super::common::main_system;
 use super::set_compatibility::{Level, look_at_level};
 use super::subject::{curl, is_deleted, leave_registered, subject_path};
 use crate::ports::registry::{Compatibility, CompatibilityAnswer, NewSchema, SchemaFormat, SchemaVersion};
 use crate::step::{
-    ActContext, ByHand, Change, Claim, Effect, Evidence, Fact, Facts, FileRef, KNOWN_LATER, Kind, Mark, Nature, OnUnknown, OrdinaryStep,
-    Plan, Receipt, Resource, Revert, Risk, Standing, StepError, StepKind, SystemKind, Verdict, View, World,
+    ActContext, ByHand, Change, Claim, Effect, Evidence, Fact, Facts, FileRef, KNOWN_LATER, Kind, Mark, Move, Nature, OnUnknown, OrdinaryStep, Plan, Receipt, Resource, Revert, Risk, Standing, StepError, StepKind, SystemKind, Verdict, View, World,
 };
 
 /// Registers a schema under a subject, after asking the registry whether it may follow the versions that are there.
@@ -272,6 +274,12 @@ steps:
             .run(curl(&self.registry, "POST", &path, Some(&body)))
             .say("The registry answers the id; it refuses a schema that may not follow the newest one.")
             .run(curl(&self.registry, "GET", &format!("{path}/latest"), None))
+    }
+
+    fn moves(&self) -> Vec<Move> {
+        let EventForm { name, version, required } = EventForm::read(&self.file.text);
+        let stem = self.subject.strip_suffix("-value").unwrap_or(&self.subject);
+        vec![Move::RegisterSchema { event: format!("{name}@{version}"), topic: Some(stem.to_owned()), required }]
     }
 
     fn facts(&self) -> Facts {

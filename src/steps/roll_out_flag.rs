@@ -23,8 +23,7 @@ use crate::ports::PortError;
 use crate::ports::flags::{FlagChange, FlagState};
 use crate::step::scalar::{Share, Span};
 use crate::step::{
-    ActContext, ByHand, Change, Claim, Effect, Evidence, Fact, Facts, KNOWN_LATER, Kind, Length, Mark, Nature, OnUnknown, Plan, Receipt, Resource, Revert, Risk,
-    Standing, StepError, StepKind, SystemKind, Verdict, View, World,
+    ActContext, ByHand, Change, Claim, Effect, Evidence, Fact, Facts, KNOWN_LATER, Kind, Length, Mark, Move, Nature, OnUnknown, Plan, Receipt, Resource, Revert, Risk, Standing, StepError, StepKind, SystemKind, Verdict, View, World,
 };
 
 pub use self::change::{RollOut, ServeShare};
@@ -326,6 +325,11 @@ steps:
     fn by_hand(&self) -> ByHand {
         let told = flag::by_hand(&self.store, &self.flag, &self.to, true, &self.variants, None);
         told.say("This gives the variant to everybody at once: shares are drawn by the controller.")
+    }
+
+    fn moves(&self) -> Vec<Move> {
+        let (flag, to) = (self.flag.clone(), self.to.clone());
+        vec![if self.partial { Move::FlagShare { flag, to } } else { Move::Flag { flag, to } }]
     }
 
     fn facts(&self) -> Facts {

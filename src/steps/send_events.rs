@@ -20,7 +20,7 @@ use crate::ports::kafka::{Position, TopicState};
 use crate::ports::registry::{SchemaFormat, SchemaVersion};
 use crate::step::scalar::Span;
 use crate::step::{
-    ActContext, Change, Claim, Effect, Fact, Facts, KNOWN_LATER, Kind, Length, Mark, Nature, OnUnknown, Plan, Receipt, Resource, Revert, Risk,
+    ActContext, Change, Claim, Effect, Fact, Facts, KNOWN_LATER, Kind, Length, Mark, Move, Nature, OnUnknown, Plan, Receipt, Resource, Revert, Risk,
     Standing, StepError, StepKind, SystemKind, Verdict, View, World,
 };
 
@@ -261,6 +261,17 @@ steps:
 
     fn revert(&self, change: &Sending, _: &[Receipt]) -> Revert {
         Revert::Kept(format!("{} stay in {}: consumers may have seen them (header {EVENT_HEADER})", events::counted(change.count), self.topic))
+    }
+
+    fn moves(&self) -> Vec<Move> {
+        let named = |event: &Event| {
+            let name = event.value.get("event_name").and_then(Value::as_str).unwrap_or_default();
+            format!("{name}@{}", event.value.get("event_version").and_then(Value::as_u64).unwrap_or_default())
+        };
+        let mut events: Vec<String> = self.events.iter().map(named).collect();
+        events.sort();
+        events.dedup();
+        vec![Move::Send { topic: self.topic.clone(), events }]
     }
 
     fn facts(&self) -> Facts {

@@ -76,7 +76,7 @@ services:
       help: did you mean `ExerciseChanged`?
     services.yaml:8:70: error[C0119]: there is no event `Nothing`
       help: declared are: `ExerciseChanged`
-    services.yaml:9:30: error[C0119]: under `uses` a link goes by `call` or `copy`
+    services.yaml:9:30: error[C0119]: under `uses` a link goes by `call`, `copy` or `none`
     services.yaml:9:46: error[C0119]: `title` is not written as `table.column`
     "#);
 }
@@ -90,11 +90,11 @@ fn a_step_that_names_a_broken_file_shows_where_it_is_broken() {
     };
     assert_eq!(with(DELIVERED, text), "");
     insta::assert_snapshot!(with(&DELIVERED.replace("event: ExerciseChanged@0, when", "event: ExerciseChangd@0, when"), text), @r#"
-    playbooks/services.yaml:25:11: error[C0119]: there is no event `ExerciseChangd`
+    playbooks/services.yaml:34:11: error[C0119]: there is no event `ExerciseChangd`
       help: did you mean `ExerciseChanged`?
     "#);
-    insta::assert_snapshot!(with(DELIVERED, &text.replace("event: ExerciseChanged", "event: BonusAdded")), @r#"
-    playbooks/p.yaml:4:31: error[C0113]: services.yaml declares no event `BonusAdded`
+    insta::assert_snapshot!(with(DELIVERED, &text.replace("event: ExerciseChanged", "event: AttemptMade")), @r#"
+    playbooks/p.yaml:4:31: error[C0113]: services.yaml declares no event `AttemptMade`
     "#);
     insta::assert_snapshot!(with(DELIVERED, &text.replace("topic: datarep.exercise", "topic: datarep.bonus")), @r#"
     playbooks/p.yaml:4:55: error[C0113]: services.yaml says that `ExerciseChanged` travels on datarep.exercise
