@@ -81,6 +81,18 @@ impl Bench {
         };
         tokio::time::timeout(LONG, wait).await.expect("nothing waits for a lock");
     }
+
+    /// Waits until so many statements on this database wait for a lock.
+    async fn waiting(&self, count: i64) {
+        let mut watcher = self.connection().await;
+        let wait = async {
+            let ask = "select count(*) from pg_stat_activity where wait_event_type = 'Lock' and datname = current_database()";
+            while sqlx::query_scalar::<_, i64>(ask).fetch_one(&mut watcher).await.unwrap() < count {
+                tokio::time::sleep(Duration::from_millis(10)).await;
+            }
+        };
+        tokio::time::timeout(LONG, wait).await.expect("nothing waits for a lock");
+    }
 }
 
 fn new_run(id: Uuid, claims: Vec<Claim>) -> NewRun {
@@ -327,6 +339,38 @@ async fn a_claim_whose_answer_was_lost_is_made_again() {
     assert!(!bench.store.poll(bench.owner, &all, &[], 1).await.unwrap().claimable);
     bench.store.release(bench.owner, &[Hold { shard: known, epoch: bench.hold.epoch }]).await.unwrap();
     assert!(bench.store.poll(bench.owner, &all, &[], 1).await.unwrap().claimable);
+}
+
+#[tokio::test]
+async fn giving_back_and_leaving_at_once_do_not_wait_for_each_other_in_a_ring() {
+    let bench = Bench::new(LEASE).await;
+    let (mut gate, mut up, mut down) = (bench.connection().await, bench.connection().await, bench.connection().await);
+    let shut = "begin; select from shard where id = 128 for no key update".to_owned();
+    // Two that take the same rows from both ends meet in the middle.
+    execute(&mut gate, shut.clone()).await;
+    let naive = |order: &str| {
+        format!(
+            "with mine as materialized (select id from shard order by id {order} for no key update)
+             update shard s set owner = owner from mine where s.id = mine.id"
+        )
+    };
+    let [one, two] = ["asc", "desc"].map(naive).map(sqlx::AssertSqlSafe);
+    let (one, two, ()) = tokio::join!(sqlx::raw_sql(one).execute(&mut up), sqlx::raw_sql(two).execute(&mut down), async {
+        bench.waiting(2).await;
+        execute(&mut gate, "commit".to_owned()).await;
+    });
+    assert!(one.is_err() != two.is_err(), "the naive form must fail: {one:?}, {two:?}");
+
+    execute(&mut gate, shut).await;
+    let backwards: Vec<Hold> = (0..256).rev().map(|shard| Hold { shard, ..bench.hold }).collect();
+    let (left, given, ()) = tokio::join!(bench.store.leave(bench.owner), bench.store.release(bench.owner, &backwards), async {
+        bench.waiting(2).await;
+        execute(&mut gate, "commit".to_owned()).await;
+    });
+    left.unwrap();
+    given.unwrap();
+    let owned: i64 = sqlx::query_scalar("select count(*) from shard where owner is not null").fetch_one(&mut gate).await.unwrap();
+    assert_eq!(owned, 0);
 }
 
 #[tokio::test]

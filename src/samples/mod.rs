@@ -3,6 +3,7 @@
 //! services: they know the controller only as the place that flags come from.
 
 pub mod error;
+pub mod gate;
 pub mod ledger;
 pub mod release;
 pub mod surroundings;

@@ -87,9 +87,13 @@ impl Store {
     /// When the database does not answer.
     pub async fn release(&self, controller: Uuid, holds: &[Hold]) -> Result<(), StoreError> {
         let (shards, epochs): (Vec<_>, Vec<_>) = holds.iter().map(|hold| (hold.shard, hold.epoch)).unzip();
+        // Why: in the order of their numbers, as `leave` does, for the two may run at once, and each would wait for the other.
         sqlx::query(
-            "update shard s set owner = null from unnest($2::smallint[], $3::bigint[]) as given (id, epoch)
-             where s.owner = $1 and s.id = given.id and s.epoch = given.epoch",
+            "with mine as materialized (
+                 select s.id from shard s join unnest($2::smallint[], $3::bigint[]) as given (id, epoch) on s.id = given.id
+                 where s.owner = $1 and s.epoch = given.epoch order by s.id for no key update of s
+             )
+             update shard s set owner = null from mine where s.id = mine.id",
         )
         .bind(controller)
         .bind(shards)
@@ -105,7 +109,8 @@ impl Store {
     /// When the database does not answer.
     pub async fn leave(&self, controller: Uuid) -> Result<(), StoreError> {
         sqlx::query(
-            "with freed as (update shard set owner = null where owner = $1)
+            "with mine as materialized (select id from shard where owner = $1 order by id for no key update),
+             freed as (update shard s set owner = null from mine where s.id = mine.id)
              delete from controller where id = $1 or lease_until < clock_timestamp() - interval '1 day'",
         )
         .bind(controller)

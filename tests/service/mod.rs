@@ -10,6 +10,7 @@ use std::time::Duration;
 use axum::Json;
 use axum::http::StatusCode;
 use axum::routing::{get, post};
+use cutover::samples::gate;
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
@@ -79,7 +80,7 @@ fn serve() {
             }
             ready.store(false, Ordering::Relaxed);
         };
-        axum::serve(TcpListener::from_std(service).unwrap(), outside).with_graceful_shutdown(ended).await.unwrap();
+        gate::serve(TcpListener::from_std(service).unwrap(), outside, ended).await;
     });
     std::process::exit(0);
 }

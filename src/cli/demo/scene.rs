@@ -10,6 +10,7 @@ use crate::cli::exit::{self, CliError};
 use crate::cli::session::Session;
 use crate::cli::{load, server, supervise};
 use crate::playbook::environment::{Environment, System};
+use crate::ports::settings::{DatabaseSettings, SecretRef};
 use crate::samples::ledger::Whereabouts;
 use crate::samples::traffic::{Traffic, TrafficOptions};
 use crate::stack::local::{self, Ending};
@@ -57,7 +58,7 @@ impl Stage {
     pub(super) async fn open(session: &Session, rate: f64) -> Result<Self, CliError> {
         let environment = load::resolve(session)?;
         let directory = session.data()?.path().join("demo").join(Utc::now().format("%Y%m%d-%H%M%S").to_string());
-        whereabouts(&environment)?.write(&directory).map_err(|error| CliError::new(exit::CONFIG, exit::chain(&error)))?;
+        whereabouts(session, &environment)?.write(&directory).map_err(|error| CliError::new(exit::CONFIG, exit::chain(&error)))?;
         let url = |service: &str| settings(&environment.http, "http", service).map(|settings| settings.url);
         let options = TrafficOptions {
             directory: directory.clone(),
@@ -93,8 +94,17 @@ impl Stage {
     }
 }
 
-fn whereabouts(environment: &Environment) -> Result<Whereabouts, CliError> {
-    let [exercises, hiring, bonuses] = SERVICES.map(|service| settings(&environment.database, "database", service));
+fn whereabouts(session: &Session, environment: &Environment) -> Result<Whereabouts, CliError> {
+    let opened = local::writable(&session.data()?).map_err(|error| CliError::new(exit::CONFIG, exit::chain(&error)))?;
+    let database = |service: &str| {
+        let found = opened.iter().find(|(name, _)| name == service).map(|(_, database)| DatabaseSettings {
+            url: database.url.clone(),
+            password: Some(SecretRef::File(database.password.to_string_lossy().into_owned())),
+            tls: None,
+        });
+        found.ok_or_else(|| CliError::new(exit::CONFIG, format!("the local stack has no database of {service}")).hint("cutover stack up"))
+    };
+    let [exercises, hiring, bonuses] = SERVICES.map(database);
     Ok(Whereabouts::new(settings(&environment.kafka, "kafka", "main")?, [exercises?, hiring?, bonuses?]))
 }
 

@@ -11,23 +11,23 @@ use std::time::Duration;
 use axum::Router;
 use rand::Rng;
 use sqlx::postgres::{PgPool, PgPoolOptions};
-use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
-use tokio::task::{JoinHandle, JoinSet};
+use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep, timeout};
 
 pub use metrics::Metrics;
 
 use self::serve::Desk;
-use self::sockets::{Gate, Sockets};
+use self::sockets::Sockets;
 use super::error::SampleError;
 use super::flags::{Controller, Flags, Heartbeat, beat};
+use super::gate;
 use super::release::{Fault, Release};
 use super::surroundings::{Service, Surroundings};
 use super::{bonuses, exercises, hiring};
 
-/// How long connections that were accepted stay open for what is on its way.
+/// How long this process waits between two looks, and for what only reads its figures.
 const GRACE: Duration = Duration::from_millis(250);
 
 /// How long what is under way may take once the end was asked for.
@@ -142,7 +142,7 @@ pub async fn run(service: Service, release: Release, by_hand: ByHand) -> Result<
     // Why: asked for before anything is served, so that no signal falls between.
     let (mut term, mut int) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
     let (end_of_admin, admin_ended) = watch::channel(false);
-    let admin = sockets.instance.map(|socket| serve(socket, serve::common(desk.clone()), admin_ended.clone(), admin_ended.clone()));
+    let admin = sockets.instance.map(|socket| tokio::spawn(gate::serve(socket, serve::common(desk.clone()), told(admin_ended))));
 
     let (end_of_work, work_ended) = watch::channel(false);
     let mut parts = match service {
@@ -157,8 +157,7 @@ pub async fn run(service: Service, release: Release, by_hand: ByHand) -> Result<
     });
     let router = serve::business(desk.clone(), parts.router).merge(serve::common(desk));
     let (close, closed) = watch::channel(false);
-    let (finish, finished) = watch::channel(false);
-    let serving = serve(sockets.service, router, closed, finished);
+    let serving = tokio::spawn(gate::serve(sockets.service, router, told(closed)));
     phase.send_replace(Phase::Serving);
     tracing::info!(service = service.as_str(), release = %release, instance = base.surroundings.instance, "serving");
 
@@ -180,8 +179,6 @@ pub async fn run(service: Service, release: Release, by_hand: ByHand) -> Result<
     tracing::info!("ending");
     phase.send_replace(Phase::Ending);
     close.send_replace(true);
-    sleep(GRACE).await;
-    finish.send_replace(true);
     let end = Instant::now() + FINISHING;
     let _ = tokio::time::timeout_at(end, serving).await;
     while base.flags.running() > 0 && Instant::now() < end {
@@ -216,15 +213,9 @@ fn heartbeat(surroundings: &Surroundings) -> Heartbeat<'_> {
     }
 }
 
-/// Serves until `finished`, from `closed` on without accepting anything new.
-fn serve(socket: TcpListener, router: Router, closed: watch::Receiver<bool>, mut finished: watch::Receiver<bool>) -> JoinHandle<()> {
-    tokio::spawn(async move {
-        let ended = async move {
-            let _ = finished.wait_for(|finished| *finished).await;
-        };
-        // Why: this server answers only to the end that it is told.
-        let _ = axum::serve(Gate { socket, closed }, router).with_graceful_shutdown(ended).await;
-    })
+/// The moment when this is told.
+async fn told(mut told: watch::Receiver<bool>) {
+    let _ = told.wait_for(|told| *told).await;
 }
 
 /// The client for calls to others on this machine: keeps connections, follows nothing.

@@ -1,12 +1,10 @@
 //! The sockets that a service listens on: handed over by whoever started it, so that old and new instances share one queue of
 //! connections, or made by itself when it runs by hand.
 
-use std::io;
 use std::net::SocketAddr;
 
 use listenfd::ListenFd;
-use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::watch;
+use tokio::net::TcpListener;
 
 use crate::samples::error::SampleError;
 
@@ -35,36 +33,5 @@ impl Sockets {
         let made = std::net::TcpListener::bind(address).map_err(error)?;
         made.set_nonblocking(true).map_err(error)?;
         Ok(Self { service: TcpListener::from_std(made).map_err(error)?, instance: None })
-    }
-}
-
-/// A socket that can be left to others: from then on, nothing more is accepted here, and what was accepted is still served.
-pub struct Gate {
-    pub socket: TcpListener,
-    pub closed: watch::Receiver<bool>,
-}
-
-impl axum::serve::Listener for Gate {
-    type Io = TcpStream;
-    type Addr = SocketAddr;
-
-    async fn accept(&mut self) -> (Self::Io, Self::Addr) {
-        let accepted = tokio::select! {
-            biased;
-            _ = self.closed.wait_for(|closed| *closed) => None,
-            accepted = axum::serve::Listener::accept(&mut self.socket) => Some(accepted),
-        };
-        match accepted {
-            Some((stream, from)) => {
-                // Why: answers are small, and the caller waits for them.
-                let _ = stream.set_nodelay(true);
-                (stream, from)
-            }
-            None => std::future::pending().await,
-        }
-    }
-
-    fn local_addr(&self) -> io::Result<Self::Addr> {
-        self.socket.local_addr()
     }
 }

@@ -123,7 +123,8 @@ impl Book {
         let file = OpenOptions::new().append(true).create(true).open(&path).map_err(|error| FileError::new("write", &path, error))?;
         let book = Self { file: Mutex::new(file), path };
         // Why: a line that a killed process left unfinished must not swallow the next one.
-        if !std::fs::read(&book.path).map_err(|error| FileError::new("read", &book.path, error))?.ends_with(b"\n") {
+        let kept = std::fs::read(&book.path).map_err(|error| FileError::new("read", &book.path, error))?;
+        if !kept.is_empty() && !kept.ends_with(b"\n") {
             book.append(b"\n")?;
         }
         Ok(book)

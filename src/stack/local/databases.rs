@@ -68,16 +68,24 @@ pub fn database(data: &DataDir, service: &str) -> Result<Option<ServiceDatabase>
 /// # Errors
 /// When the stack's files cannot be read.
 pub fn readable(data: &DataDir) -> Result<Vec<(String, ReadableDatabase)>, FileError> {
+    opened(data, |_| READER)
+}
+
+/// The databases as their services open them, for the ledger's sabotage, which damages rows and rolls that back.
+///
+/// # Errors
+/// When the stack's files cannot be read.
+pub fn writable(data: &DataDir) -> Result<Vec<(String, ReadableDatabase)>, FileError> {
+    opened(data, |service| service)
+}
+
+fn opened(data: &DataDir, role: impl Fn(&'static str) -> &'static str) -> Result<Vec<(String, ReadableDatabase)>, FileError> {
     let Some(cluster) = record::read(data)?.and_then(|record| record.postgres.cluster) else { return Ok(Vec::new()) };
-    let password = password_file(data, READER);
-    if !password.exists() {
-        return Ok(Vec::new());
-    }
-    let one = |service: &str| {
-        let url = format!("postgres://{READER}@127.0.0.1:{}/{service}", cluster.port);
-        (service.to_owned(), ReadableDatabase { url, password: password.clone() })
+    let one = |service: &'static str| {
+        let url = format!("postgres://{}@127.0.0.1:{}/{service}", role(service), cluster.port);
+        (service.to_owned(), ReadableDatabase { url, password: password_file(data, role(service)) })
     };
-    Ok(SERVICES.into_iter().map(one).collect())
+    Ok(SERVICES.into_iter().map(one).filter(|(_, database)| database.password.exists()).collect())
 }
 
 fn password_file(data: &DataDir, role: &str) -> PathBuf {

@@ -19,7 +19,7 @@ use nix::sys::signal::Signal;
 use serde::{Deserialize, Serialize};
 use tokio::time::Instant;
 
-pub use databases::{ReadableDatabase, SERVICES, ServiceDatabase, database, readable};
+pub use databases::{ReadableDatabase, SERVICES, ServiceDatabase, database, readable, writable};
 pub use record::{PartState, PartStatus, StackAddresses, StackStatus};
 
 use super::DataDir;
