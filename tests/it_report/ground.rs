@@ -70,7 +70,8 @@ impl Planned {
 
     /// The report on a run that went forward, and back as well if it is to.
     pub fn run_report(&self, back: bool) -> ReportDocument {
-        let outcome = play(&self.playbook, Seed(0), &Options { accidents: Accidents::default(), start: Some(ground), ..Options::default() });
+        let outcome =
+            play(&self.playbook, Seed(0), &Options { accidents: Accidents::default(), start: Some(ground), ..Options::default() });
         assert!(outcome.problems.is_empty(), "{:?}", outcome.problems);
         let all = outcome.journal.len();
         let end = outcome.journal.iter().position(|entry| entry.entry.step().is_none() && entry.seq > 1);
