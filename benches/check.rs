@@ -59,7 +59,7 @@ fn main() {
         let mut states = 0;
         for _ in 0..ROUNDS {
             let begun = Instant::now();
-            let proof = prove(&services, &book, &[]);
+            let proof = prove(&services, &book);
             times.push(begun.elapsed());
             assert!(proof.proven, "{:#?}", proof.violations);
             states = proof.states;

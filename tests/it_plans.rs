@@ -236,3 +236,54 @@ async fn a_runbook_tells_the_way_back_by_hand() {
     let (revision, document) = bench.store.flag_document("local/main").await.unwrap();
     assert_eq!((revision, document), (1, json::<Value>(next)));
 }
+
+/// A playbook that turns events on before their topic is there, and what the services declare.
+const TOO_EARLY: &str = include_str!("it_check/playbooks/refused.yaml");
+const DECLARED: &str = include_str!("it_check/playbooks/services.yaml");
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_plan_comes_with_its_proof_and_what_would_break_runs_only_when_it_was_accepted_by_name() {
+    let bench = Bench::new("proven").await;
+    let own = |text: &str| text.replace("domain.candidate_attempt", "attempt.proven").replace("assign", "assign-proven");
+    std::fs::write(bench.here.join("services.yaml"), own(DECLARED).replace("assign-proven_manager", "assign_manager")).unwrap();
+    std::fs::write(bench.here.join("schemas/manager_assigned.v0.json"), include_str!("it_check/playbooks/schemas/manager_assigned.v0.json"))
+        .unwrap();
+    let early = own(TOO_EARLY).replace("manager_assign-proven", "manager_assign");
+    std::fs::write(bench.here.join("early.yaml"), &early).unwrap();
+
+    // Shown with what would break, and not begun in any way.
+    let said = bench.must(65, &["plan", "early.yaml"]);
+    assert!(said.out.contains("proof: not proven, 2 things break") && said.out.contains("  d:attempt.proven  line 6"), "{}", said.out);
+    assert!(said.err.contains("next: cutover check early.yaml --mend"), "{}", said.err);
+    assert!(bench.must(65, &["apply", "early.yaml", "--yes"]).err.contains("would break 2 things, so nothing was started"));
+    let said = bench.must(65, &["plan", "early.yaml", "--save", "early.plan"]);
+    assert!(said.err.contains("would break d:attempt.proven, d:ManagerAssigned@0"), "{}", said.err);
+    assert!(!bench.here.join("early.plan").exists());
+    let plan: PlanDocument = json(&bench.must(65, &["plan", "early.yaml", "-o", "json"]).out);
+    let proof = plan.proof.expect("a proof");
+    assert!(!proof.proven && proof.violations.len() == 2, "{proof:#?}");
+    let report: Value = json(&bench.must(0, &["report", "early.yaml", "-o", "json"]).out);
+    assert_eq!(report["proof"]["sentence"], "2 things break on the way");
+    assert!(bench.store.runs(None, None, None, 10).await.unwrap().is_empty());
+
+    // Accepted by name with a reason, it runs; the plan, the journal and the report say so.
+    let gaps = "accept:
+  - {rule: d, subject: attempt.proven, reason: nobody assigns anybody before noon}
+  - {rule: d, subject: ManagerAssigned@0, reason: the same}
+steps:
+";
+    std::fs::write(bench.here.join("accepted.yaml"), early.replace("steps:\n", gaps)).unwrap();
+    let said = bench.must(0, &["plan", "accepted.yaml", "--save", "accepted.plan"]);
+    let told = "accepted: d:attempt.proven, because nobody assigns anybody before noon";
+    assert!(said.out.contains("but for 2 gaps that were accepted") && said.out.contains(told), "{}", said.out);
+    bench.must(0, &["apply", "accepted.plan", "--yes"]);
+    let run = bench.only_run().await;
+    let said = bench.must(0, &["log", &run.to_string()]);
+    assert!(said.out.contains("d:attempt.proven may break, because nobody assigns anybody before noon"), "{}", said.out);
+    let said = bench.must(0, &["report", &run.to_string()]);
+    assert!(said.out.contains(told), "{}", said.out);
+
+    // Without declarations nothing is proven, and the plan says how to declare them.
+    let said = bench.must(0, &["plan", "hello.yaml"]);
+    assert!(said.out.contains("proof: nothing is proven") && said.out.contains("`services: services.yaml`"), "{}", said.out);
+}

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::services::Start;
-use crate::step::Move;
+use crate::step::{Gap, Move};
 
 /// Steps in their order, and where they begin.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -12,6 +12,9 @@ pub struct Book {
     /// Where the steps begin.
     #[serde(default)]
     pub start: Start,
+    /// What may break.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub accept: Vec<Gap>,
     /// The steps.
     pub steps: Vec<BookStep>,
 }

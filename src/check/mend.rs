@@ -45,9 +45,9 @@ pub struct MendedStep {
 
 /// Searches a better order.
 #[must_use]
-pub fn mend(services: &Services, book: &Book, accepted: &[String]) -> Mended {
+pub fn mend(services: &Services, book: &Book) -> Mended {
     let case = Case::new(services, book);
-    let search = Search::new(&case, accepted);
+    let search = Search::new(&case);
     let mut order: Vec<Item> = (0..case.plan.stages.len()).map(Item::Old).collect();
     let mut changes = Vec::new();
     let mut wrong = search.broken(&order);
@@ -64,14 +64,14 @@ pub fn mend(services: &Services, book: &Book, accepted: &[String]) -> Mended {
     let steps = order.iter().flat_map(|item| search.steps(item)).collect::<Vec<_>>();
     let proven = wrong.is_empty() && {
         let book = search.book(&order);
-        Case::new(services, &book).prove(accepted).proven
+        Case::new(services, &book).prove().proven
     };
     Mended { proven, changes, steps }
 }
 
 /// For each thing that is broken, the one change that mends it and breaks least, in words.
-pub(super) fn hints(case: &Case<'_>, accepted: &[String]) -> BTreeMap<Key, String> {
-    let search = Search::new(case, accepted);
+pub(super) fn hints(case: &Case<'_>) -> BTreeMap<Key, String> {
+    let search = Search::new(case);
     let order: Vec<Item> = (0..case.plan.stages.len()).map(Item::Old).collect();
     let wrong = search.broken(&order);
     if wrong.is_empty() {
@@ -130,10 +130,10 @@ struct Search<'a> {
 }
 
 impl<'a> Search<'a> {
-    fn new(case: &'a Case<'a>, accepted: &[String]) -> Self {
+    fn new(case: &'a Case<'a>) -> Self {
         let mut known = case.known();
         let walk = super::walk::walk(&case.space, &case.plan, &case.start, &known);
-        known.accepted.extend(walk.seen.iter().filter(|seen| accepted.contains(&case.name(&seen.finding))).map(|seen| seen.finding.key()));
+        known.accepted.extend(walk.seen.iter().filter(|seen| case.gap(&seen.finding).is_some()).map(|seen| seen.finding.key()));
         Self { case, space: &case.space, start: &case.start, known }
     }
 
@@ -298,6 +298,6 @@ impl<'a> Search<'a> {
                 Item::New(act) => steps.push(super::BookStep::new(format!("new-{at}"), self.case.spoken(act).into_iter().collect())),
             }
         }
-        Book { start: self.case.book.start.clone(), steps }
+        Book { start: self.case.book.start.clone(), accept: self.case.book.accept.clone(), steps }
     }
 }

@@ -21,71 +21,39 @@ mod walk;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use serde::Serialize;
-
 pub use book::{Book, BookStep};
 pub use from_playbook::book_of;
 pub use mend::{Mended, MendedStep, mend};
 pub use rewrite::{diff, rewrite};
 
+pub use crate::step::{Gap, Proof, Violation};
+
 use self::act::{Act, NoAct};
 use self::finding::{Finding, Key, Known, Rule, Subject};
 use self::state::{Fact, Space};
 use self::walk::{Moment, Plan, Seen, Trail};
+use crate::playbook::Playbook;
 use crate::services::Services;
 use crate::step::Move;
 
-/// What was proven, and what was not.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct Proof {
-    /// Whether nothing stands against the playbook but what was accepted by name.
-    pub proven: bool,
-    /// The step from which on there is no way back; `None` when there always is one, or when it was not computed because a rule is
-    /// broken on the way forward.
-    pub line: Option<String>,
-    /// States that were looked at, forward and back.
-    pub states: usize,
-    /// What the playbook would break; one per rule and subject.
-    pub violations: Vec<Violation>,
-    /// What is broken already before it begins.
-    pub start_violations: Vec<Violation>,
-    /// What was taken for granted, and which gaps were accepted.
-    pub assumed: Vec<String>,
+/// Proves a book over the declared services.
+#[must_use]
+pub fn prove(services: &Services, book: &Book) -> Proof {
+    Case::new(services, book).prove()
 }
 
-/// One thing that would break.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct Violation {
-    /// Letter of the rule.
-    pub rule: String,
-    /// What it is about. `rule:subject` is the name by which it can be accepted.
-    pub subject: String,
-    /// The steps of the story.
-    pub steps: Vec<String>,
-    /// Line in the playbook of the step at which it first happens.
-    pub line: Option<u32>,
-    /// Column there.
-    pub column: Option<u32>,
-    /// What happens and why.
-    pub story: String,
-    /// How to mend it.
-    pub mend: String,
-}
-
-impl Violation {
-    /// The name by which it can be accepted.
-    #[must_use]
-    pub fn name(&self) -> String {
-        format!("{}:{}", self.rule, self.subject)
+/// Proves a playbook over the services that it declares. Without any, nothing is proven, and the proof says so.
+#[must_use]
+pub fn prove_playbook(playbook: &Playbook, book: &Book) -> Proof {
+    match &playbook.services {
+        Some(services) => prove(services, book),
+        None => Proof { assumed: vec![NOTHING_DECLARED.to_owned()], ..Proof::default() },
     }
 }
 
-/// Proves a book over the declared services. `accepted` are names of violations that do not count.
-#[must_use]
-pub fn prove(services: &Services, book: &Book, accepted: &[String]) -> Proof {
-    let case = Case::new(services, book);
-    case.prove(accepted)
-}
+/// What is said of a playbook that declares no services.
+const NOTHING_DECLARED: &str =
+    "no services are declared, so nothing that they do is checked; name their file at the top: `services: services.yaml`";
 
 /// The ordinary steps that lead back to the start's paths from inside a step of the book, or from behind it; `None` when there is no way
 /// that is proven.
@@ -148,22 +116,21 @@ impl<'a> Case<'a> {
         Self { book, space, plan, start, already, assumed }
     }
 
-    fn prove(mut self, accepted: &[String]) -> Proof {
+    fn prove(mut self) -> Proof {
         let already = self.known();
         let walk = walk::walk(&self.space, &self.plan, &self.start, &already);
         let mut states = 1 + walk.inside.len() + walk.between.len() - 1;
         let mut seen: Vec<Seen> = walk::undeclared(&self.plan);
         seen.extend(walk.seen.iter().cloned());
         let mut allowed = already;
-        let mut gaps = BTreeSet::new();
+        let mut gaps: Vec<&Gap> = Vec::new();
         seen.retain(|seen| {
-            let name = self.name(&seen.finding);
-            let taken = accepted.contains(&name);
-            if taken {
+            let gap = self.gap(&seen.finding);
+            if let Some(gap) = gap {
                 allowed.accepted.insert(seen.finding.key());
-                gaps.insert(name);
+                gaps.push(gap);
             }
-            !taken
+            gap.is_none()
         });
         // Why: a way back from a broken state would only repeat what is reported already.
         let mut line = None;
@@ -176,26 +143,31 @@ impl<'a> Case<'a> {
             line = found.step;
             if let Some(step) = found.step.filter(|step| !self.book.steps[*step].line) {
                 let finding = Finding::new(Rule::Back, Subject::Step(step));
-                let name = self.name(&finding);
-                if accepted.contains(&name) {
-                    gaps.insert(name);
-                } else {
-                    seen.push(Seen { step, moment: Moment::Inside, finding });
+                match self.gap(&finding) {
+                    Some(gap) => gaps.push(gap),
+                    None => seen.push(Seen { step, moment: Moment::Inside, finding }),
                 }
             }
         }
-        let hints = if seen.is_empty() { BTreeMap::new() } else { mend::hints(&self, accepted) };
-        self.assumed.extend(gaps.iter().map(|name| format!("accepted: {name}")));
-        let unknown = accepted.iter().filter(|name| !gaps.contains(*name));
-        self.assumed.extend(unknown.map(|name| format!("nothing is called {name}; accepting it changed nothing")));
+        let hints = if seen.is_empty() { BTreeMap::new() } else { mend::hints(&self) };
+        self.assumed.extend(gaps.iter().map(|gap| format!("accepted: {}, because {}", gap.name(), gap.reason)));
+        let idle = self.book.accept.iter().filter(|gap| !gaps.contains(gap));
+        self.assumed.extend(idle.map(|gap| format!("nothing is called {}; accepting it changed nothing", gap.name())));
         Proof {
             proven: seen.is_empty(),
             line: line.and_then(|step| self.book.steps.get(step)).map(|step| step.id.clone()),
             states,
             violations: seen.iter().map(|seen| self.violation(&walk.trail, seen, &hints)).collect(),
             start_violations: self.once().into_iter().map(|seen| self.violation(&Trail::default(), seen, &hints)).collect(),
+            accepted: gaps.into_iter().cloned().collect(),
             assumed: self.assumed.clone(),
         }
+    }
+
+    /// The gap by which a finding is accepted.
+    fn gap(&self, finding: &Finding) -> Option<&'a Gap> {
+        let name = self.name(finding);
+        self.book.accept.iter().find(|gap| gap.name() == name)
     }
 
     /// What is broken before the first step.

@@ -15,7 +15,7 @@ use super::load::{self, PlaybookArgs};
 use super::plan;
 use super::saved::{self, FromFile};
 use super::session::{Format, Session};
-use crate::report::words::short_id;
+use crate::report::words::{counted, short_id};
 use crate::report::{Line, StaleDocument, Tone};
 use crate::step::ErasedPlan;
 use crate::ui::prompt;
@@ -75,6 +75,12 @@ async fn start(session: &Session, args: &ApplyArgs) -> Result<(Uuid, Client), Cl
     }
     if let Some(step) = document.steps.iter().find(|step| matches!(step.plan, ErasedPlan::Impossible(_))) {
         return Err(CliError::new(exit::REFUSED, format!("step {} will not work, so nothing was started", step.id)));
+    }
+    if let Some(proof) = document.proof.as_ref().filter(|proof| !proof.violations.is_empty()) {
+        let count = counted(proof.violations.len(), "thing", "things");
+        let hint =
+            format!("`cutover check {} --mend` proposes an order; `accept:` in the playbook accepts by name", args.subject.display());
+        return Err(CliError::new(exit::INVALID, format!("the playbook would break {count}, so nothing was started")).hint(hint));
     }
     confirm(session, args, &document.environment)?;
     let id = Uuid::now_v7();

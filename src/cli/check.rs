@@ -7,11 +7,9 @@ use clap::Args;
 use super::exit::{self, CliError};
 use super::load::{self, PlaybookArgs, mistakes};
 use super::session::Session;
-use crate::check::{self, Mended, Proof, Violation, diff, rewrite};
+use crate::check::{self, Gap, Mended, Proof, diff, rewrite};
 use crate::playbook::{self, Directory, Source};
-use crate::report::Tone;
-use crate::report::words::{counted, grouped};
-use crate::services::Services;
+use crate::report::{self, Tone};
 
 /// Prove that a playbook breaks nothing, at any instant, forward and back
 ///
@@ -27,7 +25,8 @@ pub struct CheckArgs {
     #[arg(long)]
     pub mend: bool,
 
-    /// Name of something that would break and may; can be given several times
+    /// Name of something that would break and may, to see what is left; can be given several times. For good it is accepted by
+    /// `accept:` in the playbook
     #[arg(long, value_name = "NAME")]
     pub accept: Vec<String>,
 }
@@ -47,20 +46,11 @@ pub fn run(session: &Session, args: &CheckArgs) -> Result<u8, CliError> {
     if !warnings.is_empty() {
         session.say(warnings.plain().trim_end());
     }
-    let book = check::book_of(&playbook);
-    let nothing = Services::default();
-    let services = playbook.services.as_deref();
-    let mut proof = check::prove(services.unwrap_or(&nothing), &book, &args.accept);
-    if services.is_none() {
-        proof.proven = false;
-        proof.assumed.insert(
-            0,
-            "no services are declared, so nothing that they do is checked; name their file at the top: `services: services.yaml`"
-                .to_owned(),
-        );
-    }
+    let mut book = check::book_of(&playbook);
+    book.accept.extend(args.accept.iter().map(|name| named(name)));
+    let proof = check::prove_playbook(&playbook, &book);
     let broken = !proof.violations.is_empty();
-    let mended = (args.mend && broken).then(|| check::mend(services.unwrap_or(&nothing), &book, &args.accept));
+    let mended = playbook.services.as_ref().filter(|_| args.mend && broken).map(|services| check::mend(services, &book));
     if session.is_json() {
         session.json(&document(&proof, mended.as_ref(), &source)?)?;
     } else {
@@ -70,6 +60,12 @@ pub fn run(session: &Session, args: &CheckArgs) -> Result<u8, CliError> {
         }
     }
     Ok(if broken { exit::INVALID } else { exit::OK })
+}
+
+/// What `--accept` names.
+fn named(name: &str) -> Gap {
+    let (rule, subject) = name.split_once(':').unwrap_or((name, ""));
+    Gap { rule: rule.to_owned(), subject: subject.to_owned(), reason: "--accept says so".to_owned() }
 }
 
 fn document(proof: &Proof, mended: Option<&Mended>, source: &Source) -> Result<serde_json::Value, CliError> {
@@ -86,49 +82,15 @@ fn document(proof: &Proof, mended: Option<&Mended>, source: &Source) -> Result<s
 }
 
 fn show(session: &Session, playbook: &str, file: &str, proof: &Proof) -> Result<(), CliError> {
-    let states = counted(proof.states, "state", "states");
-    let (tone, verdict) = match (proof.proven, proof.violations.len()) {
-        (true, _) => (Tone::Good, format!("{playbook}: proven over {states}")),
-        (false, 0) => (Tone::Warn, format!("{playbook}: nothing found, and little is known")),
-        (false, count) => (Tone::Bad, format!("{playbook}: not proven, {} over {states}", counted(count, "thing breaks", "things break"))),
-    };
-    session.print(tone, verdict)?;
-    if proof.proven {
-        let line = match &proof.line {
-            Some(step) => format!("the way back ends at step `{step}`, which the playbook names as its line"),
-            None => "there is a way back from every state".to_owned(),
-        };
-        session.print(Tone::Plain, line)?;
-    }
-    for violation in &proof.start_violations {
-        session.print(Tone::Plain, "")?;
-        session.print(Tone::Warn, format!("{}  already so today", violation.name()))?;
-        session.print(Tone::Plain, format!("  {}", violation.story))?;
-    }
-    for violation in &proof.violations {
-        session.print(Tone::Plain, "")?;
-        session.print(Tone::Bad, format!("{}{}", violation.name(), place(file, violation)))?;
-        session.print(Tone::Plain, format!("  {}", violation.story))?;
-        session.print(Tone::Plain, format!("  mend: {}", violation.mend))?;
-    }
-    if !proof.assumed.is_empty() {
-        session.print(Tone::Plain, "")?;
-        session.print(Tone::Dim, format!("assumed, {}:", grouped(proof.assumed.len())))?;
-        for assumed in &proof.assumed {
-            session.print(Tone::Dim, format!("  {assumed}"))?;
-        }
+    let verdict = report::proof::verdict(proof);
+    session.print(verdict.tone, format!("{playbook}: {}", verdict.text))?;
+    for line in report::proof::lines(proof, Some(file), true) {
+        session.print(line.tone, line.text)?;
     }
     if !proof.violations.is_empty() {
-        session.next("cutover check --mend proposes an order; --accept NAME accepts one of these by name");
+        session.next("cutover check --mend proposes an order; --accept NAME tries what is left when one of these may break");
     }
     Ok(())
-}
-
-fn place(file: &str, violation: &Violation) -> String {
-    match (violation.line, violation.column) {
-        (Some(line), Some(column)) => format!("  {file}:{line}:{column}"),
-        _ => String::new(),
-    }
 }
 
 fn show_mended(session: &Session, mended: &Mended, source: &Source) -> Result<(), CliError> {

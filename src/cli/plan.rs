@@ -22,7 +22,8 @@ use crate::web::documents::WayBackDocument;
 /// Show what a playbook would change, or what a revert of a run would, and change nothing
 ///
 /// Every step is planned against what the steps before it will leave, by the server that would run it: what is shown is what the
-/// controller sees, with its network, rights and secrets.
+/// controller sees, with its network, rights and secrets. With it comes what is proven of the playbook. Exits with 65 when it would break
+/// something that it does not accept by name.
 #[derive(Clone, Debug, Args)]
 pub struct PlanArgs {
     /// Playbook file, or the name of one in playbooks/
@@ -70,10 +71,14 @@ pub async fn run(session: &Session, args: &PlanArgs) -> Result<u8, CliError> {
         session.say(format!("Saved the plan to {}", file.display()));
     }
     let impossible = plan.steps.iter().any(|step| matches!(step.plan, ErasedPlan::Impossible(_)));
-    if !impossible {
+    let broken = plan.proof.as_ref().is_some_and(|proof| !proof.violations.is_empty());
+    if broken {
+        session.next(format!("cutover check {} --mend", args_of.playbook.display()));
+    } else if !impossible {
         session.next(format!("cutover apply {}", next.display()));
     }
     Ok(match () {
+        () if broken => exit::INVALID,
         () if impossible => exit::REFUSED,
         () if args.detailed_exitcode && plan.changes => exit::CHANGES,
         () => exit::OK,

@@ -94,7 +94,7 @@ async fn of_plan(session: &Session, args: &ReportArgs) -> Result<ReportDocument,
     let (playbook, _) = bundle.open().map_err(|wrong| load::mistakes(session, &wrong, exit::INVALID))?;
     let vars = bundle.vars.iter().fold(String::new(), |vars, (name, value)| vars + " --var " + &quoted(&format!("{name}={value}")));
     let whole = format!("cutover report {} --env {}{vars} --format html", quoted(&bundle.file), quoted(&plan.environment));
-    let source = ReportSource { plan: &plan, playbook: &playbook, file: Some(&bundle.file), run: None, proof: None, whole: &whole };
+    let source = ReportSource { plan: &plan, playbook: &playbook, file: Some(&bundle.file), run: None, whole: &whole };
     Ok(ReportDocument::new(&source))
 }
 

@@ -6,10 +6,11 @@ use uuid::Uuid;
 use super::planner::{PlanError, plan_playbook};
 use super::saved::SavedPlan;
 use super::source::{Opened, Worlds};
+use crate::check::{book_of, prove_playbook};
 use crate::engine::stale::{StaleStep, stale_steps};
 use crate::engine::{Entry, PlanDocument};
 use crate::playbook::{Bundle, Diagnostics, PlaybookStep};
-use crate::step::{ErasedPlan, StepError};
+use crate::step::{ErasedPlan, Proof, StepError, Violation};
 use crate::store::locks::Taken;
 use crate::store::plans::KeptPlan;
 use crate::store::runs::NewRun;
@@ -32,6 +33,9 @@ pub enum BeginError {
         /// Why.
         why: String,
     },
+    /// The proof finds what the playbook would break.
+    #[error("the playbook would break {}", broken(.0))]
+    Breaks(Box<Proof>),
     /// The plan is of another bundle.
     #[error("the plan was made of another version of the playbook; plan again")]
     OtherBundle,
@@ -55,6 +59,10 @@ pub enum BeginError {
 fn holders(taken: &[Taken]) -> String {
     let line = |taken: &Taken| format!("{} is held by run {} ({}, {})", taken.resource, taken.run, taken.playbook, taken.state);
     taken.iter().map(line).collect::<Vec<_>>().join("; ")
+}
+
+fn broken(proof: &Proof) -> String {
+    proof.violations.iter().map(Violation::name).collect::<Vec<_>>().join(", ")
 }
 
 fn not_as_foreseen(steps: &[StaleStep]) -> String {
@@ -94,10 +102,13 @@ pub async fn plan_bundle(store: &Store, worlds: &dyn Worlds, bundle: &Bundle) ->
 /// Plans a bundle and keeps the plan, so that it can be applied later exactly as it is.
 ///
 /// # Errors
-/// As [`plan_bundle`], and when a step of the plan will not work.
+/// As [`plan_bundle`], when a step of the plan will not work, and when the proof finds what it would break.
 pub async fn save_plan(store: &Store, worlds: &dyn Worlds, bundle: Bundle, by: &str) -> Result<(SavedPlan, Diagnostics), BeginError> {
     let (plan, warnings) = plan_bundle(store, worlds, &bundle).await?;
     refuse_impossible(&plan)?;
+    if let Some(proof) = &plan.proof {
+        refuse_broken(proof)?;
+    }
     let saved_at = plan.made_at;
     let saved = SavedPlan::seal(bundle, plan, by, saved_at).map_err(StepError::broken)?;
     let kept = KeptPlan {
@@ -157,6 +168,10 @@ fn refuse_impossible(plan: &PlanDocument) -> Result<(), BeginError> {
     impossible.map_or(Ok(()), Err)
 }
 
+fn refuse_broken(proof: &Proof) -> Result<(), BeginError> {
+    if proof.violations.is_empty() { Ok(()) } else { Err(BeginError::Breaks(Box::new(proof.clone()))) }
+}
+
 /// Starts a run: takes everything that it touches, or nothing.
 ///
 /// # Errors
@@ -168,6 +183,16 @@ pub async fn start_run(store: &Store, request: NewRunRequest) -> Result<Uuid, Be
     }
     refuse_impossible(&request.plan)?;
     let (playbook, _) = request.bundle.open().map_err(BeginError::Invalid)?;
+    // Why again: the plan comes from outside, and what would break must not run because somebody left its proof away.
+    let proof = prove_playbook(&playbook, &book_of(&playbook));
+    refuse_broken(&proof)?;
+    let entry = Entry::RunBegun {
+        by: request.by.clone(),
+        approvals: request.bundle.environment.approvals,
+        yes: request.yes,
+        accepted: proof.accepted.clone(),
+    };
+    let plan = PlanDocument { proof: Some(proof), ..request.plan };
     let claims = playbook.steps.iter().flat_map(PlaybookStep::resources).collect();
     let run = NewRun {
         id: request.id,
@@ -176,10 +201,10 @@ pub async fn start_run(store: &Store, request: NewRunRequest) -> Result<Uuid, Be
         link: playbook.link.clone(),
         bundle_hash: hash,
         bundle: to_json(&request.bundle)?,
-        plan: to_json(&request.plan)?,
+        plan: to_json(&plan)?,
         claims,
-        by: request.by.clone(),
-        entry: Entry::RunBegun { by: request.by, approvals: request.bundle.environment.approvals, yes: request.yes },
+        by: request.by,
+        entry,
     };
     let taken = store.start(&run).await?;
     if taken.is_empty() { Ok(request.id) } else { Err(BeginError::Taken(taken)) }

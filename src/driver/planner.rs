@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use chrono::{DateTime, Utc};
 use futures_util::future::{join, join_all};
 
+use crate::check::{book_of, prove_playbook};
 use crate::engine::plan::SCHEMA;
 use crate::engine::{PlanDocument, PlannedStep};
 use crate::playbook::environment::Environment;
@@ -91,6 +92,7 @@ pub async fn plan_playbook(
         changes: steps.iter().any(PlannedStep::changes_state),
         reverts: None,
         no_return: None,
+        proof: Some(prove_playbook(playbook, &book_of(playbook))),
         steps,
     })
 }

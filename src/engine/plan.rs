@@ -6,7 +6,7 @@ use serde_json::Value;
 use uuid::Uuid;
 
 use super::definition::Approvals;
-use crate::step::{Claim, ErasedPlan, Nature, Risk};
+use crate::step::{Claim, ErasedPlan, Nature, Proof, Risk};
 
 /// Name of the JSON form.
 pub const SCHEMA: &str = "cutover.plan/1";
@@ -37,6 +37,9 @@ pub struct PlanDocument {
     /// On a way back: the step that destroyed something for good, so that only a part of the run can be taken back.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub no_return: Option<String>,
+    /// What is proven of it; `None` where nobody has tried.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub proof: Option<Proof>,
     /// The steps.
     pub steps: Vec<PlannedStep>,
 }

@@ -262,7 +262,7 @@ impl Run {
         self.seq = journaled.seq;
         let at = journaled.at;
         match &journaled.entry {
-            Entry::RunBegun { by, approvals, yes } => {
+            Entry::RunBegun { by, approvals, yes, .. } => {
                 self.begun = Some(Begun { by: by.clone(), approvals: *approvals, yes: *yes, at });
             }
             Entry::Paused { .. } => self.paused = true,

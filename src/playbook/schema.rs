@@ -9,6 +9,7 @@ use super::environment::Written;
 use super::params::Declaration;
 use crate::guards;
 use crate::services::Start;
+use crate::step::Gap;
 
 const DRAFT: &str = "https://json-schema.org/draft/2020-12/schema";
 
@@ -65,6 +66,7 @@ pub fn playbook(catalogue: &Catalogue) -> Value {
     definitions.insert("parameter".to_owned(), declaration);
     let mut begins = SchemaGenerator::default();
     let start = Start::json_schema(&mut begins).to_value();
+    let gap = Gap::json_schema(&mut begins).to_value();
     definitions.extend(begins.take_definitions(true));
     json!({
         "$schema": DRAFT,
@@ -78,6 +80,7 @@ pub fn playbook(catalogue: &Catalogue) -> Value {
             "description": { "type": "string", "description": "What the playbook is for" },
             "services": { "type": "string", "description": "The file that declares the services, beside the playbook" },
             "start": start,
+            "accept": { "type": "array", "description": "What may break although `cutover check` finds it", "items": gap },
             "params": {
                 "type": "object",
                 "description": "Parameters, used in steps as ${name}",

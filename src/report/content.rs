@@ -8,7 +8,6 @@ use super::document::{
     SCHEMA,
 };
 use super::plan::{once, summary};
-use super::proof::ProofDocument;
 use super::run::RunDocument;
 use super::steps::{acts, effects, lengths, outcome, step};
 use super::touches::touches;
@@ -16,7 +15,7 @@ use super::words::{counted, length};
 use crate::engine::{PlanDocument, PlannedStep};
 use crate::playbook::Playbook;
 use crate::step::scalar::Span;
-use crate::step::{Approvals, Bound, ErasedPlan, Question, Risk};
+use crate::step::{Approvals, Bound, ErasedPlan, Proof, Question, Risk};
 
 /// What a report is made from.
 #[derive(Clone, Copy, Debug)]
@@ -29,8 +28,6 @@ pub struct ReportSource<'a> {
     pub file: Option<&'a str>,
     /// The run, for a report on one.
     pub run: Option<&'a RunDocument>,
-    /// The proof, where there is one.
-    pub proof: Option<&'a ProofDocument>,
     /// The command that prints all of the report.
     pub whole: &'a str,
 }
@@ -39,7 +36,8 @@ impl ReportDocument {
     /// Makes the report.
     #[must_use]
     pub fn new(source: &ReportSource) -> Self {
-        let ReportSource { plan, playbook, run, proof, .. } = *source;
+        let ReportSource { plan, playbook, run, .. } = *source;
+        let proof = plan.proof.as_ref();
         let no_return = no_return(plan, proof);
         let mut remarks: Vec<String> = once(plan).map(|line| line.text).into_iter().collect();
         if plan.steps.iter().any(|step| matches!(step.plan, ErasedPlan::CannotPreview(_))) {
@@ -114,7 +112,7 @@ fn way_back(run: &RunDocument) -> Vec<ReportBackStep> {
     (1..).zip(&run.back).map(one).collect()
 }
 
-fn proof_of(proof: Option<&ProofDocument>) -> ReportProof {
+fn proof_of(proof: Option<&Proof>) -> ReportProof {
     let Some(proof) = proof else {
         return ReportProof {
             verdict: "no proof".to_owned(),
@@ -126,14 +124,23 @@ fn proof_of(proof: Option<&ProofDocument>) -> ReportProof {
         };
     };
     let (verdict, sentence) = match (proof.proven, proof.violations.len()) {
-        (true, _) => ("proven", "nothing breaks in any state of this plan, forward or back, under what is assumed".to_owned()),
-        (false, 0) => ("not proven", "nothing was found that breaks, and too little is known to prove it".to_owned()),
+        (true, _) if proof.accepted.is_empty() => {
+            ("proven", "nothing breaks in any state of this plan, forward or back, under what is assumed".to_owned())
+        }
+        (true, _) => {
+            let gaps = counted(proof.accepted.len(), "gap that was", "gaps that were");
+            (
+                "proven",
+                format!("nothing breaks in any state of this plan, forward or back, but for {gaps} accepted, and under what is assumed"),
+            )
+        }
+        (false, 0) => ("not proven", "nothing is known of what the services do, so nothing is proven".to_owned()),
         (false, count) => ("not proven", format!("{} on the way", counted(count, "thing breaks", "things break"))),
     };
     ReportProof {
         verdict: verdict.to_owned(),
         sentence,
-        states: Some(proof.states),
+        states: Some(u64::try_from(proof.states).unwrap_or(u64::MAX)),
         violations: proof.violations.clone(),
         start_violations: proof.start_violations.clone(),
         assumed: proof.assumed.clone(),
@@ -141,7 +148,7 @@ fn proof_of(proof: Option<&ProofDocument>) -> ReportProof {
 }
 
 /// The line that the proof computed, but never later than the first step that destroys something by its kind.
-fn no_return(plan: &PlanDocument, proof: Option<&ProofDocument>) -> ReportNoReturn {
+fn no_return(plan: &PlanDocument, proof: Option<&Proof>) -> ReportNoReturn {
     let idle = |step: &PlannedStep| matches!(step.plan, ErasedPlan::AlreadySo(_) | ErasedPlan::Kept(_));
     let destroys = plan.steps.iter().position(|step| step.risk == Risk::PointOfNoReturn && !idle(step));
     let computed = proof.and_then(|proof| proof.line.as_ref()).and_then(|line| plan.steps.iter().position(|step| step.id == *line));

@@ -3,7 +3,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::proof::Violation;
+use crate::step::Violation;
 
 /// Name of the JSON form.
 pub const SCHEMA: &str = "cutover.report/1";

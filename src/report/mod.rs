@@ -21,7 +21,6 @@ pub use document::ReportDocument;
 pub use event::EventDocument;
 pub use form::Form;
 pub use plan::{Line, Tone};
-pub use proof::ProofDocument;
 pub use run::{ActDocument, GuardDocument, RunDocument, StepDocument};
 pub use shorten::MOST as MOST_MARKDOWN;
 pub use stale::{StaleDocument, StaleLine};

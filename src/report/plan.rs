@@ -1,5 +1,6 @@
 //! A plan as lines for people.
 
+use super::proof;
 use super::run::{effect_line, plan_line};
 use super::words::{counted, short_id};
 use crate::engine::{PlanDocument, PlannedStep};
@@ -148,6 +149,12 @@ pub fn lines(plan: &PlanDocument, all: bool) -> Vec<Line> {
     }
     if counts(plan).unknown > 0 {
         out.push(line(Tone::Warn, "hint: the real run may do more than shown: a step cannot be previewed"));
+    }
+    if let Some(proof) = &plan.proof {
+        let verdict = proof::verdict(proof);
+        out.push(line(verdict.tone, format!("proof: {}", verdict.text)));
+        let indented = |found: Line| if found.text.is_empty() { found } else { line(found.tone, format!("  {}", found.text)) };
+        out.extend(proof::lines(proof, None, all).into_iter().map(indented));
     }
     if all {
         out.push(line(Tone::Plain, "touches:"));

@@ -1,48 +1,73 @@
-//! What the whole-plan proof says, as the document in which it comes. This room shows it and proves nothing.
+//! The proof of a plan as lines for people. This room shows it and proves nothing.
 
-use serde::{Deserialize, Serialize};
+use super::plan::{Line, Tone};
+use super::words::{counted, grouped};
+use crate::step::{Proof, Violation};
 
-/// The proof of a playbook.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct ProofDocument {
-    /// Whether nothing stands against the playbook but what was accepted by name.
-    pub proven: bool,
-    /// The step from which on there is no way back, if it was computed and there is one.
-    #[serde(default)]
-    pub line: Option<String>,
-    /// States that were looked at, forward and back.
-    #[serde(default)]
-    pub states: u64,
-    /// What the playbook would break.
-    #[serde(default)]
-    pub violations: Vec<Violation>,
-    /// What is broken already before it begins.
-    #[serde(default)]
-    pub start_violations: Vec<Violation>,
-    /// What was taken for granted, and which gaps were accepted.
-    #[serde(default)]
-    pub assumed: Vec<String>,
+fn line(tone: Tone, text: impl Into<String>) -> Line {
+    Line { tone, text: text.into() }
 }
 
-/// One thing that would break, or is broken.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Violation {
-    /// Name of the rule.
-    pub rule: String,
-    /// What it is about.
-    pub subject: String,
-    /// The steps of the story.
-    #[serde(default)]
-    pub steps: Vec<String>,
-    /// Line in the playbook of the step at which it first happens, from 1.
-    #[serde(default)]
-    pub line: Option<u32>,
-    /// Column there, from 1.
-    #[serde(default)]
-    pub column: Option<u32>,
-    /// What happens and why.
-    pub story: String,
-    /// How to mend it.
-    #[serde(default)]
-    pub mend: String,
+/// The verdict, as the end of a sentence.
+#[must_use]
+pub fn verdict(proof: &Proof) -> Line {
+    let states = counted(proof.states, "state", "states");
+    match (proof.proven, proof.violations.len()) {
+        (true, _) if proof.accepted.is_empty() => line(Tone::Good, format!("proven over {states}")),
+        (true, _) => {
+            let gaps = counted(proof.accepted.len(), "gap that was", "gaps that were");
+            line(Tone::Warn, format!("proven over {states} but for {gaps} accepted"))
+        }
+        (false, 0) => line(Tone::Warn, "nothing is proven"),
+        (false, count) => line(Tone::Bad, format!("not proven, {} over {states}", counted(count, "thing breaks", "things break"))),
+    }
+}
+
+/// What stands behind the verdict. `file` is the playbook's, for places; what is assumed is listed when `all` is wanted, and when
+/// nothing is proven, because then it says why.
+#[must_use]
+pub fn lines(proof: &Proof, file: Option<&str>, all: bool) -> Vec<Line> {
+    let mut out = Vec::new();
+    if proof.proven {
+        out.push(line(Tone::Plain, back(proof)));
+    }
+    for gap in &proof.accepted {
+        out.push(line(Tone::Warn, format!("accepted: {}, because {}", gap.name(), gap.reason)));
+    }
+    for violation in &proof.start_violations {
+        out.push(line(Tone::Plain, ""));
+        out.push(line(Tone::Warn, format!("{}  already so today", violation.name())));
+        out.push(line(Tone::Plain, format!("  {}", violation.story)));
+    }
+    for violation in &proof.violations {
+        out.push(line(Tone::Plain, ""));
+        out.push(line(Tone::Bad, format!("{}{}", violation.name(), place(file, violation))));
+        out.push(line(Tone::Plain, format!("  {}", violation.story)));
+        if !violation.mend.is_empty() {
+            out.push(line(Tone::Plain, format!("  mend: {}", violation.mend)));
+        }
+    }
+    if !proof.assumed.is_empty() && (all || (!proof.proven && proof.violations.is_empty())) {
+        out.push(line(Tone::Plain, ""));
+        out.push(line(Tone::Dim, format!("assumed, {}:", grouped(proof.assumed.len()))));
+        out.extend(proof.assumed.iter().map(|assumed| line(Tone::Dim, format!("  {assumed}"))));
+    }
+    out
+}
+
+/// How far the way back goes.
+#[must_use]
+pub fn back(proof: &Proof) -> String {
+    match &proof.line {
+        Some(step) => format!("the way back ends at step `{step}`, which the playbook names as its line"),
+        None => "there is a way back from every state".to_owned(),
+    }
+}
+
+fn place(file: Option<&str>, violation: &Violation) -> String {
+    match (violation.line, violation.column, file) {
+        (Some(line), Some(column), Some(file)) => format!("  {file}:{line}:{column}"),
+        (Some(line), _, None) => format!("  line {line}"),
+        _ => String::new(),
+    }
 }

@@ -122,7 +122,7 @@ pub fn play(playbook: &Playbook, seed: Seed, options: &Options) -> Outcome {
     }
     let mut outcome = Outcome::default();
     outcome.worlds[0] = world.snapshot();
-    let begun = Entry::RunBegun { by: "ada".to_owned(), approvals: Approvals::Other, yes: false };
+    let begun = Entry::RunBegun { by: "ada".to_owned(), approvals: Approvals::Other, yes: false, accepted: Vec::new() };
     let opened = Arc::new(Opened { playbook: playbook.clone(), world: world.world() });
     let planned = plan_playbook(playbook, &environment(), String::new(), &opened.world, world.clock.now()).now_or_never();
     let plan = match planned {

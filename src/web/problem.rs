@@ -85,6 +85,9 @@ impl From<BeginError> for Problem {
             }
             BeginError::Plan(error) => error.into(),
             BeginError::Impossible { step, .. } => Self::new(StatusCode::UNPROCESSABLE_ENTITY, "impossible", message).beside("step", &step),
+            BeginError::Breaks(proof) => Self::new(StatusCode::UNPROCESSABLE_ENTITY, "breaks", message)
+                .hint("`cutover check PLAYBOOK` tells the story of each, and how to mend it; `accept:` in the playbook accepts one by name")
+                .beside("proof", &proof),
             BeginError::OtherBundle => Self::new(StatusCode::CONFLICT, "stale", message),
             BeginError::Stale(_) => {
                 Self::new(StatusCode::CONFLICT, "stale", message).hint("nothing was started; plan again, and look at what moved")

@@ -29,7 +29,7 @@ fn a_proven_playbook_is_said_to_be_proven() {
     let (code, document) = json("proven", &[]);
     assert_eq!((code, &document["proven"]), (0, &Value::Bool(true)), "{document:#}");
     let keys: Vec<&String> = document.as_object().expect("a map").keys().collect();
-    assert_eq!(keys, ["proven", "line", "states", "violations", "start_violations", "assumed"]);
+    assert_eq!(keys, ["proven", "line", "states", "violations", "start_violations", "assumed"], "no gap was accepted");
     let text = String::from_utf8(check("proven", &[]).stdout).expect("text");
     assert!(text.starts_with("proven: proven over "), "{text}");
 }
@@ -54,8 +54,8 @@ fn a_gap_is_accepted_by_name_and_said() {
         json("refused", &["--accept", "d:domain.candidate_attempt", "--accept", "d:ManagerAssigned@0", "--accept", "x:y"]);
     assert_eq!((code, &document["proven"]), (0, &Value::Bool(true)), "{document:#}");
     let assumed: Vec<&str> = document["assumed"].as_array().expect("a list").iter().filter_map(Value::as_str).collect();
-    assert!(assumed.contains(&"accepted: d:ManagerAssigned@0"), "{assumed:?}");
-    assert!(assumed.iter().any(|one| one.starts_with("nothing is called x:y")), "{assumed:?}");
+    assert!(assumed.contains(&"accepted: d:ManagerAssigned@0, because --accept says so"), "{assumed:?}");
+    assert!(assumed.iter().any(|one| one.starts_with("nothing is called x:y;")), "{assumed:?}");
 }
 
 #[test]

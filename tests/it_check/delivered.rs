@@ -17,7 +17,7 @@ fn delivered(name: &str) -> (Book, Proof) {
     let path: PathBuf = Path::new(env!("CARGO_MANIFEST_DIR")).join("playbooks").join(name);
     let playbook = read(name, &std::fs::read_to_string(&path).expect("a playbook"), &path);
     let book = book_of(&playbook);
-    let proof = prove(playbook.services.as_deref().expect("its services"), &book, &[]);
+    let proof = prove(playbook.services.as_deref().expect("its services"), &book);
     (book, proof)
 }
 

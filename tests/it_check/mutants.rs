@@ -13,7 +13,7 @@ use crate::simulator::{self, Random};
 
 /// How many schedules each mutant is played with.
 fn seeds() -> u64 {
-    number("CUTOVER_CHECK_SEEDS", 24)
+    number("CUTOVER_CHECK_SEEDS", 10)
 }
 
 fn number(name: &str, usual: u64) -> u64 {
@@ -36,7 +36,7 @@ impl Table {
         for step in &mut open.steps {
             step.line = true;
         }
-        let proof = prove(services, &open, &[]);
+        let proof = prove(services, &open);
         let accepted = proof.proven && proof.start_violations.is_empty();
         let lost = (0..seeds()).map(|seed| simulator::run(services, ideal, book, seed)).find(|lost| !lost.is_empty());
         let why = || proof.violations.iter().chain(&proof.start_violations).map(Violation::name).collect::<Vec<_>>().join(" ");
@@ -169,7 +169,7 @@ fn mutants(migration: &Migration, random: &mut Random) -> Vec<(String, Book)> {
             found.push((name, book));
         }
     }
-    for _ in 0..54 {
+    for _ in 0..number("CUTOVER_CHECK_RANDOM", 20) {
         let mut book = base.clone();
         let mut name = String::from("random:");
         for _ in 0..2 + random.below(3) {

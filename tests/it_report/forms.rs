@@ -1,7 +1,7 @@
 //! Every form has every leaf.
 
-use cutover::report::{Form, ProofDocument, ReportDocument};
-use cutover::step::{ErasedPlan, Risk};
+use cutover::report::{Form, ReportDocument};
+use cutover::step::{ErasedPlan, Proof, Risk};
 use serde_json::{Value, json};
 
 use super::ground::{Planned, long, missing, playbooks};
@@ -188,9 +188,9 @@ fn the_line_of_no_return_is_the_earlier_of_what_is_proven_and_what_destroys() {
         assert_eq!(marked, report.no_return.step.iter().cloned().collect::<Vec<_>>());
         report.no_return.step.clone()
     };
-    let report = planned.report();
+    let report = planned.proven(None);
     assert_eq!((report.proof.verdict.as_str(), line(&report).as_deref()), ("no proof", Some("gone")));
-    let proof = |text: &str| planned.proven(&serde_json::from_str::<ProofDocument>(text).unwrap());
+    let proof = |text: &str| planned.proven(Some(serde_json::from_str::<Proof>(text).unwrap()));
     let proven = proof(
         r#"{"proven": true, "line": "quiet", "states": 41, "violations": [], "start_violations": [], "assumed": ["nobody else writes"]}"#,
     );

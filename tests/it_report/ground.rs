@@ -8,8 +8,9 @@ use cutover::driver::{definition, plan_playbook};
 use cutover::engine::{PlanDocument, Run};
 use cutover::playbook::environment::Config;
 use cutover::playbook::{self, Carried, Directory, Files, Playbook, Source};
-use cutover::report::{Form, ProofDocument, ReportDocument, ReportSource, RunDocument};
+use cutover::report::{Form, ReportDocument, ReportSource, RunDocument};
 use cutover::sim::{Accidents, Options, Seed, SimWorld, play};
+use cutover::step::Proof;
 use cutover::store::runs::RunRow;
 use futures_util::FutureExt;
 use regex::{Captures, Regex};
@@ -56,16 +57,24 @@ impl Planned {
     }
 
     pub fn report(&self) -> ReportDocument {
-        self.source(None, None)
+        self.source(None)
     }
 
-    pub fn proven(&self, proof: &ProofDocument) -> ReportDocument {
-        self.source(None, Some(proof))
+    /// The report with another proof.
+    pub fn proven(&self, proof: Option<Proof>) -> ReportDocument {
+        let plan = PlanDocument { proof, ..self.plan.clone() };
+        ReportDocument::new(&ReportSource {
+            plan: &plan,
+            playbook: &self.playbook,
+            file: Some("playbooks/p.yaml"),
+            run: None,
+            whole: WHOLE,
+        })
     }
 
-    fn source(&self, run: Option<&RunDocument>, proof: Option<&ProofDocument>) -> ReportDocument {
+    fn source(&self, run: Option<&RunDocument>) -> ReportDocument {
         let (plan, playbook) = (&self.plan, &self.playbook);
-        ReportDocument::new(&ReportSource { plan, playbook, file: Some("playbooks/p.yaml"), run, proof, whole: WHOLE })
+        ReportDocument::new(&ReportSource { plan, playbook, file: Some("playbooks/p.yaml"), run, whole: WHOLE })
     }
 
     /// The report on a run that went forward, and back as well if it is to.
@@ -89,7 +98,7 @@ impl Planned {
             ended_at,
             bundle: self.plan.bundle.clone(),
         };
-        self.source(Some(&RunDocument::new(&row, &run, Some(&self.plan))), None)
+        self.source(Some(&RunDocument::new(&row, &run, Some(&self.plan))))
     }
 }
 

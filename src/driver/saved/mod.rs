@@ -296,6 +296,7 @@ mod tests {
             changes: false,
             reverts: None,
             no_return: None,
+            proof: None,
             steps: vec![step("one"), step("two")],
         };
         SavedPlan::seal(bundle, plan, "ann", DateTime::UNIX_EPOCH).unwrap()

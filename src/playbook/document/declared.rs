@@ -13,8 +13,11 @@ use super::super::tree::{Node, Value};
 use super::file;
 use super::read::Reading;
 use crate::services::{Services, Start};
+use crate::step::Gap;
 
 static START: LazyLock<Shape> = LazyLock::new(Shape::of::<Start>);
+
+static ACCEPT: LazyLock<Shape> = LazyLock::new(Shape::of::<Vec<Gap>>);
 
 /// The services that the playbook's file of services declares; `None` when it names none, or one with mistakes, which were reported.
 pub(super) fn services(root: &Node, reading: &mut Reading<'_>) -> Option<Arc<Services>> {
@@ -68,4 +71,12 @@ pub(super) fn start(root: &Node, services: Option<&Services>, reading: &mut Read
         reading.out.push(diagnostic);
     }
     start
+}
+
+/// What may break although the proof finds it.
+pub(super) fn accept(root: &Node, reading: &mut Reading<'_>) -> Vec<Gap> {
+    let Some(entry) = root.get("accept") else { return Vec::new() };
+    let value = params::substitute(reading.file, &entry.value, &mut reading.params, reading.out);
+    let located = Located::new(&value, entry.key.place);
+    ACCEPT.decode(reading.file, "accept", &located, reading.out).unwrap_or_default()
 }

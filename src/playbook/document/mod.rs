@@ -16,7 +16,7 @@ use std::sync::Arc;
 use super::tree::Place;
 use crate::guards::Guard;
 use crate::services::{Services, Start};
-use crate::step::{Claim, GuardOptions, Kind, Step};
+use crate::step::{Claim, Gap, GuardOptions, Kind, Step};
 
 pub use options::{Retry, StepOptions};
 pub(super) use read::{Draft, bad_name, read};
@@ -34,6 +34,8 @@ pub struct Playbook {
     pub services: Option<Arc<Services>>,
     /// Where it begins.
     pub start: Start,
+    /// What may break although the proof finds it, by name and with a reason.
+    pub accept: Vec<Gap>,
     /// The value of every parameter in this reading.
     pub params: BTreeMap<String, serde_json::Value>,
     /// The steps in their order; never empty.

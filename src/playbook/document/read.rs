@@ -13,10 +13,10 @@ use super::super::suggest;
 use super::super::tree::{self, Node, Place, Value};
 use super::{Playbook, PlaybookStep, declared, is_name, step};
 
-const KEYS: [&str; 7] = ["playbook", "link", "description", "services", "start", "params", "steps"];
+const KEYS: [&str; 8] = ["playbook", "link", "description", "services", "start", "accept", "params", "steps"];
 
 /// Keys that a later version brings.
-const LATER_KEYS: [&str; 5] = ["guards", "windows", "freeze", "parallel", "accept"];
+const LATER_KEYS: [&str; 4] = ["guards", "windows", "freeze", "parallel"];
 
 /// What is known of a playbook after reading, whole or not; the rules of the linter look at it.
 pub(in super::super) struct Draft {
@@ -77,12 +77,13 @@ pub(in super::super) fn read(
     let steps = steps(&root, start, &mut reading);
     let services = declared::services(&root, &mut reading);
     let begins = declared::start(&root, services.as_deref(), &mut reading);
+    let accept = declared::accept(&root, &mut reading);
     let Reading { params, texts, .. } = reading;
     let values = params
         .by_name
         .iter()
         .map(|(name, param)| (name.clone(), Located::new(&Node { value: param.value.clone(), place: start }, start).json));
-    let playbook = Playbook { name, link, description, services, start: begins, params: values.collect(), steps, files: texts };
+    let playbook = Playbook { name, link, description, services, start: begins, accept, params: values.collect(), steps, files: texts };
     Some(Draft { file: file.to_owned(), playbook, params })
 }
 

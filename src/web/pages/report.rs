@@ -31,7 +31,7 @@ pub(in crate::web) async fn report(
     let plan = seen.plan.as_ref().ok_or_else(unread)?;
     let run = RunDocument::new(&seen.row, &seen.run, Some(plan));
     let whole = format!("cutover report {} --format html", short_id(row.id));
-    let source = ReportSource { plan, playbook: &seen.opened.playbook, file: None, run: Some(&run), proof: None, whole: &whole };
+    let source = ReportSource { plan, playbook: &seen.opened.playbook, file: None, run: Some(&run), whole: &whole };
     let text = ReportDocument::new(&source).render(form, None).map_err(|mistake| {
         tracing::error!(%mistake, "a report does not render");
         Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "internal", "this report met a defect of cutover")
