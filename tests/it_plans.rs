@@ -246,8 +246,11 @@ async fn a_plan_comes_with_its_proof_and_what_would_break_runs_only_when_it_was_
     let bench = Bench::new("proven").await;
     let own = |text: &str| text.replace("domain.candidate_attempt", "attempt.proven").replace("assign", "assign-proven");
     std::fs::write(bench.here.join("services.yaml"), own(DECLARED).replace("assign-proven_manager", "assign_manager")).unwrap();
-    std::fs::write(bench.here.join("schemas/manager_assigned.v0.json"), include_str!("it_check/playbooks/schemas/manager_assigned.v0.json"))
-        .unwrap();
+    std::fs::write(
+        bench.here.join("schemas/manager_assigned.v0.json"),
+        include_str!("it_check/playbooks/schemas/manager_assigned.v0.json"),
+    )
+    .unwrap();
     let early = own(TOO_EARLY).replace("manager_assign-proven", "manager_assign");
     std::fs::write(bench.here.join("early.yaml"), &early).unwrap();
 

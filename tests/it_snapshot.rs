@@ -148,7 +148,12 @@ impl Bench {
             topic = self.topic
         );
         let source = Source::new("snapshot.yaml", text.as_str());
-        let files = Carried(BTreeMap::from([("schemas/exercise_state.v0.json".to_owned(), Arc::from(STATE))]));
+        let services = json!({
+            "events": { "ExerciseChanged": { "topic": self.topic, "key": "id" } },
+            "services": { "exercises": { "delivery_timeout": "3s", "1.5": { "produces": ["ExerciseChanged@0"] } } },
+        });
+        let files = [("schemas/exercise_state.v0.json", Arc::from(STATE)), ("services.yaml", services.to_string().into())];
+        let files = Carried(files.map(|(path, text)| (path.to_owned(), text)).into());
         let read = cutover::playbook::read(&source, &BTreeMap::new(), &files);
         let (playbook, _) = read.unwrap_or_else(|wrong| panic!("{}", wrong.plain()));
         let bundle = Bundle::pack(&source, &BTreeMap::new(), &playbook, self.environment.clone());
@@ -162,6 +167,27 @@ impl Bench {
             "  - id: snapshot\n    publish_snapshot: {{from: exercises.exercise, topic: {}, schema: schema, batch: {batch}}}\n",
             self.topic
         )
+    }
+
+    /// Waits until the run has said that it waits for something like this.
+    async fn waits(&self, run: Uuid, fits: impl Fn(&str) -> bool) {
+        let said = async {
+            loop {
+                let waits = self.entries(run, |entry| if let Entry::StepWaits { now, .. } = entry { Some(now) } else { None }).await;
+                if waits.iter().any(|now| fits(now)) {
+                    return;
+                }
+                tokio::time::sleep(Duration::from_millis(20)).await;
+            }
+        };
+        if tokio::time::timeout(LONG, said).await.is_err() {
+            panic!("the run does not wait for it: {:#?}", self.store.journal(run, 0, 10_000).await)
+        }
+    }
+
+    /// The event of a row as a live producer writes it.
+    async fn produce(&self, id: i64, version: i64) {
+        self.kafka.produce(&self.topic, &[event(id, "live", version)]).await.unwrap();
     }
 
     /// A controller in a runtime of its own, so that it can be lost like a process.
@@ -227,6 +253,14 @@ fn version(record: &StoredRecord) -> i64 {
     value.pointer("/payload/version").and_then(Value::as_i64).expect("a version")
 }
 
+fn event(id: i64, title: &str, version: i64) -> NewRecord {
+    let value = json!({
+        "event_id": Uuid::new_v4(), "event_name": "ExerciseChanged", "event_version": 0, "produced_at": "2026-01-01T00:00:00Z",
+        "payload": { "id": id, "title": title, "version": version },
+    });
+    NewRecord { key: Some(id.to_string().into_bytes()), value: Some(value.to_string().into_bytes()), headers: Vec::new() }
+}
+
 /// The live producer: every change of a row is an event, in order for every row.
 async fn write(pool: PgPool, kafka: Arc<KafkaCluster>, topic: String, ids: Vec<i64>, stop: Arc<AtomicBool>, for_ever: bool) -> u64 {
     let mut made = 0;
@@ -241,13 +275,7 @@ async fn write(pool: PgPool, kafka: Arc<KafkaCluster>, topic: String, ids: Vec<i
                     .fetch_one(&pool)
                     .await
                     .unwrap();
-            let value = json!({
-                "event_id": Uuid::new_v4(), "event_name": "ExerciseChanged", "event_version": 0, "produced_at": "2026-01-01T00:00:00Z",
-                "payload": { "id": id, "title": changed.0, "version": changed.1 },
-            });
-            let record =
-                NewRecord { key: Some(id.to_string().into_bytes()), value: Some(value.to_string().into_bytes()), headers: Vec::new() };
-            kafka.produce(&topic, &[record]).await.unwrap();
+            kafka.produce(&topic, &[event(*id, &changed.0, changed.1)]).await.unwrap();
             made += 1;
         }
         if !for_ever {
@@ -295,6 +323,45 @@ async fn no_stale_record_is_the_last_one_for_its_key_under_a_live_writer() {
     assert!(stale.is_empty(), "rows whose last record is another version: {stale:?}");
     assert_eq!(last.len(), 400);
     assert!(evidence.data["again"].as_u64() > Some(0), "nothing was overtaken, so nothing was tested: {}", evidence.line);
+    controller.shutdown_background();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_stale_record_that_arrives_late_is_overtaken_within_the_delivery_timeout() {
+    let bench = Bench::new("late").await;
+    bench.execute("insert into exercise select id, 'Exercise ' || id, null, 7 from generate_series(1, 9) as id").await;
+    let step = bench.snapshot(50).replace("batch: 50", "batch: 50, services: services.yaml");
+    let run = bench.start(&step).await;
+    let controller = bench.controller("one");
+    bench.waits(run, |now| now.starts_with("the last record is acknowledged since")).await;
+    bench.produce(5, 6).await;
+    bench.reach(run, &[RunState::Done]).await;
+    let last: BTreeMap<_, _> = bench.records().await.iter().map(|record| (record.key.clone(), version(record))).collect();
+    assert_eq!((last.len(), last.values().copied().collect::<BTreeSet<_>>()), (9, BTreeSet::from([7])));
+    assert_eq!(bench.evidence(run, "snapshot").await.data["again"], 1);
+    controller.shutdown_background();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_group_that_has_read_the_snapshot_reads_what_may_have_replaced_records_of_it() {
+    let bench = Bench::new("replaced").await;
+    bench.execute("insert into exercise select id, 'Exercise ' || id, null, 1 from generate_series(1, 30) as id").await;
+    let run =
+        bench.start(&format!("{}  - id: caught-up\n    catch_up: {{group: {}, of: snapshot}}\n", bench.snapshot(30), bench.group)).await;
+    let controller = bench.controller("one");
+    bench.waits(run, |now| now.contains("has committed nothing")).await;
+    let snapshot = bench.until().await;
+    for id in 1..=30 {
+        bench.produce(id, 2).await;
+    }
+    bench.kafka.consume(&bench.topic, &bench.group, &snapshot, LONG).await.unwrap();
+    let wanted = format!("{} has up to 30 records left", bench.group);
+    bench.waits(run, |now| now.starts_with(&wanted)).await;
+    let replaced = bench.until().await;
+    // What comes after the group had reached the snapshot's end is not waited for.
+    bench.produce(1, 3).await;
+    bench.kafka.consume(&bench.topic, &bench.group, &replaced, LONG).await.unwrap();
+    bench.reach(run, &[RunState::Done]).await;
     controller.shutdown_background();
 }
 
@@ -368,9 +435,7 @@ async fn a_group_is_waited_for_and_one_that_nobody_named_is_shown() {
     let run = bench.start(&steps).await;
     let controller = bench.controller("one");
     bench.reach(run, &[RunState::Waiting]).await;
-    let waits =
-        async |bench: &Bench| bench.entries(run, |entry| if let Entry::StepWaits { now, .. } = entry { Some(now) } else { None }).await;
-    assert!(waits(&bench).await[0].contains("has committed nothing in partition"), "{:?}", waits(&bench).await);
+    bench.waits(run, |now| now.contains("has committed nothing in partition")).await;
 
     // Why: half of each partition is read, so that both steps have something to count.
     let until = bench.until().await;
@@ -379,12 +444,7 @@ async fn a_group_is_waited_for_and_one_that_nobody_named_is_shown() {
     bench.kafka.consume(topic, "stranger.groups", &half, LONG).await.unwrap();
     let left: i64 = until.iter().zip(&half).map(|(until, half)| until.offset - half.offset).sum();
     let wanted = format!("{group} has up to {left} records left");
-    let counted = async {
-        while !waits(&bench).await.iter().any(|now| now.starts_with(&wanted)) {
-            tokio::time::sleep(Duration::from_millis(50)).await;
-        }
-    };
-    tokio::time::timeout(LONG, counted).await.unwrap_or_else(|_| panic!("nobody says {wanted}"));
+    bench.waits(run, |now| now.starts_with(&wanted)).await;
     bench.kafka.consume(topic, group, &until, LONG).await.unwrap();
     bench.reach(run, &[RunState::Done]).await;
     let drained = bench.evidence(run, "drained").await;

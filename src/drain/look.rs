@@ -61,7 +61,7 @@ pub async fn known_last(kafka: &dyn Kafka, topic: &str, mut barrier: Barrier) ->
 /// When the cluster does not answer.
 pub async fn look(kafka: &dyn Kafka, topic: &str, barrier: &Barrier, groups: &[String]) -> Result<Sight, PortError> {
     let Some(found) = kafka.topic(topic).await? else { return Ok(Sight::default()) };
-    let compacted = found.configs.get("cleanup.policy").is_some_and(|policy| policy.contains("compact"));
+    let compacted = found.is_compacted();
     let mut sight = Sight {
         topic: Some(Topic { id: found.id, partitions: found.partitions }),
         ends: kafka.ends(topic).await?,

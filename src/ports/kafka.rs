@@ -30,6 +30,14 @@ pub struct TopicState {
     pub configs: BTreeMap<String, String>,
 }
 
+impl TopicState {
+    /// Whether only the last record of a key is kept for ever.
+    #[must_use]
+    pub fn is_compacted(&self) -> bool {
+        self.configs.get("cleanup.policy").is_some_and(|policy| policy.contains("compact"))
+    }
+}
+
 /// A topic to be created.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct NewTopic {

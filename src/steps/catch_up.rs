@@ -1,5 +1,8 @@
 //! `catch_up`: waits until a consumer group has read a snapshot, on every partition up to the last record that the snapshot itself
 //! had acknowledged. Only then a copy that the group feeds may be relied on.
+//!
+//! On a compacted topic that is not enough: a record of the snapshot may be gone before the group comes to it, and what replaced it lies
+//! behind the goal. So there the group must also pass the end that the topic had when it reached the goal.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -39,16 +42,22 @@ pub struct Goal {
     group: String,
 }
 
-/// The one act: it fixes the goal, so that what is produced later does not move it.
+/// The acts: they fix goals, so that what is produced later does not move them.
 #[derive(Clone, Debug, Serialize, Deserialize)]
-pub struct FixGoal {
-    topic: String,
-    group: String,
+#[serde(rename_all = "snake_case")]
+pub enum CatchUpAct {
+    /// The end of the snapshot.
+    FixGoal(Goal),
+    /// What has replaced records of the snapshot meanwhile, where the topic is compacted.
+    FixReplaced(Goal),
 }
 
-impl fmt::Display for FixGoal {
+impl fmt::Display for CatchUpAct {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "wait until group {} has read the snapshot in {}", self.group, self.topic)
+        match self {
+            Self::FixGoal(Goal { topic, group }) => write!(f, "wait until group {group} has read the snapshot in {topic}"),
+            Self::FixReplaced(Goal { group, .. }) => write!(f, "if the topic is compacted, wait until {group} has read what replaced records of it"),
+        }
     }
 }
 
@@ -63,6 +72,67 @@ impl CatchUp {
 
     fn resource(&self) -> Resource {
         Resource::topic(self.cluster(), self.topic())
+    }
+
+    /// The snapshot's own acknowledged offsets.
+    async fn fix_goal(&self, context: &ActContext, change: &Goal) -> Result<Receipt, StepError> {
+        let kafka = context.world.kafka(self.cluster())?;
+        let snapshot = context.earlier.get(&self.of.id).map(|receipts| acknowledged(receipts)).filter(|found| found.topic.is_some());
+        let barrier = match snapshot {
+            Some(found) => {
+                let now = kafka.topic(&change.topic).await?;
+                let partitions = now.map(|topic| topic.partitions).unwrap_or_default();
+                let mark = |(partition, (_, last)): (&i32, &(i64, i64))| Mark { partition: *partition, end: last + 1, last: Last::At(*last) };
+                Barrier { topic: Topic { id: found.topic, partitions }, marks: found.offsets.iter().map(mark).collect() }
+            }
+            // Why: a snapshot that a person skipped leaves no offsets; everything that lies there now is the safe side.
+            None => drain::take_barrier(kafka.as_ref(), &change.topic, None).await?,
+        };
+        Ok(self.goal(&barrier))
+    }
+
+    /// The end of a compacted topic now; of any other topic the goal as it was, for nothing in it is replaced.
+    async fn fix_replaced(&self, context: &ActContext, change: &Goal) -> Result<Receipt, StepError> {
+        let kafka = context.world.kafka(self.cluster())?;
+        let first = context.receipts.first().map(Self::barrier).transpose()?.unwrap_or_default();
+        let compacted = kafka.topic(&change.topic).await?.is_some_and(|topic| topic.is_compacted());
+        if !compacted {
+            return Ok(self.goal(&first));
+        }
+        let barrier = drain::take_barrier(kafka.as_ref(), &change.topic, Some(&first)).await?;
+        Ok(self.goal(&drain::known_last(kafka.as_ref(), &change.topic, barrier).await?))
+    }
+
+    fn goal(&self, barrier: &Barrier) -> Receipt {
+        let ends: BTreeMap<_, _> = barrier.marks.iter().map(|mark| (mark.partition, mark.end)).collect();
+        Receipt::with(format!("group {} must pass {}", self.group, offsets(&ends)), barrier)
+    }
+
+    fn barrier(receipt: &Receipt) -> Result<Barrier, StepError> {
+        serde_json::from_value(receipt.data.clone()).map_err(StepError::broken)
+    }
+
+    /// Whether the group has passed the goal of this receipt.
+    async fn passed(&self, context: &ActContext, receipt: &Receipt) -> Result<Verdict, StepError> {
+        let barrier = Self::barrier(receipt)?;
+        let kafka = context.world.kafka(self.cluster())?;
+        let sight = drain::look(kafka.as_ref(), self.topic(), &barrier, std::slice::from_ref(&self.group)).await?;
+        let goal = format!("group {} has read the snapshot in {}", self.group, self.topic());
+        Ok(match drain::judge(&barrier, &sight) {
+            Drain::Drained => {
+                let committed = sight.groups.first().map(|group| group.committed.clone()).unwrap_or_default();
+                let passed: BTreeMap<_, _> = barrier.marks.iter().map(|mark| (mark.partition, mark.end)).collect();
+                let line = format!("group {} has passed {} of {}", self.group, offsets(&passed), self.topic());
+                Verdict::Holds(Evidence::with(line, &json!({ "goal": barrier, "committed": committed })))
+            }
+            broken @ (Drain::Lost(_) | Drain::Changed(_)) => Verdict::Broken(broken.words()),
+            Drain::Unknown(left) => {
+                let first = left.first().map(|left| left.partition).unwrap_or_default();
+                let now = format!("group {} has committed nothing in partition {first} yet", self.group);
+                Verdict::NotYet { now, goal, again_in: LOOK_AGAIN }
+            }
+            waiting => Verdict::NotYet { now: waiting.words(), goal, again_in: LOOK_AGAIN },
+        })
     }
 }
 
@@ -93,7 +163,7 @@ steps:
 ",
     };
     type Change = Goal;
-    type Act = FixGoal;
+    type Act = CatchUpAct;
 
     fn resources(&self) -> Vec<Claim> {
         vec![Claim::read(self.resource()), Claim::read(Resource::group(self.cluster(), &self.group))]
@@ -121,53 +191,33 @@ steps:
 
     fn leave(&self, _: &Goal, _: &mut View) {}
 
-    fn acts(&self, change: &Goal) -> Vec<FixGoal> {
-        vec![FixGoal { topic: change.topic.clone(), group: change.group.clone() }]
+    fn acts(&self, change: &Goal) -> Vec<CatchUpAct> {
+        vec![CatchUpAct::FixGoal(change.clone()), CatchUpAct::FixReplaced(change.clone())]
     }
 
-    async fn standing(&self, _: &ActContext, _: &Goal, _: &FixGoal) -> Result<Standing, StepError> {
-        // Why: the goal of a snapshot is the same at every look, and without one a later end asks for more, never for less.
+    async fn standing(&self, _: &ActContext, _: &Goal, _: &CatchUpAct) -> Result<Standing, StepError> {
+        // Why: the goal of a snapshot is the same at every look, and any other end asks for more when it is taken later, never for less.
         Ok(Standing::Before)
     }
 
-    async fn act(&self, context: &ActContext, _: &Goal, act: &FixGoal) -> Result<Receipt, StepError> {
-        let kafka = context.world.kafka(self.cluster())?;
-        let snapshot = context.earlier.get(&self.of.id).map(|receipts| acknowledged(receipts)).filter(|found| found.topic.is_some());
-        let barrier = match snapshot {
-            Some(found) => {
-                let now = kafka.topic(&act.topic).await?;
-                let partitions = now.map(|topic| topic.partitions).unwrap_or_default();
-                let mark = |(partition, (_, last)): (&i32, &(i64, i64))| Mark { partition: *partition, end: last + 1, last: Last::At(*last) };
-                Barrier { topic: Topic { id: found.topic, partitions }, marks: found.offsets.iter().map(mark).collect() }
-            }
-            // Why: a snapshot that a person skipped leaves no offsets; everything that lies there now is the safe side.
-            None => drain::take_barrier(kafka.as_ref(), &act.topic, None).await?,
-        };
-        let ends: BTreeMap<_, _> = barrier.marks.iter().map(|mark| (mark.partition, mark.end)).collect();
-        Ok(Receipt::with(format!("group {} must pass {}", act.group, offsets(&ends)), &barrier))
+    async fn act(&self, context: &ActContext, change: &Goal, act: &CatchUpAct) -> Result<Receipt, StepError> {
+        match act {
+            CatchUpAct::FixGoal(_) => self.fix_goal(context, change).await,
+            CatchUpAct::FixReplaced(_) => self.fix_replaced(context, change).await,
+        }
+    }
+
+    const SETTLES: bool = true;
+
+    async fn settle(&self, context: &ActContext, _: &Goal, _: &CatchUpAct, receipt: &Receipt) -> Result<Verdict, StepError> {
+        self.passed(context, receipt).await
     }
 
     async fn verify(&self, context: &ActContext, _: Option<&Goal>) -> Result<Verdict, StepError> {
-        let Some(receipt) = context.receipts.first() else { return Ok(Verdict::Broken("there is no goal to wait for".to_owned())) };
-        let barrier: Barrier = serde_json::from_value(receipt.data.clone()).map_err(StepError::broken)?;
-        let kafka = context.world.kafka(self.cluster())?;
-        let sight = drain::look(kafka.as_ref(), self.topic(), &barrier, std::slice::from_ref(&self.group)).await?;
-        let goal = format!("group {} has read the snapshot in {}", self.group, self.topic());
-        Ok(match drain::judge(&barrier, &sight) {
-            Drain::Drained => {
-                let committed = sight.groups.first().map(|group| group.committed.clone()).unwrap_or_default();
-                let passed: BTreeMap<_, _> = barrier.marks.iter().map(|mark| (mark.partition, mark.end)).collect();
-                let line = format!("group {} has passed {} of {}", self.group, offsets(&passed), self.topic());
-                Verdict::Holds(Evidence::with(line, &json!({ "goal": barrier, "committed": committed })))
-            }
-            broken @ (Drain::Lost(_) | Drain::Changed(_)) => Verdict::Broken(broken.words()),
-            Drain::Unknown(left) => {
-                let first = left.first().map(|left| left.partition).unwrap_or_default();
-                let now = format!("group {} has committed nothing in partition {first} yet", self.group);
-                Verdict::NotYet { now, goal, again_in: LOOK_AGAIN }
-            }
-            waiting => Verdict::NotYet { now: waiting.words(), goal, again_in: LOOK_AGAIN },
-        })
+        match context.receipts.last() {
+            Some(receipt) => self.passed(context, receipt).await,
+            None => Ok(Verdict::Broken("there is no goal to wait for".to_owned())),
+        }
     }
 
     fn revert(&self, _: &Goal, _: &[Receipt]) -> Revert {

@@ -47,6 +47,7 @@ macro_rules! catalogue {
 
 mod common;
 mod flag;
+mod producers;
 mod subject;
 
 catalogue! {

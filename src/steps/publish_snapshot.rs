@@ -10,6 +10,7 @@ mod settle;
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::time::Duration;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -18,9 +19,15 @@ use serde_json::{Value, json};
 use self::envelope::{Envelope, Wanted};
 pub(super) use self::publish::acknowledged;
 use super::common::{HELD, deployed, look_at_topic, main_system};
+use super::producers::{self, Complaint};
 use crate::ports::database::TableState;
 use crate::ports::kafka::TopicState;
-use crate::step::{ActContext, Change, Claim, Effect, Evidence, Fact, Facts, Kind, Mark, Move, Nature, OnUnknown, Plan, Receipt, Resource, Revert, Risk, Standing, StepError, StepKind, StepRef, SystemKind, Verdict, View, World, KNOWN_LATER};
+use crate::services::EventRef;
+use crate::step::scalar::Span;
+use crate::step::{
+    ActContext, Change, Claim, Effect, Evidence, Fact, Facts, FileRef, KNOWN_LATER, Kind, Mark, Move, Nature, OnUnknown, Plan, Receipt,
+    Resource, Revert, Risk, Standing, StepError, StepKind, StepRef, SystemKind, Verdict, View, World,
+};
 
 /// Aspect of a table in a view: about how many rows it has.
 const ROWS: &str = "rows";
@@ -56,6 +63,10 @@ pub struct PublishSnapshot {
     /// Column to field, where their names differ.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub payload: BTreeMap<String, String>,
+    /// File that declares the services, beside the playbook. With it, the last look waits for as long as what the producers of the event
+    /// had taken on may still arrive, and a late record that is stale is found too.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub services: Option<FileRef>,
     /// How many rows are read, checked and published at a time.
     #[serde(default = "batch")]
     #[schemars(range(min = 1, max = 10_000))]
@@ -77,6 +88,8 @@ pub struct Snapshot {
     /// The primary key of the table.
     primary: Vec<String>,
     rows: u64,
+    /// How long a producer may still deliver what it has taken on; none when the services are not declared.
+    delivery: Option<Span>,
 }
 
 /// The acts of a snapshot.
@@ -87,6 +100,8 @@ pub enum SnapshotAct {
     Publish(String, String),
     /// Publish again until no stale record is the last one for its key.
     Settle,
+    /// The same once more, after what producers had taken on has arrived or failed.
+    SettleLate(Span),
 }
 
 impl fmt::Display for SnapshotAct {
@@ -94,6 +109,7 @@ impl fmt::Display for SnapshotAct {
         match self {
             Self::Publish(from, topic) => write!(f, "publish every row of {from} to {topic}"),
             Self::Settle => f.write_str("publish again what was overtaken, until no stale record is the last one for its key"),
+            Self::SettleLate(delivery) => write!(f, "do so once more after {delivery}, when nothing that is late can arrive any more"),
         }
     }
 }
@@ -114,10 +130,19 @@ impl PublishSnapshot {
     }
 
     /// How the schema of the named step wants an event; else what is in the way, with the field of the body that it is about.
-    fn envelope(&self) -> Result<Envelope, (String, String)> {
+    fn envelope(&self) -> Result<Envelope, Complaint> {
         let text = self.schema.file("file").ok_or_else(|| ("/schema".to_owned(), "the named step has no schema file".to_owned()))?;
         let wanted = Wanted { name: self.event_name.as_deref(), version: self.event_version, columns: &self.payload, grows: &self.version };
         Envelope::read(text, &wanted)
+    }
+
+    /// How long what a producer had taken on may still arrive; `None` when the services are not declared.
+    fn delivery(&self, envelope: &Envelope) -> Result<Option<Span>, Complaint> {
+        let (Some(file), Some(name)) = (&self.services, &envelope.name) else { return Ok(None) };
+        let services = producers::declared(file)?;
+        let event = EventRef { name: name.clone(), version: None };
+        let producers = producers::of(file, &services, &event, &self.topic).map_err(|(_, why)| ("/services".to_owned(), why))?;
+        Ok(Some(producers::delivery(&services, &producers)))
     }
 
     /// What of the table does not serve, as a sentence.
@@ -179,8 +204,12 @@ steps:
         vec![(&mut self.schema, &["register_schema"])]
     }
 
+    fn files(&mut self) -> Vec<&mut FileRef> {
+        self.services.iter_mut().collect()
+    }
+
     fn complaints(&self) -> Vec<(String, String)> {
-        self.envelope().err().into_iter().collect()
+        self.envelope().and_then(|envelope| self.delivery(&envelope)).err().into_iter().collect()
     }
 
     async fn inspect(&self, world: &World) -> Result<View, StepError> {
@@ -214,8 +243,9 @@ steps:
             },
             Some(Some(table)) => table,
         };
-        let envelope = match self.envelope() {
-            Ok(envelope) => envelope,
+        let read = self.envelope().and_then(|envelope| self.delivery(&envelope).map(|delivery| (envelope, delivery)));
+        let (envelope, delivery) = match read {
+            Ok(read) => read,
             Err((_, why)) => return Plan::Impossible(why),
         };
         if let Some(why) = self.unfit(&table, &envelope) {
@@ -225,8 +255,8 @@ steps:
         let to = Some(format!("about {rows}, one for each row of {}", self.from));
         let effects = vec![Effect { mark: Mark::Create, what: format!("events in {}", self.topic), from: None, to }];
         let grows = table.columns.iter().find(|column| column.name == self.version).map(|column| column.sql_type.clone());
-        let binding = json!({ "topic": topic.id.clone().unwrap_or_else(|| KNOWN_LATER.to_owned()), "key": table.key, "version": grows });
-        Plan::Change(Change { change: Snapshot { topic: topic.id, primary: table.key, rows }, effects, binding })
+        let binding = json!({ "topic": topic.id.clone().unwrap_or_else(|| KNOWN_LATER.to_owned()), "key": table.key, "version": grows, "delivery": delivery });
+        Plan::Change(Change { change: Snapshot { topic: topic.id, primary: table.key, rows, delivery }, effects, binding })
     }
 
     fn leave(&self, change: &Snapshot, view: &mut View) {
@@ -234,20 +264,39 @@ steps:
         view.put_aspect(&self.topic_resource(), HELD, &held.saturating_add_unsigned(change.rows));
     }
 
-    fn acts(&self, _: &Snapshot) -> Vec<SnapshotAct> {
-        vec![SnapshotAct::Publish(self.from.clone(), self.topic.clone()), SnapshotAct::Settle]
+    fn acts(&self, change: &Snapshot) -> Vec<SnapshotAct> {
+        let acts = [SnapshotAct::Publish(self.from.clone(), self.topic.clone()), SnapshotAct::Settle];
+        acts.into_iter().chain(change.delivery.map(SnapshotAct::SettleLate)).collect()
     }
 
     async fn standing(&self, _: &ActContext, _: &Snapshot, _: &SnapshotAct) -> Result<Standing, StepError> {
-        // Why: both acts look for themselves at what lies in the topic already and send only what is missing.
+        // Why: the acts look for themselves at what lies in the topic already and send only what is missing.
         Ok(Standing::Before)
     }
 
     async fn act(&self, context: &ActContext, change: &Snapshot, act: &SnapshotAct) -> Result<Receipt, StepError> {
         match act {
             SnapshotAct::Publish(..) => publish::publish(self, context, change).await,
-            SnapshotAct::Settle => settle::settle(self, context, change).await,
+            SnapshotAct::Settle | SnapshotAct::SettleLate(_) => settle::settle(self, context, change).await,
         }
+    }
+
+    const SETTLES: bool = true;
+
+    async fn settle(&self, context: &ActContext, change: &Snapshot, act: &SnapshotAct, _: &Receipt) -> Result<Verdict, StepError> {
+        let rested = (context.now - context.rests_since).to_std().unwrap_or_default();
+        let left = match (act, change.delivery) {
+            (SnapshotAct::Settle, Some(delivery)) => delivery.0.saturating_sub(rested),
+            _ => Duration::ZERO,
+        };
+        if left.is_zero() {
+            return Ok(Verdict::Holds(Evidence::said("nothing that producers had taken on can arrive any more")));
+        }
+        Ok(Verdict::NotYet {
+            now: format!("the last record is acknowledged since {} s", rested.as_secs()),
+            goal: format!("{} have passed, the delivery timeout of the event's producers", Span(rested + left)),
+            again_in: left,
+        })
     }
 
     async fn verify(&self, context: &ActContext, _: Option<&Snapshot>) -> Result<Verdict, StepError> {

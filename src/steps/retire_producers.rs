@@ -13,6 +13,7 @@ use serde_json::json;
 
 use self::look::{Seen, look};
 use super::common::{look_at_topic, main_system};
+use super::producers::{self, Complaint};
 use crate::ports::{PortError, SystemRef};
 use crate::services::{EventRef, Producer, Services};
 use crate::step::scalar::Span;
@@ -90,37 +91,16 @@ impl RetireProducers {
         Resource::topic(&self.cluster, &self.topic)
     }
 
-    fn declared(&self) -> Result<Services, String> {
-        Services::parse(&self.services.text).map_err(|why| format!("{}: {why}", self.services.path))
+    fn declared(&self) -> Result<Services, Complaint> {
+        producers::declared(&self.services)
     }
 
-    /// The declared producers; a complaint when the file says nothing of the event.
-    fn producers(&self, services: &Services) -> Result<Vec<Producer>, (String, String)> {
-        match services.events.get(&self.event.name) {
-            None => {
-                let why = format!("{} declares no event `{}`", self.services.path, self.event.name);
-                return Err(("/event".to_owned(), why));
-            }
-            Some(event) if event.topic != self.topic => {
-                let why = format!("{} says that `{}` travels on {}", self.services.path, self.event.name, event.topic);
-                return Err(("/topic".to_owned(), why));
-            }
-            Some(_) => {}
-        }
-        let producers = services.producers(&self.event);
-        if producers.is_empty() {
-            return Err(("/event".to_owned(), format!("no release in {} produces `{}`", self.services.path, self.event)));
-        }
-        Ok(producers)
-    }
-
-    /// How long the slowest of the services may still deliver.
-    fn delivery(services: &Services, producers: &[Producer]) -> Span {
-        Span(producers.iter().map(|producer| services.delivery_timeout(&producer.service)).max().unwrap_or_default())
+    fn producers(&self, services: &Services) -> Result<Vec<Producer>, Complaint> {
+        producers::of(&self.services, services, &self.event, &self.topic)
     }
 
     async fn seen(&self, context: &ActContext) -> Result<Seen, StepError> {
-        let services = self.declared().map_err(StepError::Impossible)?;
+        let services = self.declared().map_err(|(_, why)| StepError::Impossible(why))?;
         let revision = context.receipts.first().map(|receipt| serde_json::from_value::<Watching>(receipt.data.clone())).transpose();
         let revision = revision.map_err(StepError::broken)?.map_or(i64::MAX, |watching| watching.revision);
         look(&context.world, &self.store, &services, &self.event, revision).await
@@ -157,10 +137,7 @@ steps:
     }
 
     fn complaints(&self) -> Vec<(String, String)> {
-        match self.declared() {
-            Err(why) => vec![("/services".to_owned(), why)],
-            Ok(services) => self.producers(&services).err().into_iter().collect(),
-        }
+        self.declared().and_then(|services| self.producers(&services)).err().into_iter().collect()
     }
 
     fn files(&mut self) -> Vec<&mut FileRef> {
@@ -184,14 +161,10 @@ steps:
             }
             Some(true) => {}
         }
-        let services = match self.declared() {
-            Ok(services) => services,
-            Err(why) => return Plan::Impossible(why),
-        };
-        match self.producers(&services) {
+        let delivery = self.declared().and_then(|services| Ok(producers::delivery(&services, &self.producers(&services)?)));
+        match delivery {
             Err((_, why)) => Plan::Impossible(why),
-            Ok(producers) => {
-                let delivery = Self::delivery(&services, &producers);
+            Ok(delivery) => {
                 let change = Retiring { event: self.event.clone(), topic: self.topic.clone(), delivery };
                 Plan::Change(Change { change, effects: Vec::new(), binding: json!({ "delivery": delivery }) })
             }

@@ -209,7 +209,7 @@ steps:
         if let Err(why) = self.misfits(view) {
             return Plan::Impossible(why);
         }
-        if topic.configs.get("cleanup.policy").is_some_and(|policy| policy.contains("compact")) && self.events.iter().any(|event| event.key.is_none()) {
+        if topic.is_compacted() && self.events.iter().any(|event| event.key.is_none()) {
             return Plan::Impossible(format!("{} is compacted and takes no event without a key", self.topic));
         }
         let seen = self.seen_by.as_ref().map(|seen_by| format!(", seen by group {}", seen_by.group)).unwrap_or_default();

@@ -157,7 +157,7 @@ async fn topic(places: &Whereabouts, secrets: &dyn Secrets) -> Result<Option<Top
     let cluster = KafkaCluster::connect("main", &places.kafka, SETTING, secrets).map_err(|error| LedgerError::Secret(error.to_string()))?;
     let Some(state) = cluster.topic(&places.topic).await? else { return Ok(None) };
     let ends = cluster.ends(&places.topic).await?;
-    let compacted = state.configs.get("cleanup.policy").is_some_and(|policy| policy.contains("compact"));
+    let compacted = state.is_compacted();
     let whole = !compacted && ends.iter().all(|end| end.start == 0);
     let ranges: Vec<_> = ends
         .iter()

@@ -1,8 +1,9 @@
-//! The second act: no stale record may stay the last one for its key.
+//! The second act, and the third where producers may be late: no stale record may stay the last one for its key.
 //!
 //! Once the records of a key are acknowledged, whatever comes after them is a live change, and those come in order. So the key is right
 //! for good as soon as, in this order, its row was read and then the topic, and the last record was not older than the row. Until then
-//! the row is read and published again.
+//! the row is read and published again. What a producer had taken on before, and delivers late, is the exception: where the services
+//! are declared, the same is done once more after their delivery timeout.
 
 use std::collections::BTreeMap;
 
