@@ -286,6 +286,19 @@ steps:
     let said = bench.must(0, &["report", &run.to_string()]);
     assert!(said.out.contains(told), "{}", said.out);
 
+    // What the way back breaks, because sends may still be under way when their topic goes, is told and does not forbid it.
+    let said = bench.must(0, &["plan", "--revert", &run.to_string()]);
+    assert!(said.out.contains("proof: ") && !said.out.contains("a way back from every state"), "{}", said.out);
+    let ordered = own(include_str!("it_check/playbooks/proven.yaml")).replace("manager_assign-proven", "manager_assign");
+    std::fs::write(bench.here.join("ordered.yaml"), ordered).unwrap();
+    bench.must(0, &["runs", "revert", &run.to_string(), "--reason", "to do it in order"]);
+    bench.reach(run, "reverted").await;
+    bench.must(0, &["apply", "ordered.yaml", "--yes"]);
+    let ids: Vec<Uuid> = bench.store.runs(None, None, None, 10).await.unwrap().iter().map(|row| row.id).filter(|id| *id != run).collect();
+    let back: PlanDocument = json(&bench.must(0, &["plan", "--revert", &ids[0].to_string(), "-o", "json"]).out);
+    let proof = back.proof.expect("a proof");
+    assert!(proof.violations.iter().any(|one| one.name() == "d:attempt.proven"), "{proof:#?}");
+
     // Without declarations nothing is proven, and the plan says how to declare them.
     let said = bench.must(0, &["plan", "hello.yaml"]);
     assert!(said.out.contains("proof: nothing is proven") && said.out.contains("`services: services.yaml`"), "{}", said.out);

@@ -51,6 +51,13 @@ pub fn prove_playbook(playbook: &Playbook, book: &Book) -> Proof {
     }
 }
 
+/// Proves what is left of a way back: `book` holds the steps that were begun and then those that take them back, of which the first `gone`
+/// in all are behind. A line is not looked for, because nothing is taken back twice.
+#[must_use]
+pub fn prove_rest(services: &Services, book: &Book, gone: usize) -> Proof {
+    Case::new(services, book).prove_rest(gone)
+}
+
 /// What is said of a playbook that declares no services.
 const NOTHING_DECLARED: &str =
     "no services are declared, so nothing that they do is checked; name their file at the top: `services: services.yaml`";
@@ -161,6 +168,25 @@ impl<'a> Case<'a> {
             start_violations: self.once().into_iter().map(|seen| self.violation(&Trail::default(), seen, &hints)).collect(),
             accepted: gaps.into_iter().cloned().collect(),
             assumed: self.assumed.clone(),
+        }
+    }
+
+    fn prove_rest(mut self, gone: usize) -> Proof {
+        let walk = walk::walk(&self.space, &self.plan, &self.start, &self.known());
+        let (gaps, broken): (Vec<_>, Vec<_>) =
+            walk.seen.iter().filter(|seen| seen.step >= gone).partition(|seen| self.gap(&seen.finding).is_some());
+        let accepted: Vec<Gap> = gaps.iter().filter_map(|seen| self.gap(&seen.finding)).cloned().collect();
+        let left = self.plan.stages.iter().filter(|stage| stage.steps.iter().any(|step| *step >= gone)).count();
+        let violations: Vec<_> = broken.iter().map(|seen| self.violation(&walk.trail, seen, &BTreeMap::new())).collect();
+        let assumed = std::mem::take(&mut self.assumed);
+        Proof {
+            proven: violations.is_empty(),
+            line: None,
+            states: 1 + 2 * left,
+            violations,
+            start_violations: Vec::new(),
+            accepted,
+            assumed,
         }
     }
 

@@ -84,7 +84,7 @@ fn document(proof: &Proof, mended: Option<&Mended>, source: &Source) -> Result<s
 fn show(session: &Session, playbook: &str, file: &str, proof: &Proof) -> Result<(), CliError> {
     let verdict = report::proof::verdict(proof);
     session.print(verdict.tone, format!("{playbook}: {}", verdict.text))?;
-    for line in report::proof::lines(proof, Some(file), true) {
+    for line in report::proof::back(proof).into_iter().chain(report::proof::lines(proof, Some(file), true)) {
         session.print(line.tone, line.text)?;
     }
     if !proof.violations.is_empty() {

@@ -10,10 +10,11 @@ use super::look::Seen;
 use super::perform::words;
 use super::planner::{PlanError, look_at_all, plan_one};
 use super::source::Opened;
+use crate::check::{Book, BookStep, book_of, prove_rest};
 use crate::engine::plan::SCHEMA;
-use crate::engine::{BackAction, BackStep, Phase, PlanDocument, PlannedStep, Run, RunState};
+use crate::engine::{BackAction, BackStep, Phase, PlanDocument, PlannedStep, Run, RunState, StepState};
 use crate::playbook::PlaybookStep;
-use crate::step::{ErasedChange, ErasedPlan, Life, Nature, Receipt, Revert, Risk, StepError};
+use crate::step::{ErasedChange, ErasedPlan, Life, Nature, Proof, Receipt, Revert, Risk, StepError};
 
 /// A change that is to be taken back.
 struct Taken<'a> {
@@ -51,6 +52,28 @@ impl Taken<'_> {
         let theirs = claims(other);
         claims(self).iter().any(|claim| theirs.iter().any(|other| other.resource == claim.resource))
     }
+}
+
+/// Whether what is left of the way back breaks anything. It is told and forbids nothing: who must go back decides that. `None` when nothing
+/// is left, or nothing is declared.
+fn prove_what_is_left(run: &Run, opened: &Opened) -> Option<Proof> {
+    let services = opened.playbook.services.as_deref()?;
+    let Book { start, accept, steps } = book_of(&opened.playbook);
+    let state = |id: &str| run.forward().find(|(definition, _)| definition.id == id).map(|(_, record)| record.state).unwrap_or_default();
+    let mut steps: Vec<_> = steps.into_iter().filter(|step| !matches!(state(&step.id), StepState::Pending | StepState::Skipped)).collect();
+    let (forward, broken_off) = (steps.len(), steps.last().is_some_and(|step| !state(&step.id).is_over()));
+    let begun = matches!(run.phase(), Phase::Back(_)) && run.state() != RunState::Aborted;
+    let (lines, behind) =
+        if begun { (run.back().iter().map(|back| back.step.clone()).collect(), run.at()) } else { (way_back(run, opened), 0) };
+    if run.state() == RunState::Reverted || lines.len() <= behind {
+        return None;
+    }
+    for (at, line) in lines.iter().enumerate() {
+        let moves = opened.back_step(line).map(|step| step.moves()).unwrap_or_default();
+        // Why beside it: what was broken off may be half there while the first step back begins.
+        steps.push(BookStep { beside: at == 0 && broken_off, ..BookStep::new(line.id.clone(), moves) });
+    }
+    Some(prove_rest(services, &Book { start, accept, steps }, forward + behind))
 }
 
 /// The lines of a way back, newest step first. A step that cannot say how is told as one that cannot be taken back.
@@ -116,7 +139,7 @@ pub async fn plan_way_back(seen: &Seen, now: DateTime<Utc>) -> Result<PlanDocume
         changes: steps.iter().any(PlannedStep::changes_state),
         reverts: Some(seen.row.id),
         no_return: run.past_no_return().map(|step| step.id.clone()),
-        proof: None,
+        proof: prove_what_is_left(run, &seen.opened),
         steps,
     })
 }

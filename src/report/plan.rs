@@ -154,7 +154,9 @@ pub fn lines(plan: &PlanDocument, all: bool) -> Vec<Line> {
         let verdict = proof::verdict(proof);
         out.push(line(verdict.tone, format!("proof: {}", verdict.text)));
         let indented = |found: Line| if found.text.is_empty() { found } else { line(found.tone, format!("  {}", found.text)) };
-        out.extend(proof::lines(proof, None, all).into_iter().map(indented));
+        // Why: how far the way back goes is no question on the way back itself.
+        let back = proof::back(proof).filter(|_| plan.reverts.is_none());
+        out.extend(back.into_iter().chain(proof::lines(proof, None, all)).map(indented));
     }
     if all {
         out.push(line(Tone::Plain, "touches:"));

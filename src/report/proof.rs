@@ -28,9 +28,6 @@ pub fn verdict(proof: &Proof) -> Line {
 #[must_use]
 pub fn lines(proof: &Proof, file: Option<&str>, all: bool) -> Vec<Line> {
     let mut out = Vec::new();
-    if proof.proven {
-        out.push(line(Tone::Plain, back(proof)));
-    }
     for gap in &proof.accepted {
         out.push(line(Tone::Warn, format!("accepted: {}, because {}", gap.name(), gap.reason)));
     }
@@ -55,13 +52,14 @@ pub fn lines(proof: &Proof, file: Option<&str>, all: bool) -> Vec<Line> {
     out
 }
 
-/// How far the way back goes.
+/// How far the way back goes, where that is proven.
 #[must_use]
-pub fn back(proof: &Proof) -> String {
-    match &proof.line {
+pub fn back(proof: &Proof) -> Option<Line> {
+    let text = match &proof.line {
         Some(step) => format!("the way back ends at step `{step}`, which the playbook names as its line"),
         None => "there is a way back from every state".to_owned(),
-    }
+    };
+    proof.proven.then(|| line(Tone::Plain, text))
 }
 
 fn place(file: Option<&str>, violation: &Violation) -> String {

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use cutover::check::{Book, Proof, book_of, prove};
+use cutover::check::{Book, Proof, book_of, prove, prove_rest};
 use cutover::playbook::{self, Directory, Source};
 
 use super::{books, names};
@@ -100,4 +100,23 @@ fn a_share_that_stays_leaves_the_other_variant_in_use() {
     migration.provable.steps[switch] = books::step("switch: flag_share exercise-read call");
     let names = names(&migration.services(), &migration.provable);
     assert!(names.contains(&"f:exercise".to_owned()), "{names:?}");
+}
+
+#[test]
+fn a_way_back_is_proven_as_it_is_gone() {
+    let migration = books::load("p1");
+    let gone = migration.provable.steps.iter().position(|step| step.id == "switch").expect("the switch") + 1;
+    let rest = |lines: &[&str], broken_off: bool| {
+        let mut book = migration.provable.clone();
+        book.steps.truncate(gone);
+        book.steps.extend(lines.iter().map(|line| books::step(line)));
+        book.steps[gone].beside = broken_off;
+        let proof = prove_rest(&migration.services(), &book, gone);
+        (proof.proven, proof.violations.iter().map(cutover::check::Violation::name).collect::<Vec<_>>())
+    };
+    let (reads, feeds) = ("reads: flag exercise-read call", "feeds: flag exercise-events off");
+    assert_eq!(rest(&[reads, feeds], false), (true, Vec::new()));
+    assert_eq!(rest(&[reads, feeds], true), (true, Vec::new()), "the switch was broken off");
+    let (proven, broken) = rest(&[feeds, reads], false);
+    assert!(!proven && broken.contains(&"f:exercise".to_owned()), "the copy is read after it is no longer fed: {broken:?}");
 }

@@ -16,7 +16,9 @@ use crate::driver;
 use crate::engine::table::{Rule, rule};
 use crate::engine::{BackAction, BackStep, Command, PlannedStep};
 use crate::report::plan::{step_text, summary};
+use crate::report::proof::verdict;
 use crate::report::words::short_id;
+use crate::step::Proof;
 
 #[derive(Template)]
 #[template(path = "way_back.html")]
@@ -34,6 +36,8 @@ struct WayBackPage {
     problem: Option<String>,
     /// The step that destroyed something for good.
     no_return: Option<String>,
+    /// What is proven of it, and what it would break.
+    proof: Vec<String>,
     /// What happens, when the run takes the order now.
     taken: Option<&'static str>,
     /// Why not, otherwise.
@@ -73,6 +77,7 @@ pub(in crate::web) async fn way_back(State(app): State<App>, Found(row): Found, 
         rows,
         summary: plan.as_ref().map(summary).unwrap_or_default(),
         problem,
+        proof: plan.as_ref().and_then(|plan| plan.proof.as_ref()).map(told).unwrap_or_default(),
         no_return: plan.and_then(|plan| plan.no_return),
         taken,
         refused,
@@ -80,6 +85,11 @@ pub(in crate::web) async fn way_back(State(app): State<App>, Found(row): Found, 
         playbook: row.playbook,
         environment: row.environment,
     })
+}
+
+fn told(proof: &Proof) -> Vec<String> {
+    let broken = proof.violations.iter().map(|violation| format!("{}: {}", violation.name(), violation.story));
+    std::iter::once(format!("Proof: {}", verdict(proof).text)).chain(broken).collect()
 }
 
 fn planned((at, step): (usize, &PlannedStep)) -> Row {
