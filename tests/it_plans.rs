@@ -11,6 +11,9 @@ use cutover::engine::{Entry, JournalEntry, PlanDocument};
 use cutover::stack::DataDir;
 use cutover::step::ErasedPlan;
 use cutover::store::{Store, StoreOptions};
+use rdkafka::ClientConfig;
+use rdkafka::admin::{AdminClient, AdminOptions, AlterConfig, ResourceSpecifier};
+use rdkafka::client::DefaultClientContext;
 use serde_json::Value;
 use support::{PROGRAM, Servers, servers};
 use uuid::Uuid;
@@ -235,6 +238,43 @@ async fn a_runbook_tells_the_way_back_by_hand() {
     assert!(shell.status.success(), "{}", String::from_utf8_lossy(&shell.stderr));
     let (revision, document) = bench.store.flag_document("local/main").await.unwrap();
     assert_eq!((revision, document), (1, json::<Value>(next)));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_setting_that_was_changed_by_hand_makes_a_plan_stale_and_an_offset_that_moves_does_not() {
+    let bench = Bench::new("moving").await;
+    bench.must(0, &["apply", "hello.yaml", "--yes"]);
+    let second = "playbook: second
+steps:
+  - id: topic
+    create_topic: {topic: hello.moving, partitions: 3, configs: {retention.ms: 604800000}}
+  - id: drained
+    drain_topic: {topic: hello.moving, groups: [readers-moving]}
+  - id: quiet
+    set_flag: {flag: greetings-moving, to: off}
+";
+    std::fs::write(bench.here.join("second.yaml"), second).unwrap();
+    bench.must(0, &["plan", "second.yaml", "--save", "one.plan"]);
+    bench.must(0, &["plan", "second.yaml", "--save", "two.plan"]);
+
+    // Events that nobody has read yet: what the drain waits for has moved, and the plan says nothing of where.
+    let hello = bench.read("hello.yaml");
+    let (head, rest) = hello.split_once("steps:").unwrap();
+    let greet = rest[rest.find("  - id: greet").unwrap()..rest.find("      seen_by").unwrap()].to_owned();
+    std::fs::write(bench.here.join("more.yaml"), format!("{}steps:\n{greet}", head.replace("playbook: hello", "playbook: more"))).unwrap();
+    bench.must(0, &["apply", "more.yaml", "--yes"]);
+    let started: Value = json(&bench.must(0, &["apply", "one.plan", "--yes", "--detach", "-o", "json"]).out);
+    bench.must(0, &["runs", "abort", started["id"].as_str().unwrap(), "--reason", "nobody reads"]);
+    bench.reach(started["id"].as_str().unwrap().parse().unwrap(), "aborted").await;
+
+    let admin: AdminClient<DefaultClientContext> =
+        ClientConfig::new().set("bootstrap.servers", bench.servers.stack.kafka.bootstrap.as_str()).create().unwrap();
+    let config = AlterConfig::new(ResourceSpecifier::Topic("hello.moving")).set("retention.ms", "3600000");
+    admin.alter_configs(&[config], &AdminOptions::new()).await.unwrap().pop().unwrap().unwrap();
+    let said = bench.must(103, &["apply", "two.plan", "--yes"]);
+    assert!(said.err.contains("topic (create_topic)") && said.err.contains("3600000"), "{}", said.err);
+    let stale: Value = json(&bench.must(103, &["apply", "two.plan", "--yes", "-o", "json"]).out);
+    assert_eq!(stale["steps"].as_array().unwrap().len(), 1, "{stale:#}");
 }
 
 /// A playbook that turns events on before their topic is there, and what the services declare.
