@@ -2,7 +2,7 @@
 //! set to a directory, pictures are left there.
 
 use std::net::TcpListener;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
@@ -125,8 +125,12 @@ impl Browser {
     async fn picture(&self, name: &str) {
         let Some(directory) = std::env::var_os("CUTOVER_SCREENSHOTS").map(PathBuf::from) else { return };
         let picture = self.devtools("Page.captureScreenshot", json!({ "captureBeyondViewport": true })).await;
-        let picture = base64::engine::general_purpose::STANDARD.decode(picture["data"].as_str().unwrap()).unwrap();
-        std::fs::write(directory.join(format!("{name}.png")), picture).unwrap();
+        std::fs::write(directory.join(format!("{name}.png")), decoded(&picture)).unwrap();
+    }
+
+    /// What fits into the window, as a PNG.
+    async fn seen(&self) -> Vec<u8> {
+        decoded(&self.devtools("Page.captureScreenshot", json!({})).await)
     }
 
     /// Looks at the present page at both widths and in both schemes.
@@ -175,6 +179,10 @@ impl Browser {
         let _ = self.driver.kill();
         let _ = self.driver.wait();
     }
+}
+
+fn decoded(picture: &Value) -> Vec<u8> {
+    base64::engine::general_purpose::STANDARD.decode(picture["data"].as_str().unwrap()).unwrap()
 }
 
 fn chromium() -> Option<PathBuf> {
@@ -312,7 +320,7 @@ async fn a_report_is_one_file_that_fits_and_can_be_read() {
     let html = ground.get(&format!("/runs/{id}/report?format=html")).send().await.unwrap().text().await.unwrap();
     let directory = tempfile::Builder::new().prefix("cutover-it-").tempdir().unwrap();
     let file = directory.path().join("report.html");
-    std::fs::write(&file, html).unwrap();
+    std::fs::write(&file, &html).unwrap();
     go(&format!("file://{}", file.display())).await;
     assert_eq!(browser.js("return performance.getEntriesByType('resource').length").await, json!(0));
     browser.inspect("report-file").await;
@@ -332,6 +340,19 @@ async fn a_report_is_one_file_that_fits_and_can_be_read() {
     let hidden = "return [...document.querySelectorAll('main dd')].filter((part) => !part.checkVisibility()).length";
     assert_eq!(browser.js(hidden).await, json!(0));
     assert_eq!(browser.js("return getComputedStyle(document.body).backgroundColor").await, json!("rgb(255, 255, 255)"));
+    // The picture in the docs is of a report of which every word is a snapshot.
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let snapshot = std::fs::read_to_string(root.join("tests/it_report/snapshots/it_report__forms__comm-020.html.snap")).unwrap();
+    let style = &html[html.find("<style>").unwrap()..html.find("</style>").unwrap()];
+    std::fs::write(&file, snapshot[snapshot.find("<!doctype html>").unwrap()..].replace("<style>…", style)).unwrap();
+    browser.devtools("Emulation.setEmulatedMedia", json!({ "media": "" })).await;
+    browser.see_as(1200, "light").await;
+    go(&format!("file://{}", file.display())).await;
+    let picture = root.join("web/docs/pictures/report.png");
+    if std::env::var_os("CUTOVER_BLESS").is_some() {
+        std::fs::write(&picture, browser.seen().await).unwrap();
+    }
+    assert!(picture.is_file(), "{} is not there; run the test with CUTOVER_BLESS=1", picture.display());
     let said = browser.ask("se/log", &json!({ "type": "browser" })).await;
     assert_eq!(said, json!([]), "a file that needs nothing complains of nothing");
     browser.close().await;
