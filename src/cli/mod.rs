@@ -27,6 +27,7 @@ pub mod serve;
 pub mod server;
 pub mod session;
 pub mod show;
+pub mod sim;
 pub mod stack;
 pub mod steps;
 pub mod supervise;
@@ -94,6 +95,7 @@ enum Command {
     Runs(runs::RunsArgs),
     Log(log::LogArgs),
     Runbook(runbook::RunbookArgs),
+    Sim(sim::SimArgs),
     Open(open::OpenArgs),
     Steps(steps::StepsArgs),
     Explain(explain::ExplainArgs),
@@ -180,6 +182,7 @@ async fn dispatch(session: &Session, command: Command) -> Result<u8, CliError> {
         Command::Runs(args) => runs::run(session, &args).await,
         Command::Log(args) => log::run(session, &args).await,
         Command::Runbook(args) => runbook::run(session, &args).await,
+        Command::Sim(args) => sim::run(session, &args),
         Command::Open(args) => open::run(session, &args).await,
         Command::Steps(args) => steps::run(&args, &mut out, &mut talk, session.form()),
         Command::Explain(args) => explain::run(&args, &mut out, &mut talk, session.form()),

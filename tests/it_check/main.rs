@@ -3,8 +3,8 @@
 mod books;
 mod command;
 mod delivered;
+mod invented;
 mod mutants;
-mod simulator;
 
 use cutover::check::prove;
 

@@ -9,14 +9,14 @@ use cutover::step::{DrainGoal, Move};
 use serde_json::Value;
 
 use crate::books::{self, Migration};
-use crate::simulator::{self, Random};
+use cutover::sim::town::{self, Random};
 
 /// How many schedules each mutant is played with.
 fn seeds() -> u64 {
     number("CUTOVER_CHECK_SEEDS", 10)
 }
 
-fn number(name: &str, usual: u64) -> u64 {
+pub fn number(name: &str, usual: u64) -> u64 {
     std::env::var(name).ok().and_then(|text| text.parse().ok()).unwrap_or(usual)
 }
 
@@ -38,7 +38,7 @@ impl Table {
         }
         let proof = prove(services, &open);
         let accepted = proof.proven && proof.start_violations.is_empty();
-        let lost = (0..seeds()).map(|seed| simulator::run(services, ideal, book, seed)).find(|lost| !lost.is_empty());
+        let lost = (0..seeds()).map(|seed| town::run(services, ideal, book, seed)).find(|lost| !lost.is_empty());
         let why = || proof.violations.iter().chain(&proof.start_violations).map(Violation::name).collect::<Vec<_>>().join(" ");
         match (accepted, lost) {
             (true, None) => self.accepted_clean += 1,
@@ -67,13 +67,13 @@ fn what_is_proven_loses_nothing_and_what_was_written_loses() {
     for migration in books::all() {
         let services = migration.services();
         for seed in 0..seeds() * 2 {
-            let lost = simulator::run(&services, &services, &migration.provable, seed);
+            let lost = town::run(&services, &services, &migration.provable, seed);
             assert!(lost.is_empty(), "{} with seed {seed}: {lost:?}", migration.name);
         }
         if migration.refused.is_empty() {
             continue;
         }
-        let losing = (0..seeds() * 2).filter(|seed| !simulator::run(&services, &services, &migration.written, *seed).is_empty()).count();
+        let losing = (0..seeds() * 2).filter(|seed| !town::run(&services, &services, &migration.written, *seed).is_empty()).count();
         println!("{}: as written, {losing} of {} runs lose", migration.name, seeds() * 2);
         assert!(losing > 0, "{}: the simulator does not see what the written order breaks", migration.name);
     }
@@ -136,7 +136,7 @@ fn every_way_back_that_is_proven_loses_nothing() {
             ways += 1;
             for seed in 0..seeds() / 2 {
                 runs += 1;
-                let lost = simulator::run_moves(&services, &services, book, &moves, half, seed);
+                let lost = town::run_moves(&services, &services, book, &moves, half, seed);
                 let words: Vec<_> = moves.iter().map(ToString::to_string).collect();
                 assert!(lost.is_empty(), "{} back from {}, seed {seed}: {lost:?}\n{words:#?}", migration.name, book.steps[step].id);
             }

@@ -2,66 +2,66 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use cutover::check::Book;
-use cutover::services::{Condition, Services, Way};
-use cutover::step::Move;
+use crate::check::Book;
+use crate::services::{Condition, Services, Way};
+use crate::step::Move;
 
-pub type View = BTreeMap<String, String>;
+pub(super) type View = BTreeMap<String, String>;
 
 /// Columns that a handler writes, with table and meaning, and the link that it calls.
-pub type Handling = (Vec<(String, String, String)>, Option<String>);
+pub(super) type Handling = (Vec<(String, String, String)>, Option<String>);
 
 #[derive(Clone, Debug, Default)]
-pub struct Release {
-    pub serves: BTreeSet<String>,
-    pub uses: BTreeMap<String, Vec<(Way, Option<Condition>)>>,
-    pub sends: BTreeMap<String, Vec<(Way, Option<Condition>)>>,
-    pub produces: Vec<(String, Option<Condition>)>,
+pub(super) struct Release {
+    pub(super) serves: BTreeSet<String>,
+    pub(super) uses: BTreeMap<String, Vec<(Way, Option<Condition>)>>,
+    pub(super) sends: BTreeMap<String, Vec<(Way, Option<Condition>)>>,
+    pub(super) produces: Vec<(String, Option<Condition>)>,
     /// Label to (columns with meanings, link that is called).
-    pub handles: BTreeMap<String, Handling>,
+    pub(super) handles: BTreeMap<String, Handling>,
     /// (table, column, meaning, when)
-    pub reads: Vec<(String, String, String, Option<Condition>)>,
-    pub needs: Vec<(String, String)>,
-    pub writes: BTreeMap<String, Vec<(String, String, Option<Condition>)>>,
+    pub(super) reads: Vec<(String, String, String, Option<Condition>)>,
+    pub(super) needs: Vec<(String, String)>,
+    pub(super) writes: BTreeMap<String, Vec<(String, String, Option<Condition>)>>,
 }
 
 #[derive(Clone, Debug)]
-pub struct Event {
-    pub topic: String,
+pub(super) struct Event {
+    pub(super) topic: String,
     /// Version to (field, meaning).
-    pub fields: BTreeMap<String, Vec<(String, String)>>,
-    pub link: Option<String>,
+    pub(super) fields: BTreeMap<String, Vec<(String, String)>>,
+    pub(super) link: Option<String>,
 }
 
 #[derive(Clone, Debug, Default)]
-pub struct Link {
-    pub effect: bool,
+pub(super) struct Link {
+    pub(super) effect: bool,
     /// `service.table` of the truth.
-    pub state: String,
+    pub(super) state: String,
     /// `service.table` of the copy.
-    pub copy: String,
-    pub from: String,
-    pub to: String,
-    pub event: Option<String>,
-    pub key: bool,
-    pub seq: bool,
+    pub(super) copy: String,
+    pub(super) from: String,
+    pub(super) to: String,
+    pub(super) event: Option<String>,
+    pub(super) key: bool,
+    pub(super) seq: bool,
 }
 
 /// Everything that is declared.
 #[derive(Clone, Debug, Default)]
-pub struct Town {
-    pub releases: BTreeMap<(String, String), Release>,
-    pub first: BTreeMap<String, String>,
-    pub events: BTreeMap<String, Event>,
-    pub links: BTreeMap<String, Link>,
-    pub compacted: BTreeSet<String>,
+pub(super) struct Town {
+    pub(super) releases: BTreeMap<(String, String), Release>,
+    pub(super) first: BTreeMap<String, String>,
+    pub(super) events: BTreeMap<String, Event>,
+    pub(super) links: BTreeMap<String, Link>,
+    pub(super) compacted: BTreeSet<String>,
     /// The names that a service handles in some release that runs.
-    pub wants: BTreeSet<(String, String)>,
+    pub(super) wants: BTreeSet<(String, String)>,
     /// What people need, whatever a release can do: (service, link).
-    pub needs: Vec<(String, String)>,
+    pub(super) needs: Vec<(String, String)>,
 }
 
-pub fn holds(when: Option<&Condition>, view: &View) -> bool {
+pub(super) fn holds(when: Option<&Condition>, view: &View) -> bool {
     when.is_none_or(|when| view.get(&when.flag).is_some_and(|variant| *variant == when.variant))
 }
 
@@ -71,13 +71,13 @@ fn apart(text: &str) -> (String, String) {
 
 fn located(service: &str, text: &str) -> (String, String, String) {
     let (name, meaning) = apart(text);
-    let (table, column) = name.split_once('.').expect("table.column");
+    let (table, column) = name.split_once('.').unwrap_or(("", &name));
     (format!("{service}.{table}"), column.to_owned(), meaning)
 }
 
 impl Town {
     /// `ideal` is the truth about what people need; a mutated declaration does not change it.
-    pub fn new(services: &Services, ideal: &Services, book: &Book) -> Self {
+    pub(super) fn new(services: &Services, ideal: &Services, book: &Book) -> Self {
         let mut town = Self::default();
         for (name, link) in &services.links {
             let owner = |of: &Option<String>| of.clone().unwrap_or_default();
@@ -118,8 +118,8 @@ impl Town {
         for (service, declared) in &services.services {
             for release in &declared.releases {
                 let body = &release.body;
-                let ways = |uses: &Option<BTreeMap<String, cutover::services::Ways>>| {
-                    let one = |(link, ways): (&String, &cutover::services::Ways)| {
+                let ways = |uses: &Option<BTreeMap<String, crate::services::Ways>>| {
+                    let one = |(link, ways): (&String, &crate::services::Ways)| {
                         (link.clone(), ways.0.iter().map(|way| (way.by, way.when.clone())).collect::<Vec<_>>())
                     };
                     uses.iter().flatten().map(one).collect::<BTreeMap<_, _>>()
@@ -180,7 +180,7 @@ impl Town {
         town
     }
 
-    pub fn event(&self, label: &str) -> Option<&Event> {
+    pub(super) fn event(&self, label: &str) -> Option<&Event> {
         self.events.get(label.split('@').next().unwrap_or_default())
     }
 }

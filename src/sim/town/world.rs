@@ -2,10 +2,10 @@
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
-use cutover::services::Way;
+use crate::services::Way;
 
+use super::declared::{Town, View, holds};
 use super::random::Random;
-use super::town::{Town, View, holds};
 
 /// Entities that traffic never touches.
 const QUIET: usize = 3;
@@ -13,62 +13,62 @@ const QUIET: usize = 3;
 const ENTITIES: usize = 7;
 
 #[derive(Clone, Debug)]
-pub struct Instance {
-    pub release: String,
-    pub view: View,
+pub(super) struct Instance {
+    pub(super) release: String,
+    pub(super) view: View,
 }
 
 /// A value: what it means. Its content does not matter.
 type Value = String;
 
 #[derive(Clone, Debug, Default)]
-pub struct Row {
-    pub columns: BTreeMap<String, Value>,
-    pub seq: u64,
+pub(super) struct Row {
+    pub(super) columns: BTreeMap<String, Value>,
+    pub(super) seq: u64,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Shape {
+pub(super) enum Shape {
     Absent,
     Nullable,
     Required,
 }
 
 #[derive(Clone, Debug)]
-pub struct Record {
-    pub label: String,
-    pub key: usize,
-    pub seq: u64,
-    pub fields: BTreeMap<String, Value>,
+pub(super) struct Record {
+    pub(super) label: String,
+    pub(super) key: usize,
+    pub(super) seq: u64,
+    pub(super) fields: BTreeMap<String, Value>,
     /// The number of the action, for events that cause something.
-    pub action: Option<u64>,
+    pub(super) action: Option<u64>,
 }
 
 #[derive(Clone, Debug, Default)]
-pub struct Topic {
-    pub there: bool,
-    pub deleted: bool,
+pub(super) struct Topic {
+    pub(super) there: bool,
+    pub(super) deleted: bool,
     /// Offset and record.
-    pub log: Vec<(u64, Record)>,
-    pub end: u64,
+    pub(super) log: Vec<(u64, Record)>,
+    pub(super) end: u64,
 }
 
-pub struct World<'a> {
-    pub town: &'a Town,
-    pub random: Random,
-    pub instances: BTreeMap<String, Vec<Instance>>,
-    pub rows: BTreeMap<String, BTreeMap<usize, Row>>,
-    pub shapes: BTreeMap<(String, String), Shape>,
-    pub topics: BTreeMap<String, Topic>,
-    pub schemas: BTreeSet<String>,
-    pub outbox: BTreeMap<String, VecDeque<Record>>,
-    pub read: BTreeMap<(String, String), u64>,
-    pub stalled: BTreeSet<String>,
+pub(super) struct World<'a> {
+    pub(super) town: &'a Town,
+    pub(super) random: Random,
+    pub(super) instances: BTreeMap<String, Vec<Instance>>,
+    pub(super) rows: BTreeMap<String, BTreeMap<usize, Row>>,
+    pub(super) shapes: BTreeMap<(String, String), Shape>,
+    pub(super) topics: BTreeMap<String, Topic>,
+    pub(super) schemas: BTreeSet<String>,
+    pub(super) outbox: BTreeMap<String, VecDeque<Record>>,
+    pub(super) read: BTreeMap<(String, String), u64>,
+    pub(super) stalled: BTreeSet<String>,
     /// What was lost, and why.
-    pub lost: BTreeMap<String, usize>,
+    pub(super) lost: BTreeMap<String, usize>,
     /// Action to how often it took effect.
-    pub effects: BTreeMap<u64, usize>,
-    pub held: Vec<(String, usize, u64)>,
+    pub(super) effects: BTreeMap<u64, usize>,
+    pub(super) held: Vec<(String, usize, u64)>,
     /// What was there before the first step.
     old: BTreeSet<(String, usize)>,
     next_action: u64,
@@ -80,7 +80,7 @@ pub struct World<'a> {
 }
 
 impl<'a> World<'a> {
-    pub fn new(town: &'a Town, flags: &View, seed: u64) -> Self {
+    pub(super) fn new(town: &'a Town, flags: &View, seed: u64) -> Self {
         let mut random = Random::new(seed);
         let strict = random.once_in(2);
         let two = |release: &String| vec![Instance { release: release.clone(), view: flags.clone() }; 3];
@@ -106,7 +106,7 @@ impl<'a> World<'a> {
         }
     }
 
-    pub fn lose(&mut self, why: String) {
+    pub(super) fn lose(&mut self, why: String) {
         *self.lost.entry(why).or_default() += 1;
     }
 
@@ -125,7 +125,7 @@ impl<'a> World<'a> {
     }
 
     /// The rows that are there before anything begins: written, and published if somebody publishes, long ago.
-    pub fn settle_down(&mut self) {
+    pub(super) fn settle_down(&mut self) {
         for (table, columns, service) in self.written_tables() {
             for key in 0..ENTITIES {
                 self.write(&service, &table, key, &columns, true);
@@ -224,7 +224,7 @@ impl<'a> World<'a> {
     }
 
     /// A row as a record of a snapshot, which converts nothing.
-    pub fn published(&mut self, label: &str, key: usize, row: &Row) -> Option<Record> {
+    pub(super) fn published(&mut self, label: &str, key: usize, row: &Row) -> Option<Record> {
         self.event_of(label, key, row, &|_| false, "the snapshot")
     }
 
@@ -234,7 +234,7 @@ impl<'a> World<'a> {
     }
 
     /// One record leaves an outbox.
-    pub fn relay(&mut self, only: Option<&str>) {
+    pub(super) fn relay(&mut self, only: Option<&str>) {
         let names: Vec<String> = self.outbox.keys().cloned().collect();
         let at = self.random.below(names.len());
         let Some(service) = only.map(str::to_owned).or_else(|| names.get(at).cloned()) else { return };
@@ -245,7 +245,7 @@ impl<'a> World<'a> {
         self.append(record, &service);
     }
 
-    pub fn append(&mut self, record: Record, who: &str) {
+    pub(super) fn append(&mut self, record: Record, who: &str) {
         let Some(event) = self.town.event(&record.label) else { return };
         let name = event.topic.clone();
         if !self.schemas.contains(&record.label) {
@@ -262,7 +262,7 @@ impl<'a> World<'a> {
     }
 
     /// Some group reads one record, at times twice.
-    pub fn consume(&mut self, only: Option<(&str, &str)>) {
+    pub(super) fn consume(&mut self, only: Option<(&str, &str)>) {
         let services: Vec<String> = self.instances.keys().cloned().collect();
         let at = self.random.below(services.len());
         let service = only.map_or_else(|| services[at].clone(), |(service, _)| service.to_owned());
@@ -346,7 +346,7 @@ impl<'a> World<'a> {
     }
 
     /// A service builds its copies anew from everything that lies in its compacted topics, and then puts them in place of the old ones.
-    pub fn rebuild(&mut self, service: &str) {
+    pub(super) fn rebuild(&mut self, service: &str) {
         let Some(instance) = self.pick(service) else { return };
         let town = self.town;
         let Some(body) = town.releases.get(&(service.to_owned(), instance.release.clone())) else { return };
@@ -387,7 +387,7 @@ impl<'a> World<'a> {
     }
 
     /// Only the last record of each key stays.
-    pub fn compact(&mut self) {
+    pub(super) fn compact(&mut self) {
         for (name, topic) in &mut self.topics {
             if self.town.compacted.contains(name) {
                 let mut last: BTreeMap<usize, u64> = BTreeMap::new();
@@ -435,7 +435,7 @@ impl<'a> World<'a> {
         }
     }
 
-    fn way(ways: Option<&Vec<(Way, Option<cutover::services::Condition>)>>, view: &View) -> Option<Way> {
+    fn way(ways: Option<&Vec<(Way, Option<crate::services::Condition>)>>, view: &View) -> Option<Way> {
         ways.into_iter().flatten().find(|(_, when)| holds(when.as_ref(), view)).map(|(way, _)| *way)
     }
 
@@ -559,7 +559,7 @@ impl<'a> World<'a> {
     }
 
     /// One small happening.
-    pub fn tick(&mut self) {
+    pub(super) fn tick(&mut self) {
         match self.random.below(12) {
             0 | 1 => self.change(),
             2..=4 => self.relay(None),
@@ -606,7 +606,7 @@ impl<'a> World<'a> {
     }
 
     /// Days pass: whatever nobody holds up comes to its end.
-    pub fn rest(&mut self) {
+    pub(super) fn rest(&mut self) {
         self.stalled.clear();
         for _ in 0..8 {
             self.release_held();
@@ -639,7 +639,7 @@ impl<'a> World<'a> {
     }
 
     /// What is still to be read, looked at or sent comes to its end, and everybody looks once more.
-    pub fn finish(&mut self) {
+    pub(super) fn finish(&mut self) {
         for _ in 0..4 {
             self.rest();
         }
@@ -660,6 +660,6 @@ impl<'a> World<'a> {
     }
 }
 
-fn name_of(column: &(String, String, Option<cutover::services::Condition>)) -> String {
+fn name_of(column: &(String, String, Option<crate::services::Condition>)) -> String {
     column.0.clone()
 }

@@ -1,30 +1,38 @@
-//! An independent simulator: it runs steps over instances, tables and topics under traffic with unfair schedules, and counts what is
-//! lost. It shares the declarations with the proof and no thought of its own about them: no rule, no fact, no closure.
+//! A town of services in memory: it runs steps over instances, tables and topics under traffic with unfair schedules, and counts what is
+//! lost. It is what the whole-plan proof is held against, and shares the declarations with the proof and no thought of its own about them: no rule, no fact, no closure.
 
+mod declared;
+mod invent;
+mod judge;
 mod random;
-mod town;
 mod world;
 
 use std::collections::BTreeMap;
 
-use cutover::check::Book;
-use cutover::services::{ColumnStart, Services};
-use cutover::step::{DrainGoal, Move};
+use crate::check::Book;
+use crate::services::{ColumnStart, Services};
+use crate::step::{DrainGoal, Move};
 
+pub use invent::{Invented, invent};
+pub use judge::{Judged, Lost, Tally, judge};
 pub use random::Random;
-use town::{Town, holds};
-use world::{Instance, Shape, World};
+
+use self::declared::{Town, holds};
+use self::world::{Instance, Shape, World};
 
 /// How long a wait may last before it counts as one that never ends.
 const PATIENCE: usize = 3_000;
 
-/// Runs a book with a seed; what was lost, and why.
+/// Runs a book under the schedule of a seed; what was lost, and how often. `ideal` says what people need, whatever a release can do; it
+/// is `services` itself unless those have a slip in them.
+#[must_use]
 pub fn run(services: &Services, ideal: &Services, book: &Book, seed: u64) -> BTreeMap<String, usize> {
     let moves: Vec<Move> = book.steps.iter().flat_map(|step| step.moves.clone()).collect();
     run_moves(services, ideal, book, &moves, None, seed)
 }
 
-/// Runs moves over the world in which a book begins; the one at `half` is broken off when it is half done.
+/// As [`run`], with other moves over the world in which a book begins; the one at `half` is broken off when it is half done.
+#[must_use]
 pub fn run_moves(
     services: &Services,
     ideal: &Services,
@@ -104,7 +112,7 @@ fn set(world: &mut World<'_>, column: &str, shape: Shape) {
 /// `service.table.column~meaning` as table and column.
 fn split(column: &str) -> (String, String) {
     let name = column.split('~').next().unwrap_or(column);
-    let (table, column) = name.rsplit_once('.').expect("service.table.column");
+    let (table, column) = name.rsplit_once('.').unwrap_or(("", name));
     (table.to_owned(), column.to_owned())
 }
 
@@ -260,7 +268,7 @@ impl Play<'_> {
             }
             Move::DropTable { table } => {
                 let releases = self.world.town.releases.values();
-                let of = |release: &town::Release| {
+                let of = |release: &declared::Release| {
                     let handled =
                         release.handles.values().flat_map(|(writes, _)| writes.iter().map(|(of, column, _)| (of.clone(), column.clone())));
                     let read = release.reads.iter().map(|(of, column, _, _)| (of.clone(), column.clone()));
