@@ -123,3 +123,28 @@ steps:
     p.yaml:8:30: error[C0107]: `from`: `exercise` is not a table; write `database.table`, or `database.schema.table`
     "#);
 }
+
+#[test]
+fn what_may_break_is_accepted_by_name_and_with_a_reason() {
+    let playbook = |accept: &str| format!("playbook: p\naccept:\n  - {accept}\nsteps:\n  - id: a\n    note: {{text: a}}\n");
+    let read = |accept: &str| {
+        let source = Source::new("p.yaml", playbook(accept));
+        cutover::playbook::read(&source, &BTreeMap::new(), &Carried(BTreeMap::new()))
+    };
+    let (found, _) = read("{rule: f, subject: exercise, reason: it is read again tonight}").unwrap();
+    assert_eq!(
+        found.accept.iter().map(|gap| format!("{} {}", gap.name(), gap.reason)).collect::<Vec<_>>(),
+        ["f:exercise it is read again tonight"]
+    );
+    let complain = |accept: &str| read(accept).expect_err("a mistake").plain();
+    insta::assert_snapshot!(complain("{rule: f, subject: exercise}"), @r"
+    p.yaml:3:5: error[C0103]: `accept[0]` needs `reason`
+      help: add `reason: …`: why it may break
+    ");
+    insta::assert_snapshot!(complain("{rule: f, subject: exercise, reason: '', until: monday}"), @r"
+    p.yaml:3:42: error[C0106]: `accept[0].reason` must not be empty
+    p.yaml:3:46: error[C0102]: `until` is not a key of `accept[0]`
+      help: its keys are: `rule`, `subject`, `reason`
+    ");
+    insta::assert_snapshot!(complain("f:exercise"), @r"p.yaml:3:5: error[C0104]: `accept[0]` must be a map of keys, not text");
+}
