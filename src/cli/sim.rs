@@ -47,7 +47,7 @@ fn one(session: &Session, args: &SimArgs) -> Result<bool, CliError> {
         .book
         .steps
         .iter()
-        .map(|step| format!("{}: {}", step.id, step.moves.iter().map(ToString::to_string).collect::<String>()))
+        .map(|step| format!("{}: {}", step.id, step.moves.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")))
         .collect();
     if session.is_json() {
         let lost = lost.as_ref().map(|(schedule, what)| json!({ "schedule": schedule, "what": what }));

@@ -58,8 +58,8 @@ pub fn line(entry: &Entry) -> String {
     match entry {
         Entry::RunBegun { by, yes, accepted, .. } => {
             let yes = if *yes { ", approvals answered in their name (--yes)" } else { "" };
-            let gaps: String = accepted.iter().map(|gap| format!("; {} may break, because {}", gap.name(), gap.reason)).collect();
-            format!("started by {by}{yes}{gaps}")
+            let gaps = accepted.iter().map(|gap| format!("{} may break, because {}", gap.name(), gap.reason));
+            std::iter::once(format!("started by {by}{yes}")).chain(gaps).collect::<Vec<_>>().join("; ")
         }
         Entry::Asked { question, why, .. } => match why {
             AskedFor::Question | AskedFor::Approval => format!("asks: {}", question.text),
