@@ -12,7 +12,7 @@ use crate::ports::PortError;
 use crate::ports::http::{HttpAnswer, HttpRequest};
 use crate::step::scalar::Span;
 use crate::step::{
-    ActContext, Claim, Evidence, Kind, Nature, Never, OnUnknown, Plan, Receipt, Revert, Risk, Standing, StepError, StepKind, SystemKind,
+    ActContext, Evidence, Kind, Nature, Never, OnUnknown, Onlooker, Plan, Risk, StepError, SystemKind,
     Verdict, View, World,
 };
 
@@ -132,7 +132,7 @@ impl CheckHttp {
     }
 }
 
-impl StepKind for CheckHttp {
+impl Onlooker for CheckHttp {
     const KIND: Kind = Kind {
         name: "check_http",
         summary: "waits until a service answers a request as it should",
@@ -148,12 +148,6 @@ steps:
     check_http: {http: hiring, path: /version, json: {/version: \"1.5\"}}
 ",
     };
-    type Change = Never;
-    type Act = Never;
-
-    fn resources(&self) -> Vec<Claim> {
-        Vec::new()
-    }
 
     fn complaints(&self) -> Vec<(String, String)> {
         let wrong = |pointer: &&String| !(pointer.is_empty() || pointer.starts_with('/'));
@@ -178,23 +172,7 @@ steps:
         Plan::Wait { now: "not asked yet".to_owned(), goal: self.goal() }
     }
 
-    fn leave(&self, change: &Never, _: &mut View) {
-        match *change {}
-    }
-
-    fn acts(&self, change: &Never) -> Vec<Never> {
-        match *change {}
-    }
-
-    async fn standing(&self, _: &ActContext, change: &Never, _: &Never) -> Result<Standing, StepError> {
-        match *change {}
-    }
-
-    async fn act(&self, _: &ActContext, change: &Never, _: &Never) -> Result<Receipt, StepError> {
-        match *change {}
-    }
-
-    async fn verify(&self, context: &ActContext, _: Option<&Never>) -> Result<Verdict, StepError> {
+    async fn verify(&self, context: &ActContext) -> Result<Verdict, StepError> {
         let request = HttpRequest {
             method: self.method.as_str().to_owned(),
             path: self.path.clone(),
@@ -214,10 +192,6 @@ steps:
             Err(other) => return Err(other.into()),
         };
         Ok(Verdict::NotYet { now, goal: self.goal(), again_in: AGAIN })
-    }
-
-    fn revert(&self, change: &Never, _: &[Receipt]) -> Revert {
-        match *change {}
     }
 }
 
