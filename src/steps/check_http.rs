@@ -8,6 +8,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
+use super::common::no_pointer;
 use crate::ports::PortError;
 use crate::ports::http::{HttpAnswer, HttpRequest};
 use crate::step::scalar::Span;
@@ -153,7 +154,7 @@ steps:
         let wrong = |pointer: &&String| !(pointer.is_empty() || pointer.starts_with('/'));
         let told = |pointer: &String| {
             let place = format!("/json/{}", pointer.replace('~', "~0").replace('/', "~1"));
-            (place, format!("`{pointer}` is no JSON pointer; write `/{}`", pointer.trim_start_matches(['$', '.']).replace('.', "/")))
+            (place, no_pointer(pointer))
         };
         let mut complaints: Vec<_> = self.json.keys().filter(wrong).map(told).collect();
         if self.timeout.0.is_zero() {

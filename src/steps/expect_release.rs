@@ -7,7 +7,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use self::sight::{Known, Sight};
-use super::common::main_system;
+use super::common::{main_system, no_pointer};
 use crate::ports::PortError;
 use crate::ports::http::HttpRequest;
 use crate::step::scalar::DottedRelease;
@@ -148,8 +148,7 @@ steps:
         if let Some(field) = self.version_url.as_ref().and_then(|place| place.field.as_ref())
             && !field.starts_with('/')
         {
-            let message = format!("`{field}` is no JSON pointer; write `/{}`", field.trim_start_matches(['$', '.']).replace('.', "/"));
-            complaints.push(("/version_url/field".to_owned(), message));
+            complaints.push(("/version_url/field".to_owned(), no_pointer(field)));
         }
         complaints
     }
