@@ -11,6 +11,7 @@ use serde_json::{Value, json};
 use super::common::no_pointer;
 use crate::ports::PortError;
 use crate::ports::http::{HttpAnswer, HttpRequest};
+use crate::step::pointer::escape;
 use crate::step::scalar::Span;
 use crate::step::{
     ActContext, Evidence, Kind, Nature, Never, OnUnknown, Onlooker, Plan, Risk, StepError, SystemKind,
@@ -153,7 +154,7 @@ steps:
     fn complaints(&self) -> Vec<(String, String)> {
         let wrong = |pointer: &&String| !(pointer.is_empty() || pointer.starts_with('/'));
         let told = |pointer: &String| {
-            let place = format!("/json/{}", pointer.replace('~', "~0").replace('/', "~1"));
+            let place = format!("/json/{}", escape(pointer));
             (place, no_pointer(pointer))
         };
         let mut complaints: Vec<_> = self.json.keys().filter(wrong).map(told).collect();
