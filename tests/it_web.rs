@@ -10,5 +10,7 @@ mod browser;
 mod ground;
 #[path = "it_web/live.rs"]
 mod live;
+#[path = "ground/mod.rs"]
+mod machine;
 #[path = "it_web/pages.rs"]
 mod pages;

@@ -2,6 +2,7 @@
 //! `steps/`; this room knows no kind, no YAML, no journal and no screen.
 
 mod act;
+mod decode;
 mod erased;
 mod error;
 mod facts;
@@ -9,6 +10,7 @@ mod file;
 mod guard;
 mod onlooker;
 mod plan;
+pub mod pointer;
 mod policy;
 mod reference;
 mod resource;
@@ -26,6 +28,7 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 pub use act::{ActContext, Checkpoint, Receipt, Standing};
+pub use decode::{DecodeError, decode};
 pub use erased::{ErasedAct, ErasedChange, ErasedPlan, Step};
 pub use error::StepError;
 pub use facts::{Fact, Facts};

@@ -6,10 +6,10 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
-use super::common::{HELD, IfUsed, look_at_topic, main_system};
+use super::common::{HELD, IfUsed, look_at_topic, main_system, topic_id};
 use crate::ports::kafka::TopicState;
 use crate::step::{
-    ActContext, Change, Claim, Effect, Evidence, Fact, Facts, KNOWN_LATER, Kind, Mark, Nature, OnUnknown, Plan, Receipt, Resource, Revert,
+    ActContext, Change, Claim, Effect, Evidence, Fact, Facts, Kind, Mark, Nature, OnUnknown, Plan, Receipt, Resource, Revert,
     Risk, Standing, StepError, StepKind, SystemKind, Verdict, View, World,
 };
 
@@ -106,7 +106,7 @@ steps:
         }
         let from = Some(format!("{} partitions, never held a record", before.partitions));
         let effects = vec![Effect { mark: Mark::Remove, what: format!("topic {}", self.topic), from, to: None }];
-        let binding = json!({ "id": before.id.clone().unwrap_or_else(|| KNOWN_LATER.to_owned()), "held": 0 });
+        let binding = json!({ "id": topic_id(&before), "held": 0 });
         Plan::Change(Change { change: Deletion { before }, effects, binding })
     }
 

@@ -15,12 +15,12 @@ use serde_json::{Value, json};
 
 use self::events::{encode, find_sent};
 use self::seen::check_seen;
-use super::common::{EVENT_HEADER, HELD, look_at_topic, main_system};
+use super::common::{EVENT_HEADER, HELD, look_at_topic, main_system, topic_id};
 use crate::ports::kafka::{Position, TopicState};
 use crate::ports::registry::{SchemaFormat, SchemaVersion};
 use crate::step::scalar::Span;
 use crate::step::{
-    ActContext, Change, Claim, Effect, Fact, Facts, KNOWN_LATER, Kind, Mark, Nature, OnUnknown, Plan, Receipt, Resource, Revert, Risk,
+    ActContext, Change, Claim, Effect, Fact, Facts, Kind, Mark, Nature, OnUnknown, Plan, Receipt, Resource, Revert, Risk,
     Standing, StepError, StepKind, SystemKind, Verdict, View, World,
 };
 
@@ -215,7 +215,7 @@ steps:
         let seen = self.seen_by.as_ref().map(|seen_by| format!(", seen by group {}", seen_by.group)).unwrap_or_default();
         let to = Some(format!("{}{seen}", events::counted(self.events.len())));
         let effects = vec![Effect { mark: Mark::Create, what: format!("events in {}", self.topic), from: None, to }];
-        let binding = json!({ "topic": topic.id.unwrap_or_else(|| KNOWN_LATER.to_owned()) });
+        let binding = json!({ "topic": topic_id(&topic) });
         Plan::Change(Change { change: Sending { topic: self.topic.clone(), count: self.events.len() }, effects, binding })
     }
 
