@@ -180,9 +180,8 @@ impl Bench {
                 tokio::time::sleep(Duration::from_millis(20)).await;
             }
         };
-        if tokio::time::timeout(LONG, said).await.is_err() {
-            panic!("the run does not wait for it: {:#?}", self.store.journal(run, 0, 10_000).await)
-        }
+        let said = tokio::time::timeout(LONG, said).await;
+        assert!(said.is_ok(), "the run does not wait for it: {:#?}", self.store.journal(run, 0, 10_000).await);
     }
 
     /// The event of a row as a live producer writes it.

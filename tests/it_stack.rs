@@ -1,5 +1,7 @@
 //! The local stack and the private Postgres on their real parts: started, killed, started again, ended.
 
+#[path = "ground/reaped.rs"]
+mod reaped;
 mod service;
 
 use std::collections::BTreeMap;
@@ -22,10 +24,10 @@ use rdkafka::client::DefaultClientContext;
 use rdkafka::config::ClientConfig;
 use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::producer::{FutureProducer, FutureRecord};
+use reaped::{PROGRAM, Reaped};
 use sqlx::{Connection, PgConnection};
 use tokio::net::TcpStream;
 
-const PROGRAM: &str = env!("CARGO_BIN_EXE_cutover");
 const LONG: Duration = Duration::from_mins(1);
 
 /// A data directory of one test. Whatever happens to the test, the reaper ends what was started on it and removes it.
@@ -36,12 +38,7 @@ struct Ground {
 
 impl Ground {
     fn new() -> Self {
-        let mut reaper = Reaper::start(Path::new(PROGRAM)).unwrap();
-        let directory = tempfile::Builder::new().prefix("cutover-it-").tempdir().unwrap().keep();
-        reaper.remove_directory(&directory).unwrap();
-        let data = DataDir::open(&directory.join("data")).unwrap();
-        reaper.watch_stack(data.path()).unwrap();
-        reaper.watch_keeper(data.path()).unwrap();
+        let Reaped { data, reaper, .. } = Reaped::new();
         Self { data, reaper }
     }
 

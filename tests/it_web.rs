@@ -12,5 +12,7 @@ mod command;
 mod ground;
 #[path = "it_web/live.rs"]
 mod live;
+#[path = "ground/mod.rs"]
+mod machine;
 #[path = "it_web/pages.rs"]
 mod pages;

@@ -94,6 +94,18 @@ pub fn mistakes(session: &Session, wrong: &Diagnostics, code: u8) -> CliError {
 /// # Errors
 /// When there is no configuration, it has mistakes, or its stack is not up.
 pub fn resolve(session: &Session) -> Result<Environment, CliError> {
+    let mut found = written(session)?;
+    if found.from == Some(Origin::Stack) {
+        fill_from_stack(session, &mut found)?;
+    }
+    Ok(found)
+}
+
+/// The environment as it is written in the nearest `cutover.yaml`, which a stack that does not run yet is no obstacle to.
+///
+/// # Errors
+/// When there is no such file, or it has mistakes.
+pub fn written(session: &Session) -> Result<Environment, CliError> {
     let Some(path) = environment::find(&session.here) else {
         return Err(CliError::new(exit::CONFIG, "there is no cutover.yaml here or above").hint("`cutover init` writes one"));
     };
@@ -101,11 +113,7 @@ pub fn resolve(session: &Session) -> Result<Environment, CliError> {
         std::fs::read_to_string(&path).map_err(|error| CliError::new(exit::CONFIG, format!("cannot read {}: {error}", path.display())))?;
     let name = path.strip_prefix(&session.here).unwrap_or(&path).to_string_lossy().into_owned();
     let config = Config::read(&name, &text).map_err(|wrong| mistakes(session, &wrong, exit::CONFIG))?;
-    let mut found = config.environment(session.global.env.as_deref()).map_err(|wrong| mistakes(session, &wrong, exit::CONFIG))?.clone();
-    if found.from == Some(Origin::Stack) {
-        fill_from_stack(session, &mut found)?;
-    }
-    Ok(found)
+    Ok(config.environment(session.global.env.as_deref()).map_err(|wrong| mistakes(session, &wrong, exit::CONFIG))?.clone())
 }
 
 /// Reads settings as they would stand in `cutover.yaml`.

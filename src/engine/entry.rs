@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use super::definition::Approvals;
 use super::guard::Sample;
-use super::state::RunState;
+use super::state::{RunState, StepState};
 use crate::step::{ErasedChange, Evidence, Gap, Question, Receipt, StepError};
 
 /// An entry in its place.
@@ -32,6 +32,17 @@ pub enum How {
     Kept,
     /// A person answered.
     Answered,
+}
+
+impl How {
+    /// The state in which a step ends that way.
+    pub(super) fn state(self) -> StepState {
+        match self {
+            Self::Verified | Self::Answered => StepState::Done,
+            Self::AlreadySo => StepState::AlreadySo,
+            Self::Kept => StepState::Kept,
+        }
+    }
 }
 
 /// What a step was doing when a system failed it.

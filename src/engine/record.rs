@@ -6,7 +6,7 @@ use serde_json::Value;
 use super::entry::AskedFor;
 use super::guard::GuardRecord;
 use super::state::StepState;
-use crate::step::{ErasedChange, Evidence, Question, Receipt, StepError};
+use crate::step::{ErasedChange, Evidence, Nature, Question, Receipt, StepError};
 
 /// A step's part of the run, rebuilt from the journal.
 #[expect(clippy::struct_excessive_bools, reason = "each is what one kind of journal entry says, and they are independent")]
@@ -111,5 +111,102 @@ impl StepRecord {
     pub fn changes(&self) -> impl Iterator<Item = (&ErasedChange, &[Receipt])> {
         let present = self.touched().into_iter().map(|change| (change, self.receipts.as_slice()));
         present.chain(self.earlier.iter().rev().map(|(change, receipts)| (change, receipts.as_slice())))
+    }
+}
+
+/// How entries change the record; [`super::Run`] says which entry does which.
+impl StepRecord {
+    pub(super) fn begin(&mut self, change: Option<ErasedChange>, guarded: bool, at: DateTime<Utc>) {
+        let touched = self.has_touched();
+        if let Some(change) = self.change.take().filter(|_| touched) {
+            self.earlier.push((change, std::mem::take(&mut self.receipts)));
+        }
+        let acts = change.as_ref().is_some_and(|change| !change.acts.is_empty());
+        self.state = if acts { StepState::Acting } else { StepState::Verifying };
+        self.change = change;
+        self.rounds += 1;
+        self.act = 0;
+        self.act_begun = acts && !guarded;
+        self.settling = false;
+        self.rests_since = Some(at);
+        self.let_go();
+        self.receipts = Vec::new();
+        self.cursor = None;
+        self.began = Some(at);
+        self.attempts = 0;
+        self.again_at = None;
+        self.error = None;
+    }
+
+    pub(super) fn act_done(&mut self, act: usize, receipt: Receipt, settles: bool) {
+        self.receipts.push(receipt);
+        self.act = act + 1;
+        self.act_begun = false;
+        self.cursor = None;
+        self.attempts = 0;
+        self.again_at = None;
+        self.question = None;
+        self.waits = None;
+        self.settling = settles;
+        // Why: found done when the way back began; that the step failed stays true.
+        if self.state == StepState::Failed {
+            return;
+        }
+        self.error = None;
+        self.state = if !settles && self.has_acts_left() { StepState::Acting } else { StepState::Verifying };
+    }
+
+    pub(super) fn settled(&mut self) {
+        self.settling = false;
+        self.attempts = 0;
+        self.again_at = None;
+        self.error = None;
+        self.waits = None;
+        self.state = if self.has_acts_left() { StepState::Acting } else { StepState::Verifying };
+    }
+
+    /// Ends every hold, and begins to count anew.
+    pub(super) fn let_go(&mut self) {
+        for guard in &mut self.guards {
+            guard.forgive();
+            guard.held = None;
+        }
+    }
+
+    pub(super) fn answered(&mut self, by: &str) {
+        self.by = Some(by.to_owned());
+        let why = self.question.take().map(|(why, _)| why);
+        match why {
+            Some(AskedFor::Approval) => self.approved = true,
+            Some(AskedFor::Stale) => self.stale_accepted = true,
+            Some(AskedFor::Question | AskedFor::Unclear) | None => {}
+        }
+        self.state = if why == Some(AskedFor::Unclear) { StepState::Acting } else { StepState::Pending };
+    }
+
+    pub(super) fn over(&mut self, state: StepState, at: DateTime<Utc>) {
+        self.state = state;
+        self.ended = Some(at);
+        self.again_at = None;
+        self.question = None;
+        self.error = None;
+        self.waits = None;
+        self.let_go();
+    }
+
+    /// Why: an act that was begun is looked at and never simply done again. A step of a `once` kind whose acts are done is only verified
+    /// again, for doing it anew would be a second event; a `state` kind looks at the world afresh.
+    pub(super) fn try_again(&mut self, nature: Option<Nature>) {
+        self.attempts = 0;
+        self.again_at = None;
+        self.error = None;
+        self.question = None;
+        self.let_go();
+        self.state = match &self.change {
+            Some(_) if self.settling => StepState::Verifying,
+            Some(change) if self.act < change.acts.len() => StepState::Acting,
+            Some(_) if nature == Some(Nature::Once) => StepState::Verifying,
+            _ => StepState::Pending,
+        };
     }
 }

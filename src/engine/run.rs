@@ -4,7 +4,7 @@ use chrono::{DateTime, Duration, Utc};
 
 use super::command::Order;
 use super::definition::{Approvals, Definition, StepDefinition};
-use super::entry::{AskedFor, BackAction, BackStep, Entry, How, JournalEntry, Scope};
+use super::entry::{BackAction, BackStep, Entry, JournalEntry, Scope};
 use super::guard::{GuardRecord, Sampled};
 use super::record::StepRecord;
 use super::state::{RunState, StepState};
@@ -438,111 +438,5 @@ impl Run {
             }
             _ => Ok(()),
         }
-    }
-}
-
-impl How {
-    fn state(self) -> StepState {
-        match self {
-            Self::Verified | Self::Answered => StepState::Done,
-            Self::AlreadySo => StepState::AlreadySo,
-            Self::Kept => StepState::Kept,
-        }
-    }
-}
-
-impl StepRecord {
-    fn begin(&mut self, change: Option<crate::step::ErasedChange>, guarded: bool, at: DateTime<Utc>) {
-        let touched = self.has_touched();
-        if let Some(change) = self.change.take().filter(|_| touched) {
-            self.earlier.push((change, std::mem::take(&mut self.receipts)));
-        }
-        let acts = change.as_ref().is_some_and(|change| !change.acts.is_empty());
-        self.state = if acts { StepState::Acting } else { StepState::Verifying };
-        self.change = change;
-        self.rounds += 1;
-        self.act = 0;
-        self.act_begun = acts && !guarded;
-        self.settling = false;
-        self.rests_since = Some(at);
-        self.let_go();
-        self.receipts = Vec::new();
-        self.cursor = None;
-        self.began = Some(at);
-        self.attempts = 0;
-        self.again_at = None;
-        self.error = None;
-    }
-
-    fn act_done(&mut self, act: usize, receipt: crate::step::Receipt, settles: bool) {
-        self.receipts.push(receipt);
-        self.act = act + 1;
-        self.act_begun = false;
-        self.cursor = None;
-        self.attempts = 0;
-        self.again_at = None;
-        self.question = None;
-        self.waits = None;
-        self.settling = settles;
-        // Why: found done when the way back began; that the step failed stays true.
-        if self.state == StepState::Failed {
-            return;
-        }
-        self.error = None;
-        self.state = if !settles && self.has_acts_left() { StepState::Acting } else { StepState::Verifying };
-    }
-
-    fn settled(&mut self) {
-        self.settling = false;
-        self.attempts = 0;
-        self.again_at = None;
-        self.error = None;
-        self.waits = None;
-        self.state = if self.has_acts_left() { StepState::Acting } else { StepState::Verifying };
-    }
-
-    /// Ends every hold, and begins to count anew.
-    fn let_go(&mut self) {
-        for guard in &mut self.guards {
-            guard.forgive();
-            guard.held = None;
-        }
-    }
-
-    fn answered(&mut self, by: &str) {
-        self.by = Some(by.to_owned());
-        let why = self.question.take().map(|(why, _)| why);
-        match why {
-            Some(AskedFor::Approval) => self.approved = true,
-            Some(AskedFor::Stale) => self.stale_accepted = true,
-            Some(AskedFor::Question | AskedFor::Unclear) | None => {}
-        }
-        self.state = if why == Some(AskedFor::Unclear) { StepState::Acting } else { StepState::Pending };
-    }
-
-    fn over(&mut self, state: StepState, at: DateTime<Utc>) {
-        self.state = state;
-        self.ended = Some(at);
-        self.again_at = None;
-        self.question = None;
-        self.error = None;
-        self.waits = None;
-        self.let_go();
-    }
-
-    /// Why: an act that was begun is looked at and never simply done again. A step of a `once` kind whose acts are done is only verified
-    /// again, for doing it anew would be a second event; a `state` kind looks at the world afresh.
-    fn try_again(&mut self, nature: Option<crate::step::Nature>) {
-        self.attempts = 0;
-        self.again_at = None;
-        self.error = None;
-        self.question = None;
-        self.let_go();
-        self.state = match &self.change {
-            Some(_) if self.settling => StepState::Verifying,
-            Some(change) if self.act < change.acts.len() => StepState::Acting,
-            Some(_) if nature == Some(crate::step::Nature::Once) => StepState::Verifying,
-            _ => StepState::Pending,
-        };
     }
 }

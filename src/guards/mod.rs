@@ -12,7 +12,8 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 
-use crate::step::{Claim, GuardOptions, Reading, StepError, World};
+pub use crate::step::DecodeError;
+use crate::step::{self, Claim, GuardOptions, Reading, StepError, World};
 
 /// What everybody may know about a kind of guard.
 #[derive(Clone, Copy, Debug, Serialize)]
@@ -58,16 +59,6 @@ pub trait Guard: fmt::Debug + Send + Sync {
     async fn look(&self, world: &World) -> Result<Reading, StepError>;
 }
 
-/// A body that does not fit its kind.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{message}")]
-pub struct DecodeError {
-    /// JSON pointer into the body.
-    pub pointer: String,
-    /// What is wrong there.
-    pub message: String,
-}
-
 macro_rules! catalogue {
     ($($module:ident :: $ty:ident),* $(,)?) => {
         /// Every kind, in the order in which people read about them.
@@ -83,7 +74,7 @@ macro_rules! catalogue {
                     let (options, own) = read::<$module::$ty>(body)?;
                     Ok((options, Box::new(own)))
                 })*
-                _ => Err(DecodeError { pointer: String::new(), message: format!("there is no guard `{kind}`") }),
+                _ => Err(DecodeError::whole(format!("there is no guard `{kind}`"))),
             }
         }
 
@@ -121,15 +112,7 @@ fn read<T: DeserializeOwned>(body: &Value) -> Result<(GuardOptions, T), DecodeEr
     let fields = body.as_object().cloned().unwrap_or_default();
     let is_common = |key: &str| properties(&schemars::schema_for!(GuardOptions).to_value()).contains_key(key);
     let (common, own): (Map<_, _>, Map<_, _>) = fields.into_iter().partition(|(key, _)| is_common(key));
-    Ok((decoded(common)?, decoded(own)?))
-}
-
-fn decoded<T: DeserializeOwned>(fields: Map<String, Value>) -> Result<T, DecodeError> {
-    serde_path_to_error::deserialize(Value::Object(fields)).map_err(|error| {
-        let path = error.path().to_string();
-        let pointer = if path == "." { String::new() } else { format!("/{}", path.replace('.', "/")) };
-        DecodeError { pointer, message: error.inner().to_string() }
-    })
+    Ok((step::decode(&Value::Object(common))?, step::decode(&Value::Object(own))?))
 }
 
 fn described<T: JsonSchema>(generator: &mut SchemaGenerator) -> Schema {

@@ -154,11 +154,11 @@ pub struct BasicAuth {
     pub password: SecretRef,
 }
 
-/// A schema registry that speaks Confluent's HTTP API.
+/// A system with an HTTP API of its own: a schema registry that speaks Confluent's, a store of metrics that speaks Prometheus'.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-pub struct RegistrySettings {
-    /// Base address, for instance `https://registry:8081` or `http://localhost:8081/apis/ccompat/v7`.
+pub struct ApiSettings {
+    /// Base address, for instance `https://registry:8081`, `http://localhost:8081/apis/ccompat/v7` or `http://localhost:9090`.
     #[schemars(extend("format" = "http-url"))]
     pub url: String,
     /// Basic authentication.
@@ -180,21 +180,6 @@ pub struct DatabaseSettings {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub password: Option<SecretRef>,
     /// Certificates; with them the connection is encrypted and the server's certificate checked.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub tls: Option<Tls>,
-}
-
-/// A store of metrics that speaks Prometheus' HTTP API.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct MetricsSettings {
-    /// Base address, for instance `http://localhost:9090`.
-    #[schemars(extend("format" = "http-url"))]
-    pub url: String,
-    /// Basic authentication.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub basic: Option<BasicAuth>,
-    /// Certificates.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub tls: Option<Tls>,
 }

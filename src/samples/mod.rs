@@ -14,6 +14,7 @@ mod consumer;
 mod event;
 mod exercises;
 mod flags;
+mod handled;
 mod hiring;
 mod outbox;
 mod problem;

@@ -2,6 +2,7 @@
 
 use super::names::EventRef;
 use super::written::{Way, Ways, Written, WrittenRelease};
+use crate::step::pointer;
 
 /// A mistake and where it is.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -35,7 +36,7 @@ impl Complaint {
 pub(super) fn check(written: &Written) -> Vec<Complaint> {
     let mut found = Vec::new();
     for (name, link) in &written.links {
-        let at = format!("/links/{}", escaped(name));
+        let at = format!("/links/{}", pointer::escape(name));
         if let Some(event) = link.event.as_ref().filter(|event| !written.events.contains_key(*event)) {
             found.push(Complaint::unknown(format!("{at}/event"), "event", event, written.events.keys()));
         }
@@ -58,7 +59,7 @@ pub(super) fn check(written: &Written) -> Vec<Complaint> {
     for (name, service) in &written.services {
         let mut before: Vec<String> = Vec::new();
         for (release, body) in &service.releases {
-            let at = format!("/services/{}/{}", escaped(name), escaped(release));
+            let at = format!("/services/{}/{}", pointer::escape(name), pointer::escape(release));
             if let Some(like) = body.like.as_ref().filter(|like| !before.contains(like)) {
                 found.push(Complaint::unknown(format!("{at}/like"), "earlier release", like, before.iter()));
             }
@@ -79,7 +80,7 @@ fn body_names(written: &Written, body: &WrittenRelease, at: &str, found: &mut Ve
         [("uses", &body.uses, &[Way::Call, Way::Copy, Way::None]), ("sends", &body.sends, &[Way::Call, Way::Event, Way::Hold, Way::None])];
     for (key, uses, allowed) in ways {
         for (link, ways) in uses.iter().flatten() {
-            let at = format!("{at}/{key}/{}", escaped(link));
+            let at = format!("{at}/{key}/{}", pointer::escape(link));
             if !written.links.contains_key(link) {
                 found.push(Complaint::unknown(at.clone(), "link", link, written.links.keys()).key());
             }
@@ -94,7 +95,7 @@ fn body_names(written: &Written, body: &WrittenRelease, at: &str, found: &mut Ve
         event(written, &produced.event, format!("{at}/produces/{index}"), false, found);
     }
     for (name, handling) in body.handles.iter().flatten() {
-        let at = format!("{at}/handles/{}", escaped(name));
+        let at = format!("{at}/handles/{}", pointer::escape(name));
         match name.parse() {
             Ok(named) => event(written, &named, at.clone(), true, found),
             Err(why) => found.push(Complaint::new(at.clone(), why).key()),
@@ -123,8 +124,4 @@ fn event(written: &Written, event: &EventRef, pointer: String, at_key: bool, fou
         return;
     };
     found.push(if at_key { complaint.key() } else { complaint });
-}
-
-fn escaped(name: &str) -> String {
-    name.replace('~', "~0").replace('/', "~1")
 }

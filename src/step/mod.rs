@@ -3,6 +3,7 @@
 
 mod act;
 mod by_hand;
+mod decode;
 mod erased;
 mod error;
 mod facts;
@@ -12,6 +13,7 @@ mod length;
 mod moves;
 mod onlooker;
 mod plan;
+pub mod pointer;
 mod policy;
 mod proof;
 mod reference;
@@ -31,6 +33,7 @@ use serde::{Deserialize, Serialize};
 
 pub use act::{ActContext, Checkpoint, Receipt, Standing};
 pub use by_hand::{ByHand, HandLine, quote, variable};
+pub use decode::{DecodeError, decode};
 pub use erased::{ErasedAct, ErasedChange, ErasedPlan, Step};
 pub use error::StepError;
 pub use facts::{Fact, Facts};

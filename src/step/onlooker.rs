@@ -7,7 +7,9 @@ use schemars::JsonSchema;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
-use super::{ActContext, Claim, Facts, Kind, Length, Plan, Receipt, Revert, Standing, StepError, StepKind, StepRef, Verdict, View, World};
+use super::{
+    ActContext, Claim, Facts, Kind, Length, Move, Plan, Receipt, Revert, Standing, StepError, StepKind, StepRef, Verdict, View, World,
+};
 
 /// Stands in for [`StepKind::Change`] and [`StepKind::Act`] in kinds that never act.
 #[derive(Clone, Copy, Debug, Serialize, Deserialize, PartialEq, Eq)]
@@ -58,6 +60,11 @@ pub trait Onlooker: Serialize + DeserializeOwned + JsonSchema + fmt::Debug + Sen
     /// See [`StepKind::facts`].
     fn facts(&self) -> Facts {
         Facts::default()
+    }
+
+    /// See [`StepKind::moves`].
+    fn moves(&self) -> Vec<Move> {
+        Vec::new()
     }
 }
 
@@ -116,5 +123,9 @@ impl<K: Onlooker> StepKind for K {
 
     fn facts(&self) -> Facts {
         Onlooker::facts(self)
+    }
+
+    fn moves(&self) -> Vec<Move> {
+        Onlooker::moves(self)
     }
 }

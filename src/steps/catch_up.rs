@@ -12,11 +12,10 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
-use super::common::look_at_topic;
+use super::common::{look_at_topic, topic_id, topic_there};
 use super::publish_snapshot::acknowledged;
 use crate::drain::{self, Barrier, Last, Mark, Topic, Verdict as Drain};
-use crate::ports::kafka::TopicState;
-use crate::step::{ActContext, Change, Claim, Evidence, Fact, Facts, Kind, Move, Nature, OnUnknown, Plan, Receipt, Resource, Revert, Risk, Standing, StepError, StepKind, StepRef, SystemKind, Verdict, View, World, KNOWN_LATER};
+use crate::step::{ActContext, Change, Claim, Evidence, Fact, Facts, Kind, Move, Nature, OnUnknown, Plan, Receipt, Resource, Revert, Risk, Standing, StepError, StepKind, StepRef, SystemKind, Verdict, View, World};
 
 /// How often a group's commits are looked at.
 const LOOK_AGAIN: Duration = Duration::from_millis(500);
@@ -178,15 +177,12 @@ steps:
     }
 
     fn plan(&self, view: &View) -> Plan<Goal> {
-        match view.get::<TopicState>(&self.resource()) {
-            None => Plan::CannotPreview(format!("topic {} was not looked at", self.topic())),
-            Some(None) => Plan::Impossible(format!("topic {} is not there", self.topic())),
-            Some(Some(topic)) => {
-                let binding = json!({ "topic": topic.id.unwrap_or_else(|| KNOWN_LATER.to_owned()) });
-                let change = Goal { topic: self.topic().to_owned(), group: self.group.clone() };
-                Plan::Change(Change { change, effects: Vec::new(), binding })
-            }
-        }
+        let topic = match topic_there(view, self.cluster(), self.topic()) {
+            Ok(topic) => topic,
+            Err(plan) => return plan,
+        };
+        let change = Goal { topic: self.topic().to_owned(), group: self.group.clone() };
+        Plan::Change(Change { change, effects: Vec::new(), binding: json!({ "topic": topic_id(&topic) }) })
     }
 
     fn leave(&self, _: &Goal, _: &mut View) {}

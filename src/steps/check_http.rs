@@ -8,13 +8,12 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
+use super::common::no_pointer;
 use crate::ports::PortError;
 use crate::ports::http::{HttpAnswer, HttpRequest};
+use crate::step::pointer::escape;
 use crate::step::scalar::Span;
-use crate::step::{
-    ActContext, Claim, Evidence, Kind, Length, Nature, Never, OnUnknown, Plan, Receipt, Revert, Risk, Standing, StepError, StepKind, SystemKind,
-    Verdict, View, World,
-};
+use crate::step::{ActContext, Evidence, Kind, Length, Nature, Never, OnUnknown, Onlooker, Plan, Risk, StepError, SystemKind, Verdict, View, World};
 
 /// How soon it is worth asking again.
 const AGAIN: Duration = Duration::from_secs(1);
@@ -132,7 +131,7 @@ impl CheckHttp {
     }
 }
 
-impl StepKind for CheckHttp {
+impl Onlooker for CheckHttp {
     const KIND: Kind = Kind {
         name: "check_http",
         summary: "waits until a service answers a request as it should",
@@ -148,18 +147,12 @@ steps:
     check_http: {http: hiring, path: /version, json: {/version: \"1.5\"}}
 ",
     };
-    type Change = Never;
-    type Act = Never;
-
-    fn resources(&self) -> Vec<Claim> {
-        Vec::new()
-    }
 
     fn complaints(&self) -> Vec<(String, String)> {
         let wrong = |pointer: &&String| !(pointer.is_empty() || pointer.starts_with('/'));
         let told = |pointer: &String| {
-            let place = format!("/json/{}", pointer.replace('~', "~0").replace('/', "~1"));
-            (place, format!("`{pointer}` is no JSON pointer; write `/{}`", pointer.trim_start_matches(['$', '.']).replace('.', "/")))
+            let place = format!("/json/{}", escape(pointer));
+            (place, no_pointer(pointer))
         };
         let mut complaints: Vec<_> = self.json.keys().filter(wrong).map(told).collect();
         if self.timeout.0.is_zero() {
@@ -178,27 +171,11 @@ steps:
         Plan::Wait { now: "not asked yet".to_owned(), goal: self.goal() }
     }
 
-    fn lengths(&self, _: Option<&Never>) -> Vec<Length> {
+    fn lengths(&self) -> Vec<Length> {
         vec![Length::at_most("one answer", self.timeout)]
     }
 
-    fn leave(&self, change: &Never, _: &mut View) {
-        match *change {}
-    }
-
-    fn acts(&self, change: &Never) -> Vec<Never> {
-        match *change {}
-    }
-
-    async fn standing(&self, _: &ActContext, change: &Never, _: &Never) -> Result<Standing, StepError> {
-        match *change {}
-    }
-
-    async fn act(&self, _: &ActContext, change: &Never, _: &Never) -> Result<Receipt, StepError> {
-        match *change {}
-    }
-
-    async fn verify(&self, context: &ActContext, _: Option<&Never>) -> Result<Verdict, StepError> {
+    async fn verify(&self, context: &ActContext) -> Result<Verdict, StepError> {
         let request = HttpRequest {
             method: self.method.as_str().to_owned(),
             path: self.path.clone(),
@@ -218,10 +195,6 @@ steps:
             Err(other) => return Err(other.into()),
         };
         Ok(Verdict::NotYet { now, goal: self.goal(), again_in: AGAIN })
-    }
-
-    fn revert(&self, change: &Never, _: &[Receipt]) -> Revert {
-        match *change {}
     }
 }
 

@@ -3,8 +3,9 @@
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Deserializer, Serialize};
 
+use crate::ports::kafka::TopicState;
 use crate::ports::workloads::Instance;
-use crate::step::{ByHand, Resource, StepError, SystemKind, View, World, variable};
+use crate::step::{ByHand, KNOWN_LATER, Plan, Resource, StepError, SystemKind, View, World, variable};
 
 /// Aspect of a topic in a view: how many offsets it has ever given out, over all partitions. 0 means that it never held a record.
 pub(super) const HELD: &str = "held";
@@ -15,6 +16,11 @@ pub(super) const EVENT_HEADER: &str = "cutover-event";
 /// The system that is meant when a step names none.
 pub(super) fn main_system() -> String {
     "main".to_owned()
+}
+
+/// What is told of a text that is no JSON pointer: the pointer that was probably meant, for paths are often written with dots.
+pub(super) fn no_pointer(text: &str) -> String {
+    format!("`{text}` is no JSON pointer; write `/{}`", text.trim_start_matches(['$', '.']).replace('.', "/"))
 }
 
 /// Looks at a topic: its state, and whether it ever held a record.
@@ -69,6 +75,20 @@ pub(super) fn ask_by_hand(told: ByHand, workloads: &str, service: &str, release:
 /// A text as a literal of SQL.
 pub(super) fn literal(text: &str) -> String {
     format!("'{}'", text.replace('\'', "''"))
+}
+
+/// The topic that a step reads and does not make, as it was looked at; else the plan that says why it cannot be read.
+pub(super) fn topic_there<C>(view: &View, cluster: &str, topic: &str) -> Result<TopicState, Plan<C>> {
+    match view.get::<TopicState>(&Resource::topic(cluster, topic)) {
+        None => Err(Plan::CannotPreview(format!("topic {topic} was not looked at"))),
+        Some(None) => Err(Plan::Impossible(format!("topic {topic} is not there"))),
+        Some(Some(state)) => Ok(state),
+    }
+}
+
+/// A topic's id for a binding: a topic that an earlier step makes gets its id only then.
+pub(super) fn topic_id(topic: &TopicState) -> String {
+    topic.id.clone().unwrap_or_else(|| KNOWN_LATER.to_owned())
 }
 
 /// Aspect of a service in a view: its instances.

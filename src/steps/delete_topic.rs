@@ -6,10 +6,10 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
-use super::common::{HELD, IfUsed, kafka_tool, look_at_topic, main_system, topic_life};
+use super::common::{HELD, IfUsed, kafka_tool, look_at_topic, main_system, topic_id, topic_life};
 use crate::ports::kafka::TopicState;
 use crate::step::{
-    ActContext, ByHand, Change, Claim, Effect, Evidence, Fact, Facts, KNOWN_LATER, Kind, Life, Mark, Move, Nature, OnUnknown, Plan, Receipt, Resource, Revert, Risk, Standing, StepError, StepKind, SystemKind, Verdict, View, World, quote,
+    ActContext, ByHand, Change, Claim, Effect, Evidence, Fact, Facts, Kind, Life, Mark, Move, Nature, OnUnknown, Plan, Receipt, Resource, Revert, Risk, Standing, StepError, StepKind, SystemKind, Verdict, View, World, quote,
 };
 
 /// Deletes a topic that never held a record.
@@ -105,7 +105,7 @@ steps:
         }
         let from = Some(format!("{} partitions, never held a record", before.partitions));
         let effects = vec![Effect { mark: Mark::Remove, what: format!("topic {}", self.topic), from, to: None }];
-        let binding = json!({ "id": before.id.clone().unwrap_or_else(|| KNOWN_LATER.to_owned()), "held": 0 });
+        let binding = json!({ "id": topic_id(&before), "held": 0 });
         Plan::Change(Change { change: Deletion { before }, effects, binding })
     }
 

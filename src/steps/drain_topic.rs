@@ -10,10 +10,10 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-use super::common::{look_at_topic, main_system};
+use super::common::{look_at_topic, main_system, topic_id, topic_there};
 use crate::drain::{self, Barrier, Verdict as Drain};
-use crate::ports::kafka::{Kafka, TopicState};
-use crate::step::{ActContext, Change, Claim, DrainGoal, Evidence, Fact, Facts, Kind, Move, Nature, OnUnknown, Plan, Receipt, Resource, Revert, Risk, Standing, StepError, StepKind, SystemKind, Verdict, View, World, KNOWN_LATER};
+use crate::ports::kafka::Kafka;
+use crate::step::{ActContext, Change, Claim, DrainGoal, Evidence, Fact, Facts, Kind, Move, Nature, OnUnknown, Plan, Receipt, Resource, Revert, Risk, Standing, StepError, StepKind, SystemKind, Verdict, View, World};
 
 /// How often the groups' commits are looked at.
 const LOOK_AGAIN: Duration = Duration::from_millis(500);
@@ -131,15 +131,12 @@ steps:
     }
 
     fn plan(&self, view: &View) -> Plan<Draining> {
-        match view.get::<TopicState>(&self.resource()) {
-            None => Plan::CannotPreview(format!("topic {} was not looked at", self.topic)),
-            Some(None) => Plan::Impossible(format!("topic {} is not there", self.topic)),
-            Some(Some(topic)) => {
-                let binding = json!({ "topic": topic.id.unwrap_or_else(|| KNOWN_LATER.to_owned()) });
-                let change = Draining { topic: self.topic.clone(), replication: topic.replication };
-                Plan::Change(Change { change, effects: Vec::new(), binding })
-            }
-        }
+        let topic = match topic_there(view, &self.cluster, &self.topic) {
+            Ok(topic) => topic,
+            Err(plan) => return plan,
+        };
+        let change = Draining { topic: self.topic.clone(), replication: topic.replication };
+        Plan::Change(Change { change, effects: Vec::new(), binding: json!({ "topic": topic_id(&topic) }) })
     }
 
     fn leave(&self, _: &Draining, _: &mut View) {}

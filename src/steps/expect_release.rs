@@ -7,14 +7,12 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use self::sight::{Known, Sight};
-use super::common::{INSTANCES, main_system};
+use super::common::{INSTANCES, main_system, no_pointer};
 use crate::ports::PortError;
 use crate::ports::http::HttpRequest;
 use crate::ports::workloads::Instance;
 use crate::step::scalar::DottedRelease;
-use crate::step::{
-    ActContext, Claim, Evidence, KNOWN_LATER, Kind, Move, Nature, Never, OnUnknown, Plan, Receipt, Resource, Revert, Risk, Standing, StepError, StepKind, Verdict, View, World,
-};
+use crate::step::{ActContext, Claim, Evidence, KNOWN_LATER, Kind, Move, Nature, Never, OnUnknown, Onlooker, Plan, Resource, Risk, StepError, Verdict, View, World};
 
 mod sight;
 
@@ -120,7 +118,7 @@ impl ExpectRelease {
     }
 }
 
-impl StepKind for ExpectRelease {
+impl Onlooker for ExpectRelease {
     const KIND: Kind = Kind {
         name: "expect_release",
         summary: "waits until every instance of a service runs at least a release",
@@ -136,8 +134,6 @@ steps:
     expect_release: {service: hiring, at_least: \"1.5\", heartbeats: false}
 ",
     };
-    type Change = Never;
-    type Act = Never;
 
     fn resources(&self) -> Vec<Claim> {
         let service = self.workloads.iter().map(|workloads| Resource::service(workloads, &self.service));
@@ -150,8 +146,7 @@ steps:
         if let Some(field) = self.version_url.as_ref().and_then(|place| place.field.as_ref())
             && !field.starts_with('/')
         {
-            let message = format!("`{field}` is no JSON pointer; write `/{}`", field.trim_start_matches(['$', '.']).replace('.', "/"));
-            complaints.push(("/version_url/field".to_owned(), message));
+            complaints.push(("/version_url/field".to_owned(), no_pointer(field)));
         }
         complaints
     }
@@ -184,23 +179,7 @@ steps:
         Plan::Wait { now: if seen.is_empty() { "so already".to_owned() } else { seen }, goal: self.goal() }
     }
 
-    fn leave(&self, change: &Never, _: &mut View) {
-        match *change {}
-    }
-
-    fn acts(&self, change: &Never) -> Vec<Never> {
-        match *change {}
-    }
-
-    async fn standing(&self, _: &ActContext, change: &Never, _: &Never) -> Result<Standing, StepError> {
-        match *change {}
-    }
-
-    async fn act(&self, _: &ActContext, change: &Never, _: &Never) -> Result<Receipt, StepError> {
-        match *change {}
-    }
-
-    async fn verify(&self, context: &ActContext, _: Option<&Never>) -> Result<Verdict, StepError> {
+    async fn verify(&self, context: &ActContext) -> Result<Verdict, StepError> {
         let least = self.at_least.parse().map_err(StepError::Impossible)?;
         let sight = self.look(&context.world).await?;
         let missing = sight.missing(self, &least);
@@ -210,10 +189,6 @@ steps:
         } else {
             Verdict::NotYet { now: missing.join("; "), goal: self.goal(), again_in: AGAIN }
         })
-    }
-
-    fn revert(&self, change: &Never, _: &[Receipt]) -> Revert {
-        match *change {}
     }
 
     fn moves(&self) -> Vec<Move> {

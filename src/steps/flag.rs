@@ -17,8 +17,8 @@ fn soon(context: &ActContext) -> Duration {
     (passed / 4).clamp(Duration::from_millis(60), Duration::from_secs(1))
 }
 
-/// What is wrong with variants, each with the place of it.
-pub(super) fn complaints(variants: &BTreeMap<String, Value>) -> Vec<(String, String)> {
+/// What is wrong with variants, and with the fields that name one of them, each with the place of it.
+pub(super) fn complaints(variants: &BTreeMap<String, Value>, named: &[(&str, &str)]) -> Vec<(String, String)> {
     let mut complaints = Vec::new();
     let mut types = variants.values().map(type_of);
     if let Some(first) = types.next()
@@ -29,14 +29,14 @@ pub(super) fn complaints(variants: &BTreeMap<String, Value>) -> Vec<(String, Str
     if variants.values().any(|value| matches!(value, Value::Null | Value::Array(_))) {
         complaints.push(("/variants".to_owned(), "a variant is a boolean, a text, a number or an object".to_owned()));
     }
-    complaints
-}
-
-/// Complains when `variants` are named and this one is not among them.
-pub(super) fn complain_of(field: &str, variant: &str, variants: &BTreeMap<String, Value>, complaints: &mut Vec<(String, String)>) {
-    if !variants.is_empty() && !variants.contains_key(variant) {
-        complaints.push((format!("/{field}"), format!("`{variant}` is not one of the variants {}", list(variants))));
+    // Why only then: a flag that is there has variants of its own, which nobody needs to write out again.
+    if !variants.is_empty() {
+        let stray = named.iter().filter(|(_, variant)| !variants.contains_key(*variant));
+        complaints.extend(
+            stray.map(|(field, variant)| (format!("/{field}"), format!("`{variant}` is not one of the variants {}", list(variants)))),
+        );
     }
+    complaints
 }
 
 /// The variants of a flag once `named` are added: `on` and `off` for a flag that is not there when nothing is named and `to` is one of

@@ -5,17 +5,8 @@ use schemars::{JsonSchema, Schema, SchemaGenerator};
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
-use crate::step::{Kind, Step, StepKind};
-
-/// A body that does not fit its kind.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{message}")]
-pub struct DecodeError {
-    /// JSON pointer into the body.
-    pub pointer: String,
-    /// What is wrong there.
-    pub message: String,
-}
+pub use crate::step::DecodeError;
+use crate::step::{self, Kind, Step, StepKind};
 
 macro_rules! catalogue {
     ($($module:ident :: $ty:ident),* $(,)?) => {
@@ -31,7 +22,7 @@ macro_rules! catalogue {
         pub fn decode(kind: &str, body: &Value) -> Result<Box<dyn Step>, DecodeError> {
             match kind {
                 $(stringify!($module) => read::<$module::$ty>(body),)*
-                _ => Err(DecodeError { pointer: String::new(), message: format!("there is no step kind `{kind}`") }),
+                _ => Err(DecodeError::whole(format!("there is no step kind `{kind}`"))),
             }
         }
 
@@ -80,21 +71,7 @@ pub fn find(name: &str) -> Option<&'static Kind> {
 }
 
 fn read<K: StepKind + DeserializeOwned>(body: &Value) -> Result<Box<dyn Step>, DecodeError> {
-    match serde_path_to_error::deserialize::<_, K>(body) {
-        Ok(step) => Ok(Box::new(step)),
-        Err(error) => Err(DecodeError { pointer: pointer(error.path()), message: error.inner().to_string() }),
-    }
-}
-
-fn pointer(path: &serde_path_to_error::Path) -> String {
-    use serde_path_to_error::Segment;
-    let part = |segment: &Segment| match segment {
-        Segment::Seq { index } => format!("/{index}"),
-        Segment::Map { key } => format!("/{}", key.replace('~', "~0").replace('/', "~1")),
-        Segment::Enum { variant } => format!("/{variant}"),
-        Segment::Unknown => String::new(),
-    };
-    path.iter().map(part).collect()
+    Ok(Box::new(step::decode::<K>(body)?))
 }
 
 #[cfg(test)]

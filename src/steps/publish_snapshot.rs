@@ -18,16 +18,13 @@ use serde_json::{Value, json};
 
 use self::envelope::{Envelope, Wanted};
 pub(super) use self::publish::acknowledged;
-use super::common::{HELD, deployed, look_at_topic, main_system};
+use super::common::{HELD, deployed, look_at_topic, main_system, topic_id};
 use super::producers::{self, Complaint};
 use crate::ports::database::TableState;
 use crate::ports::kafka::TopicState;
 use crate::services::EventRef;
 use crate::step::scalar::Span;
-use crate::step::{
-    ActContext, Change, Claim, Effect, Evidence, Fact, Facts, FileRef, KNOWN_LATER, Kind, Mark, Move, Nature, OnUnknown, Plan, Receipt,
-    Resource, Revert, Risk, Standing, StepError, StepKind, StepRef, SystemKind, Verdict, View, World,
-};
+use crate::step::{ActContext, Change, Claim, Effect, Evidence, Fact, Facts, FileRef, Kind, Mark, Move, Nature, OnUnknown, Plan, Receipt, Resource, Revert, Risk, Standing, StepError, StepKind, StepRef, SystemKind, Verdict, View, World};
 
 /// Aspect of a table in a view: about how many rows it has.
 const ROWS: &str = "rows";
@@ -255,7 +252,7 @@ steps:
         let to = Some(format!("about {rows}, one for each row of {}", self.from));
         let effects = vec![Effect { mark: Mark::Create, what: format!("events in {}", self.topic), from: None, to }];
         let grows = table.columns.iter().find(|column| column.name == self.version).map(|column| column.sql_type.clone());
-        let binding = json!({ "topic": topic.id.clone().unwrap_or_else(|| KNOWN_LATER.to_owned()), "key": table.key, "version": grows, "delivery": delivery });
+        let binding = json!({ "topic": topic_id(&topic), "key": table.key, "version": grows, "delivery": delivery });
         Plan::Change(Change { change: Snapshot { topic: topic.id, primary: table.key, rows, delivery }, effects, binding })
     }
 

@@ -176,13 +176,11 @@ steps:
     }
 
     fn complaints(&self) -> Vec<(String, String)> {
-        let mut complaints = flag::complaints(&self.variants);
-        flag::complain_of("to", &self.to, &self.variants, &mut complaints);
-        if let Some(from) = &self.from {
-            flag::complain_of("from", from, &self.variants, &mut complaints);
-            if *from == self.to {
-                complaints.push(("/from".to_owned(), format!("`from` and `to` are both `{from}`")));
-            }
+        let mut named = vec![("to", self.to.as_str())];
+        named.extend(self.from.as_deref().map(|from| ("from", from)));
+        let mut complaints = flag::complaints(&self.variants, &named);
+        if let Some(from) = self.from.as_ref().filter(|from| **from == self.to) {
+            complaints.push(("/from".to_owned(), format!("`from` and `to` are both `{from}`")));
         }
         let pairs = self.shares.iter().zip(self.shares.iter().skip(1)).enumerate();
         for (at, (one, next)) in pairs.filter(|(_, (one, next))| one >= next) {

@@ -15,14 +15,11 @@ use serde_json::{Value, json};
 
 use self::events::{encode, find_sent};
 use self::seen::check_seen;
-use super::common::{EVENT_HEADER, HELD, look_at_topic, main_system};
+use super::common::{EVENT_HEADER, HELD, look_at_topic, main_system, topic_id};
 use crate::ports::kafka::{Position, TopicState};
 use crate::ports::registry::{SchemaFormat, SchemaVersion};
 use crate::step::scalar::Span;
-use crate::step::{
-    ActContext, Change, Claim, Effect, Fact, Facts, KNOWN_LATER, Kind, Length, Mark, Move, Nature, OnUnknown, Plan, Receipt, Resource, Revert, Risk,
-    Standing, StepError, StepKind, SystemKind, Verdict, View, World,
-};
+use crate::step::{ActContext, Change, Claim, Effect, Fact, Facts, Kind, Length, Mark, Move, Nature, OnUnknown, Plan, Receipt, Resource, Revert, Risk, Standing, StepError, StepKind, SystemKind, Verdict, View, World};
 
 /// Produces the events that are written out here, once, and waits until a consumer group has seen them.
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
@@ -215,7 +212,7 @@ steps:
         let seen = self.seen_by.as_ref().map(|seen_by| format!(", seen by group {}", seen_by.group)).unwrap_or_default();
         let to = Some(format!("{}{seen}", events::counted(self.events.len())));
         let effects = vec![Effect { mark: Mark::Create, what: format!("events in {}", self.topic), from: None, to }];
-        let binding = json!({ "topic": topic.id.unwrap_or_else(|| KNOWN_LATER.to_owned()) });
+        let binding = json!({ "topic": topic_id(&topic) });
         Plan::Change(Change { change: Sending { topic: self.topic.clone(), count: self.events.len() }, effects, binding })
     }
 

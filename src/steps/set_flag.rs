@@ -92,8 +92,7 @@ steps:
     }
 
     fn complaints(&self) -> Vec<(String, String)> {
-        let mut complaints = flag::complaints(&self.variants);
-        flag::complain_of("to", &self.to, &self.variants, &mut complaints);
+        let mut complaints = flag::complaints(&self.variants, &[("to", &self.to)]);
         if let Some(Err(why)) = self.targeting.as_ref().map(|rule| targeting::check(rule, &Map::new())) {
             complaints.push(("/targeting".to_owned(), why));
         }

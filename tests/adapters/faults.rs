@@ -13,7 +13,7 @@ use cutover::adapters::secret::{ProcessSecrets, Secret, Secrets};
 use cutover::ports::PortError;
 use cutover::ports::kafka::{Kafka, NewTopic};
 use cutover::ports::registry::{Compatibility, NewSchema, Registry, SchemaFormat};
-use cutover::ports::settings::{BasicAuth, KafkaSettings, RegistrySettings, SecretRef};
+use cutover::ports::settings::{ApiSettings, BasicAuth, KafkaSettings, SecretRef};
 use cutover::step::StepError;
 use rdkafka::ClientConfig;
 use rdkafka::consumer::{BaseConsumer, CommitMode, Consumer};
@@ -224,7 +224,7 @@ async fn basic_authentication_is_sent_and_a_missing_password_is_named() {
     tokio::spawn(async move { axum::serve(listener, Router::new().fallback(answer)).await });
 
     let basic = |variable: &str| BasicAuth { username: "cutover".to_owned(), password: SecretRef::Env(variable.to_owned()) };
-    let settings = |variable: &str| RegistrySettings { url: url.clone(), basic: Some(basic(variable)), tls: None };
+    let settings = |variable: &str| ApiSettings { url: url.clone(), basic: Some(basic(variable)), tls: None };
     let registry = ConfluentRegistry::connect("main", &settings("PASSWORD"), SETTING, &OnePassword).unwrap();
     assert_eq!(registry.subjects().await.unwrap(), ["a", "b"]);
     assert_eq!(*seen.lock().unwrap(), "Basic Y3V0b3ZlcjpvcGVuIHNlc2FtZQ==");

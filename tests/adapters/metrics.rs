@@ -13,7 +13,7 @@ use cutover::adapters::metrics::Prometheus;
 use cutover::adapters::secret::{ProcessSecrets, Secret, Secrets};
 use cutover::ports::PortError;
 use cutover::ports::metrics::Metrics;
-use cutover::ports::settings::{BasicAuth, MetricsSettings, SecretRef};
+use cutover::ports::settings::{ApiSettings, BasicAuth, SecretRef};
 use cutover::stack::process::Identity;
 use cutover::step::StepError;
 
@@ -23,7 +23,7 @@ use super::SETTING;
 static SERVED: OnceLock<(Child, String)> = OnceLock::new();
 
 fn connect(url: &str, basic: Option<BasicAuth>, secrets: &dyn Secrets) -> Arc<Prometheus> {
-    Prometheus::connect("main", &MetricsSettings { url: url.to_owned(), basic, tls: None }, SETTING, secrets).unwrap()
+    Prometheus::connect("main", &ApiSettings { url: url.to_owned(), basic, tls: None }, SETTING, secrets).unwrap()
 }
 
 /// The one that all tests of this binary share; it watches itself once a second.

@@ -15,7 +15,7 @@ use cutover::adapters::registry::ConfluentRegistry;
 use cutover::adapters::secret::ProcessSecrets;
 use cutover::flags::Heartbeat;
 use cutover::ports::kafka::Position;
-use cutover::ports::settings::{KafkaSecurity, KafkaSettings, RegistrySettings};
+use cutover::ports::settings::{ApiSettings, KafkaSecurity, KafkaSettings};
 use cutover::store::heartbeats::Report;
 use cutover::store::{Store, StoreOptions};
 use rdkafka::admin::{AdminClient, AdminOptions};
@@ -85,7 +85,7 @@ pub fn registry() -> Arc<ConfluentRegistry> {
 }
 
 pub fn registry_at(url: &str) -> Arc<ConfluentRegistry> {
-    let settings = RegistrySettings { url: url.to_owned(), basic: None, tls: None };
+    let settings = ApiSettings { url: url.to_owned(), basic: None, tls: None };
     ConfluentRegistry::connect("main", &settings, SETTING, &ProcessSecrets::default()).unwrap()
 }
 

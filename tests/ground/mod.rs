@@ -1,24 +1,28 @@
 //! A private Postgres for one test binary, with a database of its own for every test. A reaper ends it when the binary ends.
 
+#![allow(dead_code, reason = "each test binary uses its own part of it")]
+
+pub mod reaped;
+
 use std::path::Path;
-use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Mutex, OnceLock};
 use std::time::Duration;
 
 use cutover::stack::DataDir;
 use cutover::stack::keeper::{self, Lease};
+use cutover::stack::process::Identity;
 use cutover::stack::reaper::Reaper;
 use cutover::store::{Store, StoreOptions};
 use sqlx::{Connection, PgConnection};
 
-/// The program under test.
-pub const PROGRAM: &str = env!("CARGO_BIN_EXE_cutover");
+pub use reaped::{PROGRAM, Reaped};
 
 /// What all tests of a binary share.
 pub struct Ground {
     data: DataDir,
     url: String,
-    _reaper: Reaper,
+    reaper: Mutex<Reaper>,
     _lease: Lease,
 }
 
@@ -34,15 +38,20 @@ pub fn ground() -> &'static Ground {
 impl Ground {
     /// A ground of one's own, for a test that ends its Postgres.
     pub async fn begin() -> Self {
-        let mut reaper = Reaper::start(Path::new(PROGRAM)).unwrap();
-        let directory = tempfile::Builder::new().prefix("cutover-it-").tempdir().unwrap().keep();
-        reaper.remove_directory(&directory).unwrap();
-        let data = DataDir::open(&directory.join("data")).unwrap();
-        reaper.watch_stack(data.path()).unwrap();
-        reaper.watch_keeper(data.path()).unwrap();
+        let Reaped { data, reaper, .. } = Reaped::new();
         let url = keeper::ensure_with(&data, Path::new(PROGRAM)).await.unwrap().expose().to_owned();
         let lease = keeper::register(&data).unwrap();
-        Self { data, url, _reaper: reaper, _lease: lease }
+        Self { data, url, reaper: Mutex::new(reaper), _lease: lease }
+    }
+
+    /// Has a process ended when the tests end.
+    pub fn end_with_tests(&self, process: &Identity) {
+        self.reaper.lock().unwrap().watch_pid(process).unwrap();
+    }
+
+    /// Has a directory removed when the tests end.
+    pub fn remove_with_tests(&self, directory: &Path) {
+        self.reaper.lock().unwrap().remove_directory(directory).unwrap();
     }
 
     /// A new empty database.

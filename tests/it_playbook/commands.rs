@@ -210,25 +210,6 @@ fn steps_are_listed_and_explained() {
           note: {text: "the old endpoint is still served by release 1.5"}
     exit 0
     "#);
-    insta::assert_snapshot!(run(explain("note"), Output::Text), @r#"
-    note: writes a sentence into the journal
-
-    Writes a sentence into the run's journal, for whoever reads it later.
-
-    Risk:    changes nothing that anybody could miss
-    Nature:  happens anew in every run
-
-    Keys:
-      text  (text, required)
-          The sentence.
-
-    Example:
-      playbook: example-note
-      steps:
-        - id: remark
-          note: {text: "the old endpoint is still served by release 1.5"}
-    exit 0
-    "#);
     let json = run(explain("note"), Output::Json);
     let json: serde_json::Value = serde_json::from_str(json.trim_end_matches("exit 0")).expect("JSON");
     assert_eq!(json["step"]["name"], "note");

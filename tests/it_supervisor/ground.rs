@@ -17,7 +17,7 @@ use cutover::store::Store;
 use serde_json::Value;
 use uuid::Uuid;
 
-use super::machine::{self, PROGRAM};
+use super::machine::{self, PROGRAM, Reaped};
 use super::service;
 
 /// A guard against waiting for ever, never a measure.
@@ -47,10 +47,7 @@ impl Ground {
     }
 
     pub async fn on(database: String) -> Self {
-        let mut reaper = Reaper::start(Path::new(PROGRAM)).unwrap();
-        let directory = tempfile::Builder::new().prefix("cutover-it-").tempdir().unwrap().keep();
-        reaper.remove_directory(&directory).unwrap();
-        let data = DataDir::open(&directory.join("data")).unwrap();
+        let Reaped { data, directory, mut reaper } = Reaped::new();
         reaper.watch_supervisor(data.path()).unwrap();
         let services = directory.join("workloads.yaml");
         std::fs::write(&services, service::file(&[SERVICE, "bonuses"])).unwrap();

@@ -7,12 +7,14 @@ use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
 use base64::Engine;
+use cutover::stack::process::Identity;
 use fantoccini::key::Key;
 use fantoccini::{Client, ClientBuilder, Locator};
 use hyper_util::client::legacy::connect::HttpConnector;
 use serde_json::{Value, json};
 
-use crate::ground::{Ground, end_directory_with_tests, end_with_tests};
+use crate::ground::Ground;
+use crate::machine;
 
 const LONG: Duration = Duration::from_mins(1);
 const NEEDS: &str =
@@ -78,9 +80,9 @@ impl Browser {
             .stdout(Stdio::null())
             .stderr(Stdio::null());
         let driver = command.spawn().unwrap_or_else(|error| panic!("chromedriver does not start ({error}); {NEEDS}"));
-        end_with_tests(driver.id()).await;
+        machine::ground().end_with_tests(&Identity::of(driver.id()).unwrap());
         let profile = tempfile::Builder::new().prefix("cutover-it-").tempdir().unwrap().keep();
-        end_directory_with_tests(&profile).await;
+        machine::ground().remove_with_tests(&profile);
         let mut options = json!({ "args": [
             "--headless=new", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--remote-debugging-pipe", "--hide-scrollbars",
             format!("--user-data-dir={}", profile.display()),

@@ -1,9 +1,7 @@
-//! One Postgres for all tests of this file, one database and one controller for each. A reaper ends the Postgres, however the tests end.
+//! One database and one controller for each test.
 
 use std::collections::BTreeMap;
-use std::path::Path;
-use std::sync::atomic::{AtomicU32, Ordering};
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 use std::time::Duration;
 
 use cutover::adapters::secret::{ProcessSecrets, Redactor, Secret};
@@ -12,55 +10,19 @@ use cutover::engine::PlanDocument;
 use cutover::playbook::environment::Config;
 use cutover::playbook::{Bundle, Carried, Source};
 use cutover::report::RunDocument;
-use cutover::stack::process::Identity;
-use cutover::stack::reaper::Reaper;
-use cutover::stack::{DataDir, keeper};
-use cutover::store::{Store, StoreOptions};
+use cutover::store::Store;
 use cutover::web::documents::{EventsDocument, PlanAnswer};
 use cutover::web::{Tokens, WebOptions};
 use reqwest::{Client, Method, RequestBuilder, Response, StatusCode, redirect};
 use serde_json::{Value, json};
-use sqlx::{Connection, PgConnection};
-use tokio::sync::{Notify, OnceCell, broadcast};
+use tokio::sync::{Notify, broadcast};
 use uuid::Uuid;
 
-const PROGRAM: &str = env!("CARGO_BIN_EXE_cutover");
+use crate::machine;
+
 pub const OPERATE: &str = "operate-token-of-these-tests";
 pub const FLAGS: &str = "flags-token-of-these-tests";
 pub const LOCAL: &str = "environments:\n  local:\n    approvals: self\n";
-
-struct Shared {
-    url: String,
-    reaper: Mutex<Reaper>,
-    _lease: keeper::Lease,
-}
-
-static SHARED: OnceCell<Shared> = OnceCell::const_new();
-static NUMBER: AtomicU32 = AtomicU32::new(0);
-
-async fn shared() -> &'static Shared {
-    SHARED
-        .get_or_init(|| async {
-            let mut reaper = Reaper::start(Path::new(PROGRAM)).unwrap();
-            let directory = tempfile::Builder::new().prefix("cutover-it-").tempdir().unwrap().keep();
-            reaper.remove_directory(&directory).unwrap();
-            let data = DataDir::open(&directory.join("data")).unwrap();
-            reaper.watch_keeper(data.path()).unwrap();
-            let url = keeper::ensure_with(&data, Path::new(PROGRAM)).await.unwrap().expose().to_owned();
-            Shared { url, reaper: Mutex::new(reaper), _lease: keeper::register(&data).unwrap() }
-        })
-        .await
-}
-
-/// Has a process ended when these tests end.
-pub async fn end_with_tests(pid: u32) {
-    let identity = Identity::of(pid).unwrap();
-    shared().await.reaper.lock().unwrap().watch_pid(&identity).unwrap();
-}
-
-pub async fn end_directory_with_tests(directory: &Path) {
-    shared().await.reaper.lock().unwrap().remove_directory(directory).unwrap();
-}
 
 /// A controller with its pages and API.
 pub struct Ground {
@@ -218,16 +180,7 @@ pub async fn answer(request: RequestBuilder) -> (StatusCode, Value) {
 }
 
 async fn database() -> Store {
-    let url = &shared().await.url;
-    let name = format!("it_web_{}", NUMBER.fetch_add(1, Ordering::Relaxed));
-    let mut connection = PgConnection::connect(url).await.unwrap();
-    sqlx::raw_sql(sqlx::AssertSqlSafe(format!("create database {name}"))).execute(&mut connection).await.unwrap();
-    let (front, rest) = url.rsplit_once('/').unwrap();
-    let options = rest.split_once('?').map_or(String::new(), |(_, options)| format!("?{options}"));
-    let url = format!("{front}/{name}{options}");
-    let store = Store::connect(&StoreOptions { url, lease: Duration::from_secs(5), connections: 5 }).unwrap();
-    store.migrate().await.unwrap();
-    store
+    machine::store(&machine::ground().database().await, Duration::from_secs(5)).await
 }
 
 fn worlds(store: &Store) -> Arc<RealWorlds> {

@@ -2,17 +2,20 @@
 
 #![allow(dead_code, reason = "each test binary uses its own part of it")]
 
+#[path = "../ground/reaped.rs"]
+pub mod reaped;
+
 use std::path::Path;
 use std::sync::Mutex;
 
+use cutover::stack::keeper;
 use cutover::stack::local::{self, StackAddresses};
 use cutover::stack::progress::Silent;
 use cutover::stack::reaper::Reaper;
-use cutover::stack::{DataDir, keeper};
 use tokio::sync::OnceCell;
 
-/// The program under test.
-pub const PROGRAM: &str = env!("CARGO_BIN_EXE_cutover");
+pub use reaped::PROGRAM;
+use reaped::Reaped;
 
 /// Servers that live as long as the test binary.
 pub struct Servers {
@@ -32,12 +35,7 @@ static SERVERS: OnceCell<Servers> = OnceCell::const_new();
 pub async fn servers() -> &'static Servers {
     SERVERS
         .get_or_init(|| async {
-            let mut reaper = Reaper::start(Path::new(PROGRAM)).expect("a reaper");
-            let directory = tempfile::Builder::new().prefix("cutover-it-").tempdir().expect("a directory").keep();
-            reaper.remove_directory(&directory).expect("a reaper that listens");
-            let data = DataDir::open(&directory.join("data")).expect("a data directory");
-            reaper.watch_keeper(data.path()).expect("a reaper that listens");
-            reaper.watch_stack(data.path()).expect("a reaper that listens");
+            let Reaped { data, directory, reaper } = Reaped::new();
             let stack = local::up(&data, &mut Silent).await.expect("a stack");
             let database = keeper::ensure_with(&data, Path::new(PROGRAM)).await.expect("a database").expose().to_owned();
             let lease = keeper::register(&data).expect("a lease");

@@ -11,7 +11,7 @@ use super::http::{Answer, Endpoint};
 use crate::adapters::secret::Secrets;
 use crate::ports::PortError;
 use crate::ports::metrics::{Metrics, Series};
-use crate::ports::settings::MetricsSettings;
+use crate::ports::settings::ApiSettings;
 use crate::step::StepError;
 
 const ACCEPT: &str = "application/json";
@@ -30,7 +30,7 @@ impl Prometheus {
     ///
     /// # Errors
     /// [`StepError::NoSecret`] when a secret is missing, [`PortError::Invalid`] when the settings cannot be used.
-    pub fn connect(name: &str, settings: &MetricsSettings, setting: &str, secrets: &dyn Secrets) -> Result<Arc<Self>, StepError> {
+    pub fn connect(name: &str, settings: &ApiSettings, setting: &str, secrets: &dyn Secrets) -> Result<Arc<Self>, StepError> {
         let (basic, tls) = (settings.basic.as_ref(), settings.tls.as_ref());
         let endpoint = Endpoint::new(&format!("metrics {name}"), &settings.url, setting, basic, tls, secrets)?;
         Ok(Arc::new(Self { endpoint }))

@@ -15,7 +15,7 @@ use super::http::Endpoint;
 use crate::adapters::secret::Secrets;
 use crate::ports::PortError;
 use crate::ports::registry::{Compatibility, CompatibilityAnswer, NewSchema, Registry, SchemaFormat, SchemaVersion};
-use crate::ports::settings::RegistrySettings;
+use crate::ports::settings::ApiSettings;
 use crate::step::StepError;
 
 /// The registry's own media type, and plain JSON for those that do not know it.
@@ -33,7 +33,7 @@ impl ConfluentRegistry {
     ///
     /// # Errors
     /// [`StepError::NoSecret`] when a secret is missing, [`PortError::Invalid`] when the settings cannot be used.
-    pub fn connect(name: &str, settings: &RegistrySettings, setting: &str, secrets: &dyn Secrets) -> Result<Arc<Self>, StepError> {
+    pub fn connect(name: &str, settings: &ApiSettings, setting: &str, secrets: &dyn Secrets) -> Result<Arc<Self>, StepError> {
         let (basic, tls) = (settings.basic.as_ref(), settings.tls.as_ref());
         let endpoint = Endpoint::new(&format!("registry {name}"), &settings.url, setting, basic, tls, secrets)?;
         Ok(Arc::new(Self { endpoint, holds_none: OnceCell::new() }))

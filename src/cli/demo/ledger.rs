@@ -12,15 +12,22 @@ use crate::cli::exit::{self, CliError};
 use crate::cli::session::Session;
 use crate::report::Tone;
 use crate::samples::ledger::{self, Judged, LedgerError, Report, Sabotage};
+use crate::stack::DataDir;
+use crate::stack::local::{self, Ending};
+use crate::stack::progress::Lines;
+
+/// The directory below the data directory in which every demo keeps its books, by the time at which it began.
+pub(super) const BOOKS: &str = "demo";
 
 /// Count what became of every request of a traffic
 ///
-/// Compares what was sent and acknowledged with the services' tables and the topic, which it reads itself. Ends with 0 when nothing is
+/// Compares what was sent and acknowledged with the services' tables and the topic, which it reads itself. A local stack that was stopped
+/// since is brought up for the reading, and stopped again. Ends with 0 when nothing is
 /// lost, double, out of order or unknown, with 1 when something is, and with 75 when something is still on its way.
 #[derive(Clone, Debug, Args)]
 pub struct LedgerArgs {
-    /// Directory with traffic.jsonl and ledger.json
-    pub directory: PathBuf,
+    /// Directory with traffic.jsonl and ledger.json; the newest one of the demo when it is left out
+    pub directory: Option<PathBuf>,
 
     /// Damage what is judged, to see that it is found: in a transaction that is rolled back, so that nothing stays
     #[arg(long, value_enum, value_name = "DAMAGE")]
@@ -36,8 +43,21 @@ pub struct LedgerArgs {
 /// # Errors
 /// When something cannot be read.
 pub async fn run(session: &Session, args: &LedgerArgs) -> Result<u8, CliError> {
+    let data = session.data()?;
+    let directory = match &args.directory {
+        Some(directory) => directory.clone(),
+        None => newest(&data)?,
+    };
+    let raised = directory.starts_with(data.path()) && !local::status(&data).await?.is_up();
+    if raised {
+        local::up(&data, &mut Lines(std::io::stderr())).await?;
+    }
     let secrets = ProcessSecrets::new(Arc::new(Redactor::default()));
-    let judged = ledger::judge_directory(&args.directory, &secrets, Duration::from_secs(args.patience), args.sabotage).await?;
+    let judged = ledger::judge_directory(&directory, &secrets, Duration::from_secs(args.patience), args.sabotage).await;
+    if raised {
+        local::down(&data, Ending::Clean, false, &mut Lines(std::io::stderr())).await?;
+    }
+    let judged = judged?;
     if session.is_json() {
         let mut body = json!(judged.report);
         if let Some(fields) = body.as_object_mut() {
@@ -49,6 +69,15 @@ pub async fn run(session: &Session, args: &LedgerArgs) -> Result<u8, CliError> {
         show(session, &judged)?;
     }
     Ok(code(&judged.report))
+}
+
+/// Where the last demo kept its books.
+fn newest(data: &DataDir) -> Result<PathBuf, CliError> {
+    let found = std::fs::read_dir(data.path().join(BOOKS)).into_iter().flatten().flatten().map(|entry| entry.path());
+    found.filter(|path| path.join("traffic.jsonl").exists()).max().ok_or_else(|| {
+        CliError::new(exit::CONFIG, format!("no demo has run yet with the data directory {}", data.path().display()))
+            .hint("cutover demo --once")
+    })
 }
 
 /// The exit code of a count.

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use chrono::Utc;
 
+use super::ledger::BOOKS;
 use crate::cli::client::Client;
 use crate::cli::exit::{self, CliError};
 use crate::cli::session::Session;
@@ -28,6 +29,8 @@ const SERVICES: [&str; 3] = ["exercises", "hiring", "bonuses"];
 
 /// Brings up the stack and the server.
 pub(super) async fn raise(session: &Session) -> Result<Client, CliError> {
+    // Why: a place without configuration is found out before anything is started.
+    load::written(session)?;
     local::up(&session.data()?, &mut Lines(std::io::stderr())).await?;
     Client::connect(session).await
 }
@@ -57,7 +60,7 @@ impl Stage {
     /// Begins the traffic in a directory of its own.
     pub(super) async fn open(session: &Session, rate: f64) -> Result<Self, CliError> {
         let environment = load::resolve(session)?;
-        let directory = session.data()?.path().join("demo").join(Utc::now().format("%Y%m%d-%H%M%S").to_string());
+        let directory = session.data()?.path().join(BOOKS).join(Utc::now().format("%Y%m%d-%H%M%S").to_string());
         whereabouts(session, &environment)?.write(&directory).map_err(|error| CliError::new(exit::CONFIG, exit::chain(&error)))?;
         let url = |service: &str| settings(&environment.http, "http", service).map(|settings| settings.url);
         let options = TrafficOptions {

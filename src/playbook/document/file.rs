@@ -13,6 +13,7 @@ use super::super::shape::Located;
 use super::super::suggest;
 use super::super::tree::Place;
 use super::read::Reading;
+use crate::step::pointer::escape;
 
 /// The text of the file; `None` when it cannot be used, which was reported.
 pub(super) fn read(path: &str, located: &Located, reading: &mut Reading<'_>) -> Option<Arc<str>> {
@@ -60,9 +61,7 @@ pub(super) fn pointer_of(path: &str, value: &Value, pointer: &str) -> Option<Str
     match value {
         Value::String(text) if text == path => Some(pointer.to_owned()),
         Value::Array(items) => items.iter().enumerate().find_map(|(index, item)| pointer_of(path, item, &format!("{pointer}/{index}"))),
-        Value::Object(object) => object
-            .iter()
-            .find_map(|(key, item)| pointer_of(path, item, &format!("{pointer}/{}", key.replace('~', "~0").replace('/', "~1")))),
+        Value::Object(object) => object.iter().find_map(|(key, item)| pointer_of(path, item, &format!("{pointer}/{}", escape(key)))),
         _ => None,
     }
 }

@@ -14,7 +14,7 @@ use super::codes;
 use super::diagnostic::{Diagnostic, Diagnostics};
 use super::suggest;
 use super::tree::Place;
-use crate::ports::settings::{DatabaseSettings, HttpSettings, KafkaSettings, MetricsSettings, RegistrySettings, WorkloadsSettings};
+use crate::ports::settings::{ApiSettings, DatabaseSettings, HttpSettings, KafkaSettings, WorkloadsSettings};
 
 pub use crate::step::Approvals;
 pub use written::{FlagStore, Origin, Written};
@@ -46,7 +46,7 @@ pub struct Environment {
     pub kafka: BTreeMap<String, System<KafkaSettings>>,
     /// Schema registries by name.
     #[serde(default)]
-    pub registry: BTreeMap<String, System<RegistrySettings>>,
+    pub registry: BTreeMap<String, System<ApiSettings>>,
     /// Flag stores by name.
     #[serde(default)]
     pub flags: BTreeMap<String, System<FlagStore>>,
@@ -61,7 +61,7 @@ pub struct Environment {
     pub http: BTreeMap<String, System<HttpSettings>>,
     /// Stores of metrics by name.
     #[serde(default)]
-    pub metrics: BTreeMap<String, System<MetricsSettings>>,
+    pub metrics: BTreeMap<String, System<ApiSettings>>,
 }
 
 /// The whole file.

@@ -6,7 +6,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::Approvals;
-use crate::ports::settings::{DatabaseSettings, HttpSettings, KafkaSettings, MetricsSettings, RegistrySettings, WorkloadsSettings};
+use crate::ports::settings::{ApiSettings, DatabaseSettings, HttpSettings, KafkaSettings, WorkloadsSettings};
 
 /// Where the systems of an environment come from when the file does not say it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -51,7 +51,7 @@ pub struct WrittenEnvironment {
     pub kafka: BTreeMap<String, KafkaSettings>,
     /// Schema registries by name.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
-    pub registry: BTreeMap<String, RegistrySettings>,
+    pub registry: BTreeMap<String, ApiSettings>,
     /// Flag stores by name.
     #[expect(clippy::zero_sized_map_values, reason = "there is one sort of store so far, and more will come")]
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
@@ -68,5 +68,5 @@ pub struct WrittenEnvironment {
     pub http: BTreeMap<String, HttpSettings>,
     /// Stores of metrics by name.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
-    pub metrics: BTreeMap<String, MetricsSettings>,
+    pub metrics: BTreeMap<String, ApiSettings>,
 }

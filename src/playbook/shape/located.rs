@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde_json::{Map, Number, Value as Json};
 
 use super::super::tree::{Node, Place, Value};
+use crate::step::pointer;
 
 /// Where a value and the key that it belongs to stand.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -83,7 +84,7 @@ impl Located {
             Value::Map(entries) => {
                 let mut object = Map::with_capacity(entries.len());
                 for entry in entries {
-                    let inner = format!("{pointer}/{}", entry.key.text.replace('~', "~0").replace('/', "~1"));
+                    let inner = format!("{pointer}/{}", pointer::escape(&entry.key.text));
                     let value = self.convert(&entry.value, entry.key.place, inner);
                     object.insert(entry.key.text.clone(), value);
                 }

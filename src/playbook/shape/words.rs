@@ -12,7 +12,7 @@ use super::super::diagnostic::Diagnostic;
 use super::super::suggest;
 use super::super::tree::Place;
 use super::Located;
-use crate::step::scalar;
+use crate::step::{pointer, scalar};
 
 /// Gathers the diagnostics of one check.
 pub(super) struct Words<'a> {
@@ -65,7 +65,7 @@ impl<'a> Words<'a> {
         let known: Vec<&str> = known.into_iter().flat_map(|known| known.keys().map(String::as_str)).collect();
         let pointer = error.instance_path().as_str();
         for key in unexpected {
-            let inner = format!("{pointer}/{}", key.replace('~', "~0").replace('/', "~1"));
+            let inner = format!("{pointer}/{}", pointer::escape(key));
             if let Some(meant) = suggest::nearest(key, known.iter().copied()) {
                 self.meant.insert((pointer.to_owned(), meant.to_owned()));
             }
@@ -200,7 +200,7 @@ impl<'a> Words<'a> {
                 let _ = write!(name, "[{segment}]");
             } else {
                 name.push_str(if name.is_empty() { "" } else { "." });
-                name.push_str(&segment.replace("~1", "/").replace("~0", "~"));
+                name.push_str(&pointer::unescape(segment));
             }
         }
         if name.starts_with('[') { format!("{}{name}", self.owner) } else { name }

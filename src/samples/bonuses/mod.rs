@@ -14,6 +14,7 @@ use tokio::task::JoinSet;
 use super::consumer::{Handled, Handler, Record, consume, consumer};
 use super::error::SampleError;
 use super::event::{ATTEMPT_TOPIC, BonusAdded, Event};
+use super::handled::{self, is_first};
 use super::outbox::Transport;
 use super::problem::Problem;
 use super::runtime::{Base, Ending, Parts, make_tables};
@@ -25,7 +26,7 @@ const TABLES: &str = include_str!("tables.sql");
 
 /// Makes the tables, starts the consumer and answers the routes of this release.
 pub async fn prepare(base: &Arc<Base>, ending: &Ending) -> Result<Parts, SampleError> {
-    make_tables(&base.pool, &[TABLES]).await?;
+    make_tables(&base.pool, &[TABLES, handled::TABLES]).await?;
     let mut work = JoinSet::new();
     if base.surroundings.release.takes_bonus_events() {
         let crediting = Crediting(base.pool.clone());
@@ -48,12 +49,7 @@ async fn called(State(base): State<Arc<Base>>, Json(event): Json<Event<BonusAdde
 /// Credits once per event.
 async fn credit(pool: &PgPool, event: &Event<BonusAdded>, path: Transport) -> Result<Handled, sqlx::Error> {
     let mut transaction = pool.begin().await?;
-    let first = sqlx::query("insert into handled_event (event_id, produced_at) values ($1, $2) on conflict do nothing")
-        .bind(&event.event_id)
-        .bind(event.produced_at)
-        .execute(&mut *transaction)
-        .await?;
-    if first.rows_affected() == 0 {
+    if !is_first(&mut transaction, event).await? {
         return Ok(Handled::Duplicate);
     }
     sqlx::query("insert into credit (event_id, produced_at, attempt, candidate, amount, path) values ($1, $2, $3, $4, $5, $6)")

@@ -10,10 +10,3 @@ create table if not exists credit (
     path text not null check (path in ('call', 'events')),
     at timestamptz not null default clock_timestamp()
 );
-
--- One key over both ways: an event that came by call and by topic is one event.
-create table if not exists handled_event (
-    event_id text not null,
-    produced_at timestamptz not null,
-    primary key (event_id, produced_at)
-);

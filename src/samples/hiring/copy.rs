@@ -6,6 +6,7 @@ use sqlx::PgPool;
 use crate::samples::consumer::{Handled, Handler, Record};
 use crate::samples::error::SampleError;
 use crate::samples::event::{Event, ExerciseChanged, ExerciseEvents};
+use crate::samples::handled::is_first;
 
 /// The handler of state events.
 pub struct Copying {
@@ -22,12 +23,7 @@ impl Copying {
     async fn apply(&self, record: &Record, event: &Event<ExerciseChanged>, title: &str) -> Result<Handled, sqlx::Error> {
         let ExerciseChanged { id, version, .. } = &event.payload;
         let mut transaction = self.pool.begin().await?;
-        let first = sqlx::query("insert into handled_event (event_id, produced_at) values ($1, $2) on conflict do nothing")
-            .bind(&event.event_id)
-            .bind(event.produced_at)
-            .execute(&mut *transaction)
-            .await?;
-        if first.rows_affected() == 0 {
+        if !is_first(&mut transaction, event).await? {
             return Ok(Handled::Duplicate);
         }
         // Why: this locks the copy's row also when that is newer, and comes before the log row gets its number, so the log of one

@@ -18,6 +18,7 @@ use super::consumer::{consume, consumer};
 use super::error::SampleError;
 use super::event::{ATTEMPT_TOPIC, BonusAdded, EXERCISE_TOPIC, Event};
 use super::flags::Use;
+use super::handled;
 use super::outbox::{self, Broker, Call, Poke, Transport};
 use super::problem::{Problem, checked_id};
 use super::release::Choice;
@@ -65,7 +66,7 @@ struct Stored {
 
 /// Makes the tables, starts relays and consumer, and answers the routes of this release.
 pub async fn prepare(base: &Arc<Base>, ending: &Ending) -> Result<Parts, SampleError> {
-    make_tables(&base.pool, &[TABLES, outbox::TABLES]).await?;
+    make_tables(&base.pool, &[TABLES, handled::TABLES, outbox::TABLES]).await?;
     let surroundings = &base.surroundings;
     let release = &surroundings.release;
     let desk = Desk {

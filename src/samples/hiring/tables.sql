@@ -24,12 +24,6 @@ create table if not exists exercise_copy (
     updated_at timestamptz not null default clock_timestamp()
 );
 
-create table if not exists handled_event (
-    event_id text not null,
-    produced_at timestamptz not null,
-    primary key (event_id, produced_at)
-);
-
 -- Every event that was applied, in the order of each exercise; `changed` says whether it was newer than what the copy held.
 create table if not exists applied (
     number bigint generated always as identity,

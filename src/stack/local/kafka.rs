@@ -5,11 +5,12 @@ use std::fmt::Write;
 use std::path::Path;
 use std::time::Duration;
 
-use tokio::time::{Instant, sleep, timeout};
+use tokio::time::{Instant, timeout};
 
 use super::fetch::KAFKA;
+use super::part::Part;
 use super::record::{Book, KafkaRecord};
-use super::{java, seconds, wire};
+use super::{java, wire};
 use crate::stack::DataDir;
 use crate::stack::error::StackError;
 use crate::stack::files;
@@ -68,24 +69,9 @@ pub(super) async fn up(data: &DataDir, book: &Book, teller: &Teller) -> Result<(
     let since = Instant::now();
     let mut found = book.get(|record| record.kafka.process.clone()).filter(Identity::is_alive);
     let record = book.get(|record| record.kafka.clone());
-    let (process, last) = loop {
-        let process = match &found {
-            Some(process) => process.clone(),
-            None => launch(&directory, &log, book, teller).await?,
-        };
-        let last = wait(&process, &record).await;
-        // Why: one that was found may have been on its way out.
-        if process.is_alive() || found.take().is_none() {
-            break (process, last);
-        }
-    };
-    match last {
-        Ok(()) if found.is_some() => teller.tell("Running", format!("kafka on {}, already up", record.bootstrap)),
-        Ok(()) => teller.tell("Started", format!("kafka on {} in {}", record.bootstrap, seconds(since))),
-        Err(_) if !process.is_alive() => return Err(StackError::died(PART, &log, &directory)),
-        Err(reason) => return Err(StackError::no_answer(PART, record.bootstrap, START.as_secs(), reason, &log)),
-    }
-    Ok(())
+    let part = Part { name: PART, address: &record.bootstrap, directory: &directory, log: &log, since, start: START, poll: POLL };
+    let (process, last) = part.rise(&mut found, || launch(&directory, &log, book, teller), || answers(&record)).await?;
+    part.tell(teller, &process, found.is_some(), last)
 }
 
 /// Whether the broker answers; why not otherwise.
@@ -98,17 +84,6 @@ pub(super) async fn answers(record: &KafkaRecord) -> Result<(), String> {
         Ok(Ok(_)) => Ok(()),
         Ok(Err(error)) => Err(error.to_string()),
         Err(_) => Err("it took the connection and said nothing".to_owned()),
-    }
-}
-
-async fn wait(process: &Identity, record: &KafkaRecord) -> Result<(), String> {
-    let deadline = Instant::now() + START;
-    loop {
-        let Err(reason) = answers(record).await else { return Ok(()) };
-        if !process.is_alive() || Instant::now() >= deadline {
-            return Err(reason);
-        }
-        sleep(POLL).await;
     }
 }
 

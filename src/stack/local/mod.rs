@@ -6,6 +6,7 @@ mod databases;
 mod fetch;
 mod java;
 mod kafka;
+mod part;
 mod postgres;
 mod prometheus;
 mod record;

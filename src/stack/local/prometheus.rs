@@ -6,10 +6,10 @@ use std::time::Duration;
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
-use tokio::time::{Instant, sleep, timeout};
+use tokio::time::{Instant, timeout};
 
+use super::part::Part;
 use super::record::{Book, PrometheusRecord};
-use super::seconds;
 use crate::stack::error::StackError;
 use crate::stack::files;
 use crate::stack::process::{Identity, Program};
@@ -43,22 +43,9 @@ pub(super) async fn up(data: &DataDir, book: &Book, teller: &Teller) -> Result<(
         launch(data, program, book).await?
     };
     let record = book.get(|record| record.prometheus.clone());
-    let deadline = Instant::now() + START;
-    loop {
-        let Err(reason) = answers(&record).await else { break };
-        if !process.is_alive() {
-            return Err(StackError::died(PART, &log, &directory));
-        }
-        if Instant::now() >= deadline {
-            return Err(StackError::no_answer(PART, record.url, START.as_secs(), reason, &log));
-        }
-        sleep(POLL).await;
-    }
-    match found {
-        Some(_) => teller.tell("Running", format!("prometheus on {}, already up", record.url)),
-        None => teller.tell("Started", format!("prometheus on {} in {}", record.url, seconds(since))),
-    }
-    Ok(())
+    let part = Part { name: PART, address: &record.url, directory: &directory, log: &log, since, start: START, poll: POLL };
+    let last = part.wait(&process, || answers(&record)).await;
+    part.tell(teller, &process, found.is_some(), last)
 }
 
 async fn launch(data: &DataDir, program: PathBuf, book: &Book) -> Result<Identity, StackError> {

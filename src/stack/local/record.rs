@@ -294,6 +294,12 @@ impl StackStatus {
         Self::new(&Record::default(), None, [Ok(()), Ok(()), Ok(()), Ok(())])
     }
 
+    /// Whether everything that playbooks and services need runs and answers.
+    #[must_use]
+    pub fn is_up(&self) -> bool {
+        [&self.kafka, &self.registry, &self.postgres].iter().all(|part| part.state == PartState::Up)
+    }
+
     pub(super) fn new(record: &Record, database: Option<Identity>, answers: [Result<(), String>; 4]) -> Self {
         let [kafka_answer, registry_answer, postgres_answer, prometheus_answer] = answers;
         let part = |process: Option<Identity>, answer: Result<(), String>, version: String, address: String, log: &Path| {

@@ -3,11 +3,12 @@
 use std::path::Path;
 use std::time::Duration;
 
-use tokio::time::{Instant, sleep};
+use tokio::time::Instant;
 
 use super::fetch::REGISTRY;
+use super::java;
+use super::part::Part;
 use super::record::{Book, RegistryRecord};
-use super::{java, seconds};
 use crate::stack::DataDir;
 use crate::stack::error::StackError;
 use crate::stack::files;
@@ -27,30 +28,15 @@ pub(super) async fn up(data: &DataDir, book: &Book, teller: &Teller) -> Result<(
     let since = Instant::now();
     let mut found = book.get(|record| record.registry.process.clone()).filter(Identity::is_alive);
     let record = book.get(|record| record.registry.clone());
-    let (process, mut last) = loop {
-        let process = match &found {
-            Some(process) => process.clone(),
-            None => launch(&directory, &log, book, teller).await?,
-        };
-        let last = wait(&process, &record).await;
-        // Why: one that was found may have been on its way out.
-        if process.is_alive() || found.take().is_none() {
-            break (process, last);
-        }
-    };
+    let part = Part { name: PART, address: &record.url, directory: &directory, log: &log, since, start: START, poll: POLL };
+    let (process, mut last) = part.rise(&mut found, || launch(&directory, &log, book, teller), || answers(&record)).await?;
     if last.is_ok() && !record.level_set {
         last = set_level(&record.url).await;
         if last.is_ok() {
             book.change(|record| record.registry.level_set = true)?;
         }
     }
-    match last {
-        Ok(()) if found.is_some() => teller.tell("Running", format!("registry on {}, already up", record.url)),
-        Ok(()) => teller.tell("Started", format!("registry on {} in {}", record.url, seconds(since))),
-        Err(_) if !process.is_alive() => return Err(StackError::died(PART, &log, &directory)),
-        Err(reason) => return Err(StackError::no_answer(PART, record.url, START.as_secs(), reason, &log)),
-    }
-    Ok(())
+    part.tell(teller, &process, found.is_some(), last)
 }
 
 /// Whether the registry answers; why not otherwise.
@@ -60,17 +46,6 @@ pub(super) async fn answers(record: &RegistryRecord) -> Result<(), String> {
     }
     let request = client()?.get(format!("{}/subjects", record.url));
     accepted(request).await
-}
-
-async fn wait(process: &Identity, record: &RegistryRecord) -> Result<(), String> {
-    let deadline = Instant::now() + START;
-    loop {
-        let Err(reason) = answers(record).await else { return Ok(()) };
-        if !process.is_alive() || Instant::now() >= deadline {
-            return Err(reason);
-        }
-        sleep(POLL).await;
-    }
 }
 
 async fn launch(directory: &Path, log: &Path, book: &Book, teller: &Teller) -> Result<Identity, StackError> {

@@ -10,6 +10,7 @@ use uuid::Uuid;
 use super::super::common::EVENT_HEADER;
 use super::{Event, SendEvents, Stamp};
 use crate::ports::kafka::{NewRecord, Position, StoredRecord};
+use crate::step::pointer::unescape;
 use crate::step::{ActContext, Receipt, StepError};
 
 /// How long reading back a few records may take before the broker counts as away.
@@ -58,7 +59,7 @@ fn fill(value: &mut Value, pointer: Option<&str>, filling: Value) {
     let mut at = value;
     for part in pointer.trim_start_matches('/').split('/') {
         let Value::Object(fields) = at else { return };
-        at = fields.entry(part.replace("~1", "/").replace("~0", "~")).or_insert_with(|| Value::Object(serde_json::Map::new()));
+        at = fields.entry(unescape(part)).or_insert_with(|| Value::Object(serde_json::Map::new()));
     }
     *at = filling;
 }
