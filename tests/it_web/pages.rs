@@ -214,6 +214,7 @@ async fn a_run_is_reported_in_every_form() {
     let id = ground.start(ASK).await;
     ground.until(id, "asking").await;
     let (_, page) = ground.page(&format!("/runs/{id}"), &cookie).await;
+    assert!(page.contains("Proof: nothing is proven"), "{page}");
     for (form, media) in [("html", "text/html"), ("markdown", "text/markdown"), ("text", "text/plain"), ("json", "application/json")] {
         let path = format!("/runs/{id}/report?format={form}");
         assert!(form == "html" || page.contains(&format!("href=\"{path}\"")), "{form}: {page}");
@@ -224,7 +225,7 @@ async fn a_run_is_reported_in_every_form() {
         let wanted = if form == "html" { "default-src 'none'; style-src 'sha256-" } else { "default-src 'self';" };
         assert!(header("content-security-policy").starts_with(wanted), "{}", header("content-security-policy"));
         let text = answer.text().await.unwrap();
-        assert!(text.contains("nobody has proven") && text.contains("cutover report"), "{text}");
+        assert!(text.contains("no services are declared") && text.contains("cutover report"), "{text}");
         assert_eq!(text.contains("<script"), matches!(form, "text" | "json"), "{text}");
         if form == "json" {
             let report: cutover::report::ReportDocument = serde_json::from_str(&text).unwrap();
