@@ -46,9 +46,9 @@ awk -v served="$served" -v second="$(getconf CLK_TCK)" '{ own += $3 + $4 } END {
 if command -v terraform > /dev/null; then
   mkdir terraform
   for step in $(seq 1 30); do printf 'resource "terraform_data" "r%s" {\n  input = "%s"\n}\n' "$step" "$step"; done > terraform/main.tf
-  terraform -chdir=terraform init -input=false > terraform.log
+  terraform -chdir=terraform init -input=false > terraform.log 2>&1
   for round in 1 2 3 4 5; do
-    /usr/bin/time -f '%e %M %U %S' -o "terraform.$round" terraform -chdir=terraform plan -input=false > terraform.log
+    /usr/bin/time -f '%e %M %U %S' -o "terraform.$round" terraform -chdir=terraform plan -input=false > terraform.log 2>&1
   done
   printf 'terraform plan of 30 built-in resources: %s s, %s kB, ' "$(awk '{ print $1 }' terraform.? | median)" "$(awk '{ print $2 }' terraform.? | median)"
   awk '{ own += $3 + $4 } END { printf "%.0f ms CPU\n", own / NR * 1000 }' terraform.?

@@ -1,5 +1,7 @@
 //! Compares what a plan foresaw with what a run journaled, for plays in memory and on real systems alike.
 
+#![allow(dead_code, reason = "each test binary uses its own part of it")]
+
 use cutover::engine::stale::text_holds;
 use cutover::engine::{BackAction, Entry, How, JournalEntry, PlannedStep};
 use cutover::step::{Effect, ErasedChange, ErasedPlan, binding_holds};

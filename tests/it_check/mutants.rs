@@ -13,7 +13,7 @@ use cutover::sim::town::{self, Random};
 
 /// How many schedules each mutant is played with.
 fn seeds() -> u64 {
-    number("CUTOVER_CHECK_SEEDS", 10)
+    number("CUTOVER_CHECK_SEEDS", 6)
 }
 
 pub fn number(name: &str, usual: u64) -> u64 {
@@ -169,7 +169,7 @@ fn mutants(migration: &Migration, random: &mut Random) -> Vec<(String, Book)> {
             found.push((name, book));
         }
     }
-    for _ in 0..number("CUTOVER_CHECK_RANDOM", 20) {
+    for _ in 0..number("CUTOVER_CHECK_RANDOM", 12) {
         let mut book = base.clone();
         let mut name = String::from("random:");
         for _ in 0..2 + random.below(3) {
