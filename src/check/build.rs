@@ -223,11 +223,17 @@ impl Build<'_> {
     /// Who sends an effect by event produces that event, whether or not it says so a second time.
     fn implied(&mut self, info: &mut ReleaseInfo, at: usize, link: usize, ways: &[(Path, When)]) {
         let Some(event) = self.model.links[link].event else { return };
-        if info.produces.iter().any(|production| self.model.streams[production.stream].event == event) {
-            return;
-        }
+        let said: Vec<When> = info
+            .produces
+            .iter()
+            .filter(|production| self.model.streams[production.stream].event == event)
+            .map(|production| production.when)
+            .collect();
+        // Why two: versions that a flag chooses between stand for all of its variants; one that is produced under one variant only leaves
+        // the others without.
+        let covered = |when: &When| said.len() > 1 || said.iter().any(|one| one.is_none() || one == when);
         let label = format!("{}@0", self.model.events[event].name);
-        for (_, when) in ways.iter().filter(|(path, _)| *path == Path::Event) {
+        for (_, when) in ways.iter().filter(|(path, when)| *path == Path::Event && !covered(when)) {
             if let Some(stream) = self.stream(&label) {
                 self.produce(info, at, stream, *when);
             }

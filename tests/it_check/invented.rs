@@ -2,7 +2,7 @@
 
 use std::process::Command;
 
-use cutover::sim::town::{Tally, invent};
+use cutover::sim::town::{Tally, invent, judge};
 use serde_json::Value;
 
 use crate::mutants::number;
@@ -30,4 +30,12 @@ fn a_seed_invents_the_same_for_ever_and_the_program_tells_it() {
     assert_eq!(output.status.code(), Some(0), "{told:#}");
     assert_eq!(told["steps"].as_array().unwrap().len(), invent(7).unwrap().book.steps.len());
     assert!(told["proof"]["proven"].is_boolean(), "{told:#}");
+}
+
+#[test]
+fn who_sends_by_event_while_it_is_said_to_produce_under_one_variant_only_sends_all_the_same() {
+    for seed in [5479, 5962, 6728, 8627] {
+        let judged = judge(seed, 40).expect("a plan");
+        assert!(judged.lost.is_some() && !judged.is_proven(), "{seed}: {:#?}", judged.proof);
+    }
 }
