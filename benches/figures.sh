@@ -33,10 +33,26 @@ pid() { jq .pid "$CUTOVER_DATA/server.json"; }
 sleep 3
 printf 'idle server: %s MB resident\n' "$(awk '/VmRSS/ { print int($2 / 1024) }' "/proc/$(pid)/status")"
 
+ticks() { awk '{ print $14 + $15 }' "/proc/$(pid)/stat"; }
+before=$(ticks)
 for round in 1 2 3 4 5; do
-  /usr/bin/time -f '%e %M' -o "time.$round" "$cutover" plan thirty.yaml -q > plan.log 2>&1
+  /usr/bin/time -f '%e %M %U %S' -o "time.$round" "$cutover" plan thirty.yaml -q > plan.log 2>&1
 done
+served=$(($(ticks) - before))
 printf 'plan of 30 steps: %s s, %s kB in the command\n' "$(awk '{ print $1 }' time.* | median)" "$(awk '{ print $2 }' time.* | median)"
+awk -v served="$served" -v second="$(getconf CLK_TCK)" '{ own += $3 + $4 } END { printf "own CPU of such a plan: %.0f ms in the command, %.0f ms in the server\n", own / NR * 1000, served / second / NR * 1000 }' time.*
+
+# Thirty resources that terraform has built in, so that nothing is fetched.
+if command -v terraform > /dev/null; then
+  mkdir terraform
+  for step in $(seq 1 30); do printf 'resource "terraform_data" "r%s" {\n  input = "%s"\n}\n' "$step" "$step"; done > terraform/main.tf
+  terraform -chdir=terraform init -input=false > terraform.log 2>&1
+  for round in 1 2 3 4 5; do
+    /usr/bin/time -f '%e %M %U %S' -o "terraform.$round" terraform -chdir=terraform plan -input=false > terraform.log 2>&1
+  done
+  printf 'terraform plan of 30 built-in resources: %s s, %s kB, ' "$(awk '{ print $1 }' terraform.? | median)" "$(awk '{ print $2 }' terraform.? | median)"
+  awk '{ own += $3 + $4 } END { printf "%.0f ms CPU\n", own / NR * 1000 }' terraform.?
+fi
 
 # The longest gap between two steps of any of these runs: what a person would see as standstill around a kill.
 gap() {

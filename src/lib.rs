@@ -18,6 +18,8 @@ pub mod steps;
 
 pub mod playbook;
 
+pub mod check;
+
 pub mod engine;
 
 pub mod store;

@@ -106,7 +106,7 @@ fn new_run(id: Uuid, claims: Vec<Claim>) -> NewRun {
         plan: json!({}),
         claims,
         by: "ada".to_owned(),
-        entry: Entry::RunBegun { by: "ada".to_owned(), approvals: Approvals::Own, yes: false },
+        entry: Entry::RunBegun { by: "ada".to_owned(), approvals: Approvals::Own, yes: false, accepted: Vec::new() },
     }
 }
 

@@ -6,6 +6,8 @@ mod access;
 mod api;
 #[path = "it_web/browser.rs"]
 mod browser;
+#[path = "it_web/command.rs"]
+mod command;
 #[path = "it_web/ground.rs"]
 mod ground;
 #[path = "it_web/live.rs"]

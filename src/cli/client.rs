@@ -183,7 +183,7 @@ fn refusal(status: u16, text: &str) -> CliError {
     let field = |name: &str| error.get(name).and_then(Value::as_str).map(str::to_owned);
     let code = field("code").unwrap_or_default();
     let exit = match (code.as_str(), status) {
-        ("invalid", _) => exit::INVALID,
+        ("invalid" | "breaks", _) => exit::INVALID,
         ("unreachable", _) => exit::UNREACHABLE,
         ("stale", _) => exit::STALE,
         ("not_found", _) | (_, 404) => exit::USAGE,
@@ -196,5 +196,5 @@ fn refusal(status: u16, text: &str) -> CliError {
     if let Some(diagnostics) = answer.get("diagnostics").and_then(|found| serde_json::from_value::<Diagnostics>(found.clone()).ok()) {
         message = format!("{message}\n{}", diagnostics.plain());
     }
-    CliError { exit, message, hint: field("hint") }
+    CliError { exit, message, hint: field("hint"), answer: Some(Box::new(answer)) }
 }

@@ -53,12 +53,14 @@ pub struct CliError {
     pub message: String,
     /// How to go on.
     pub hint: Option<String>,
+    /// What a server answered beside its message.
+    pub answer: Option<Box<serde_json::Value>>,
 }
 
 impl CliError {
     /// An error with that number.
     pub fn new(exit: u8, message: impl Into<String>) -> Self {
-        Self { exit, message: message.into(), hint: None }
+        Self { exit, message: message.into(), hint: None, answer: None }
     }
 
     /// Says how to go on.
@@ -79,21 +81,21 @@ impl From<crate::stack::StackError> for CliError {
     fn from(error: crate::stack::StackError) -> Self {
         let message = chain(&error);
         let hint = error.hint();
-        Self { exit: CONFIG, message, hint }
+        Self { exit: CONFIG, message, hint, answer: None }
     }
 }
 
 impl From<crate::stack::datadir::DataDirError> for CliError {
     fn from(error: crate::stack::datadir::DataDirError) -> Self {
         let (message, hint) = (chain(&error), error.hint());
-        Self { exit: CONFIG, message, hint: Some(hint) }
+        Self { exit: CONFIG, message, hint: Some(hint), answer: None }
     }
 }
 
 impl From<crate::stack::files::FileError> for CliError {
     fn from(error: crate::stack::files::FileError) -> Self {
         let (message, hint) = (chain(&error), error.hint());
-        Self { exit: CONFIG, message, hint: Some(hint) }
+        Self { exit: CONFIG, message, hint: Some(hint), answer: None }
     }
 }
 

@@ -180,9 +180,16 @@ pub fn conclude(session: &Session, run: &RunDocument) -> Result<u8, CliError> {
         },
         RunState::Held => session.next(format!("cutover runs resume {id} --reason TEXT, or cutover runs revert {id}")),
         RunState::Failed | RunState::Frozen => {
-            session.next(format!("cutover runs retry {id}, or cutover runs revert {id}"));
+            session.next(format!("cutover runs retry {id}, or cutover plan --revert {id} and cutover runs revert {id}"));
         }
-        RunState::Stuck | RunState::Quarantined => {
+        RunState::Stuck => {
+            session.say("A person must mend what is in the way of this step, or do by hand what it does");
+            session.next(format!(
+                "cutover plan --revert {id} shows what is left; then cutover runs retry {id}, or once it is done by hand cutover runs skip \
+                 {id} --reason TEXT, or cutover runs abandon {id} --reason TEXT"
+            ));
+        }
+        RunState::Quarantined => {
             session.next(format!("cutover runs retry {id}, or cutover runs abandon {id} --reason TEXT"));
         }
         RunState::Paused => session.next(format!("cutover runs resume {id}")),

@@ -59,7 +59,10 @@ pub fn bundle(session: &Session, args: &PlaybookArgs) -> Result<Bundle, CliError
 }
 
 /// A path as it is, or `playbooks/NAME.yaml` beside cutover.yaml.
-fn find(session: &Session, named: &Path) -> Result<PathBuf, CliError> {
+///
+/// # Errors
+/// When there is neither.
+pub fn find(session: &Session, named: &Path) -> Result<PathBuf, CliError> {
     let direct = session.here.join(named);
     if direct.is_file() {
         return Ok(direct);

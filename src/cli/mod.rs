@@ -1,6 +1,7 @@
 //! The commands, one file each. They may import every other room, and nobody imports them.
 
 pub mod apply;
+pub mod check;
 pub mod client;
 pub mod completions;
 pub mod db;
@@ -16,12 +17,17 @@ pub mod load;
 pub mod log;
 pub mod open;
 pub mod plan;
+pub mod report;
+pub mod runbook;
 pub mod runs;
 pub mod sample;
+pub mod saved;
 pub mod schema;
 pub mod serve;
 pub mod server;
 pub mod session;
+pub mod show;
+pub mod sim;
 pub mod stack;
 pub mod steps;
 pub mod supervise;
@@ -80,11 +86,16 @@ enum Command {
     Init(init::InitArgs),
     Lint(lint::LintArgs),
     Fmt(fmt::FmtArgs),
+    Check(check::CheckArgs),
     Plan(plan::PlanArgs),
+    Report(report::ReportArgs),
+    Show(show::ShowArgs),
     Apply(apply::ApplyArgs),
     Watch(watch::WatchArgs),
     Runs(runs::RunsArgs),
     Log(log::LogArgs),
+    Runbook(runbook::RunbookArgs),
+    Sim(sim::SimArgs),
     Open(open::OpenArgs),
     Steps(steps::StepsArgs),
     Explain(explain::ExplainArgs),
@@ -138,13 +149,13 @@ pub async fn main(arguments: impl IntoIterator<Item = OsString>) -> u8 {
     match dispatch(&session, cli.command).await {
         Ok(code) => code,
         Err(error) => {
-            report(&session, &error);
+            complain(&session, &error);
             error.exit
         }
     }
 }
 
-fn report(session: &Session, error: &CliError) {
+fn complain(session: &Session, error: &CliError) {
     if error.message.is_empty() {
         return;
     }
@@ -162,11 +173,16 @@ async fn dispatch(session: &Session, command: Command) -> Result<u8, CliError> {
         Command::Init(args) => init::run(&args, &mut out, &mut talk, session.form()),
         Command::Lint(args) => lint::run(&args, &mut out, &mut talk, session.form()),
         Command::Fmt(args) => fmt::run(&args, &mut out, &mut talk, session.form()),
+        Command::Check(args) => check::run(session, &args),
         Command::Plan(args) => plan::run(session, &args).await,
+        Command::Report(args) => report::run(session, &args).await,
+        Command::Show(args) => show::run(session, &args).await,
         Command::Apply(args) => apply::run(session, &args).await,
         Command::Watch(args) => watch::run(session, &args).await,
         Command::Runs(args) => runs::run(session, &args).await,
         Command::Log(args) => log::run(session, &args).await,
+        Command::Runbook(args) => runbook::run(session, &args).await,
+        Command::Sim(args) => sim::run(session, &args),
         Command::Open(args) => open::run(session, &args).await,
         Command::Steps(args) => steps::run(&args, &mut out, &mut talk, session.form()),
         Command::Explain(args) => explain::run(&args, &mut out, &mut talk, session.form()),
@@ -187,7 +203,7 @@ async fn dispatch(session: &Session, command: Command) -> Result<u8, CliError> {
         }
         Command::Reaper => {
             for error in reaper::run(BufReader::new(io::stdin())).await {
-                report(session, &CliError::from(error));
+                complain(session, &CliError::from(error));
             }
             Ok(exit::OK)
         }

@@ -7,11 +7,13 @@ use uuid::Uuid;
 
 use super::client::Client;
 use super::exit::{self, CliError};
+use super::plan;
 use super::session::Session;
 use crate::engine::command::{Answer, Command};
 use crate::report::words::{counted, relative, short_id};
 use crate::report::{Line, RunDocument, Tone};
 use crate::ui::progress::{guard_lines, step_line};
+use crate::ui::prompt;
 use crate::web::documents::{OrderRequest, RunsDocument};
 
 /// List runs, show one, or tell one something
@@ -42,8 +44,8 @@ pub enum RunsCommand {
     Retry(VerbArgs),
     /// Go on without the present step; needs --reason
     Skip(VerbArgs),
-    /// Take back what the run did, as far as it can be
-    Revert(VerbArgs),
+    /// Show the way back, then take back what the run did, as far as it can be
+    Revert(RevertArgs),
     /// Stop where it stands
     Abort(VerbArgs),
     /// Give up a run that cannot go on; needs --reason
@@ -79,6 +81,17 @@ pub struct VerbArgs {
     pub evidence: Option<String>,
 }
 
+/// Which run is taken back.
+#[derive(Clone, Debug, Args)]
+pub struct RevertArgs {
+    /// Which run, and why.
+    #[command(flatten)]
+    pub verb: VerbArgs,
+    /// Do not ask
+    #[arg(short, long)]
+    pub yes: bool,
+}
+
 /// Runs the command.
 ///
 /// # Errors
@@ -94,7 +107,10 @@ pub async fn run(session: &Session, args: &RunsArgs) -> Result<u8, CliError> {
         Some(RunsCommand::Approve(args)) => (Command::Approve, args),
         Some(RunsCommand::Retry(args)) => (Command::Retry, args),
         Some(RunsCommand::Skip(args)) => (Command::Skip, args),
-        Some(RunsCommand::Revert(args)) => (Command::Revert, args),
+        Some(RunsCommand::Revert(args)) => {
+            show_way_back(session, &client, args).await?;
+            (Command::Revert, &args.verb)
+        }
         Some(RunsCommand::Abort(args)) => (Command::Abort, args),
         Some(RunsCommand::Abandon(args)) => (Command::Abandon, args),
     };
@@ -168,7 +184,34 @@ fn tone(state: &str) -> Tone {
     }
 }
 
-async fn show(session: &Session, client: &Client, run: Option<&str>) -> Result<u8, CliError> {
+/// Shows what the order would do, and asks whether it is meant, where somebody can be asked.
+async fn show_way_back(session: &Session, client: &Client, args: &RevertArgs) -> Result<(), CliError> {
+    if session.is_json() {
+        return Ok(());
+    }
+    let id = resolve(client, Some(&args.verb.run)).await?;
+    let way = plan::ask_back(client, id).await?;
+    // Why: a run that refuses the order says so itself.
+    if !way.taken {
+        return Ok(());
+    }
+    if let Some(plan) = &way.plan {
+        plan::show(session, plan, false)?;
+    } else {
+        session.say(format!("The way back cannot be planned now: {}", way.problem.as_deref().unwrap_or_default()));
+    }
+    let environment = way.plan.as_ref().map_or("its environment", |plan| plan.environment.as_str());
+    if args.yes || !session.terminal.asks || prompt::yes(&session.terminal, &format!("Take this back in {environment}?")) {
+        return Ok(());
+    }
+    Err(CliError::new(exit::REFUSED, "nothing was ordered"))
+}
+
+/// Prints a run with its steps; the newest one when none is named.
+///
+/// # Errors
+/// When there is no such run.
+pub async fn show(session: &Session, client: &Client, run: Option<&str>) -> Result<u8, CliError> {
     let id = resolve(client, run).await?;
     let run: RunDocument = client.get(&format!("/api/runs/{id}")).await?;
     if session.is_json() {

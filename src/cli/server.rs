@@ -9,6 +9,7 @@ use super::client::Client;
 use super::exit::{self, CliError};
 use super::session::Session;
 use crate::adapters::secret::Secret;
+use crate::driver::compare_versions;
 use crate::stack::lock::FileLock;
 use crate::stack::process::Program;
 use crate::stack::{DataDir, ServerFile, files, keeper};
@@ -47,7 +48,7 @@ pub async fn join_or_start(session: &Session) -> Result<Client, CliError> {
     // Why: two commands that find no server must not start two, of which nobody would know the second.
     let _one = lock(&data).await?;
     if let Some(server) = alive(&data)? {
-        match compare(&server.version, VERSION) {
+        match compare_versions(&server.version, VERSION) {
             Ordering::Equal => {
                 if let Some(client) = answering(&data, &server).await? {
                     return Ok(client);
@@ -143,21 +144,4 @@ pub fn token(data: &DataDir) -> Result<Secret, CliError> {
     let text =
         std::fs::read_to_string(&path).map_err(|error| CliError::new(exit::CONFIG, format!("cannot read {}: {error}", path.display())))?;
     Ok(Secret::new(text.trim()))
-}
-
-/// Compares version numbers part by part; what is no number counts as 0.
-fn compare(left: &str, right: &str) -> Ordering {
-    let parts = |text: &str| text.split(['.', '-']).map(|part| part.parse::<u64>().unwrap_or_default()).collect::<Vec<_>>();
-    parts(left).cmp(&parts(right))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn versions_compare_by_number() {
-        assert_eq!(compare("0.9.0", "0.10.0"), Ordering::Less);
-        assert_eq!(compare("1.0.0", "1.0.0"), Ordering::Equal);
-    }
 }

@@ -11,6 +11,7 @@ mod load;
 mod look;
 mod perform;
 mod planner;
+mod saved;
 mod source;
 mod timing;
 mod watching;
@@ -28,14 +29,15 @@ use uuid::Uuid;
 
 use crate::store::{Store, StoreError};
 
-pub use begin::{BeginError, NewRunRequest, claim_again, plan_bundle, start_run};
+pub use begin::{BeginError, NewRunRequest, check_saved, claim_again, plan_bundle, save_plan, start_run, start_saved};
 pub use clock::LeaseClock;
 pub use crash::{CrashPoint, Side};
 pub use look::{Seen, look};
 pub use planner::{PlanError, plan_playbook};
-pub use source::{Opened, Worlds, definition};
+pub use saved::{SavedPlan, SavedPlanError, compare_versions, is_saved_plan};
+pub use source::{Opened, Worlds, definition, ordinary_step};
 pub use watching::Watching;
-pub use way_back::way_back;
+pub use way_back::{plan_back_steps, plan_way_back, way_back};
 pub use work::{Doing, Work};
 pub use worlds::RealWorlds;
 

@@ -3,14 +3,15 @@
 use std::collections::BTreeSet;
 
 use chrono::{DateTime, Utc};
-use futures_util::future::join_all;
+use futures_util::future::{join, join_all};
 
+use crate::check::{book_of, prove_playbook};
 use crate::engine::plan::SCHEMA;
 use crate::engine::{PlanDocument, PlannedStep};
 use crate::playbook::environment::Environment;
 use crate::playbook::{Playbook, PlaybookGuard};
 use crate::ports::PortError;
-use crate::step::{ErasedPlan, StepError, View, World};
+use crate::step::{ErasedPlan, Step, StepError, View, World};
 
 /// Why there is no plan.
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
@@ -48,40 +49,29 @@ pub async fn plan_playbook(
     world: &World,
     now: DateTime<Utc>,
 ) -> Result<PlanDocument, PlanError> {
-    let looks = join_all(playbook.steps.iter().map(|step| step.step.inspect(world))).await;
+    let all = playbook.steps.iter().map(|step| (step.id.as_str(), step.step.as_ref()));
     let guards: Vec<_> = playbook.steps.iter().flat_map(|step| step.guards.iter().map(move |guard| (step, guard))).collect();
-    let ready = join_all(guards.iter().map(|(_, guard)| guard.guard.ready(world))).await;
-    let mut view = View::default();
+    let (looked, ready) = join(look_at_all(all, world), join_all(guards.iter().map(|(_, guard)| guard.guard.ready(world)))).await;
     let mut away: Vec<PortError> = Vec::new();
-    for (step, look) in playbook.steps.iter().zip(looks) {
-        match look {
-            Ok(seen) => view.fill(seen),
-            Err(StepError::Port(error @ PortError::Unreachable { .. })) => away.push(error),
-            Err(error) => return Err(PlanError::Step { step: step.id.clone(), error }),
-        }
+    let mut view = View::default();
+    match looked {
+        Ok(seen) => view = seen,
+        Err(PlanError::Unreachable(errors)) => away = errors,
+        Err(error) => return Err(error),
     }
     for ((step, _), ready) in guards.iter().zip(ready) {
-        match ready {
-            Ok(()) => {}
-            Err(StepError::Port(error @ PortError::Unreachable { .. })) => away.push(error),
-            Err(error) => return Err(PlanError::Step { step: step.id.clone(), error }),
+        if let Err(error) = ready {
+            away.push(passing(&step.id, error)?);
         }
     }
-    if !away.is_empty() {
-        let mut named = BTreeSet::new();
-        away.retain(|error| named.insert(error.system().name.clone()));
-        return Err(PlanError::Unreachable(away));
-    }
+    named_once(away)?;
     let mut steps = Vec::with_capacity(playbook.steps.len());
     for step in &playbook.steps {
-        let failed = |error| PlanError::Step { step: step.id.clone(), error };
-        let plan = step.step.plan(&view).map_err(failed)?;
-        if let ErasedPlan::Change(change) = &plan {
-            step.step.leave(&change.change, &mut view).map_err(failed)?;
-        }
+        let plan = plan_one(&step.id, step.step.as_ref(), &mut view)?;
         steps.push(PlannedStep {
             id: step.id.clone(),
             kind: step.kind.name.to_owned(),
+            of: None,
             nature: step.kind.nature,
             risk: step.kind.risk,
             resources: step.resources(),
@@ -100,6 +90,55 @@ pub async fn plan_playbook(
         made_at: now,
         bundle,
         changes: steps.iter().any(PlannedStep::changes_state),
+        reverts: None,
+        no_return: None,
+        proof: Some(prove_playbook(playbook, &book_of(playbook))),
         steps,
     })
+}
+
+/// Looks at everything that these steps touch. Systems that do not answer are named together.
+///
+/// # Errors
+/// When a system does not answer or refuses.
+pub(super) async fn look_at_all<'a>(steps: impl IntoIterator<Item = (&'a str, &'a dyn Step)>, world: &World) -> Result<View, PlanError> {
+    let steps: Vec<_> = steps.into_iter().collect();
+    let looks = join_all(steps.iter().map(|(_, step)| step.inspect(world))).await;
+    let mut view = View::default();
+    let mut away = Vec::new();
+    for ((id, _), look) in steps.iter().zip(looks) {
+        match look {
+            Ok(seen) => view.fill(seen),
+            Err(error) => away.push(passing(id, error)?),
+        }
+    }
+    named_once(away)?;
+    Ok(view)
+}
+
+/// Plans one step and writes down what it will leave.
+///
+/// # Errors
+/// When the kind's values do not read back.
+pub(super) fn plan_one(id: &str, step: &dyn Step, view: &mut View) -> Result<ErasedPlan, PlanError> {
+    let failed = |error| PlanError::Step { step: id.to_owned(), error };
+    let plan = step.plan(view).map_err(failed)?;
+    if let ErasedPlan::Change(change) = &plan {
+        step.leave(&change.change, view).map_err(failed)?;
+    }
+    Ok(plan)
+}
+
+/// The error of a system that does not answer; any other one ends the planning.
+fn passing(step: &str, error: StepError) -> Result<PortError, PlanError> {
+    match error {
+        StepError::Port(error @ PortError::Unreachable { .. }) => Ok(error),
+        error => Err(PlanError::Step { step: step.to_owned(), error }),
+    }
+}
+
+fn named_once(mut away: Vec<PortError>) -> Result<(), PlanError> {
+    let mut named = BTreeSet::new();
+    away.retain(|error| named.insert(error.system().name.clone()));
+    if away.is_empty() { Ok(()) } else { Err(PlanError::Unreachable(away)) }
 }

@@ -49,19 +49,27 @@ impl Opened {
         let BackAction::Step { kind, body } = &back.action else {
             return Err(StepError::Broken(format!("{} is not a step", back.id)));
         };
-        let mut step = steps::decode(kind, body).map_err(StepError::broken)?;
-        for file in step.files() {
-            if let Some(text) = self.playbook.files.get(&file.path) {
-                file.text = Arc::clone(text);
-            }
-        }
-        for (named, _) in step.references() {
-            if let Some(meant) = self.playbook.steps.iter().find(|step| step.id == named.id) {
-                named.fill(meant.kind.name, Arc::new(meant.step.body()), &self.playbook.files);
-            }
-        }
-        Ok(Arc::from(step))
+        ordinary_step(&self.playbook, kind, body)
     }
+}
+
+/// A step that a change of this playbook's steps is taken back by, with the playbook's files and steps filled in.
+///
+/// # Errors
+/// When its body does not fit its kind.
+pub fn ordinary_step(playbook: &Playbook, kind: &str, body: &Value) -> Result<Arc<dyn Step>, StepError> {
+    let mut step = steps::decode(kind, body).map_err(StepError::broken)?;
+    for file in step.files() {
+        if let Some(text) = playbook.files.get(&file.path) {
+            file.text = Arc::clone(text);
+        }
+    }
+    for (named, _) in step.references() {
+        if let Some(meant) = playbook.steps.iter().find(|step| step.id == named.id) {
+            named.fill(meant.kind.name, Arc::new(meant.step.body()), &playbook.files);
+        }
+    }
+    Ok(Arc::from(step))
 }
 
 /// What the engine must know of a playbook, with the bindings that a plan foresaw.

@@ -5,6 +5,7 @@ use super::entry::Scope;
 use super::record::StepRecord;
 use super::run::{Phase, Run};
 use super::state::StepState;
+use crate::step::Risk;
 
 impl Run {
     /// The steps that the ordered way back must take back, newest first. On a run that turned before, what the first way back has
@@ -21,6 +22,14 @@ impl Run {
                 steps
             }
         }
+    }
+
+    /// The first step that destroyed something for good, once it may have: behind it there is no whole way back.
+    #[must_use]
+    pub fn past_no_return(&self) -> Option<&StepDefinition> {
+        let gone =
+            |(definition, record): &(&StepDefinition, &StepRecord)| definition.risk == Risk::PointOfNoReturn && record.may_have_changed();
+        self.forward().find(gone).map(|(definition, _)| definition)
     }
 
     fn turning_step(&self) -> Option<&String> {

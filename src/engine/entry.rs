@@ -7,7 +7,7 @@ use serde_json::Value;
 use super::definition::Approvals;
 use super::guard::Sample;
 use super::state::{RunState, StepState};
-use crate::step::{ErasedChange, Evidence, Question, Receipt, StepError};
+use crate::step::{ErasedChange, Evidence, Gap, Question, Receipt, StepError};
 
 /// An entry in its place.
 #[derive(Clone, Debug, PartialEq)]
@@ -117,6 +117,9 @@ pub enum Entry {
         approvals: Approvals,
         /// Whether approvals are answered in the starter's name.
         yes: bool,
+        /// What may break, as it was accepted.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        accepted: Vec<Gap>,
     },
     /// A person is asked.
     Asked {

@@ -8,6 +8,7 @@ use super::entry::{AskedFor, BackAction, Doing, Entry, How, JournalEntry, Scope}
 use super::event::Event;
 use super::record::StepRecord;
 use super::run::{Phase, Run};
+use super::stale::differences;
 use super::state::{RunState, StepState};
 use crate::step::{ErasedPlan, Evidence, GuardOptions, OnUnknown, Question, Receipt, Standing, StepError, Verdict, binding_holds};
 
@@ -186,8 +187,8 @@ impl Run {
         if binding_holds(foreseen, found) {
             return None;
         }
-        let text =
-            format!("the plan is stale: it foresaw {foreseen}, now there is {found}; approve to go on with what is there, or revert");
+        let differences: Vec<String> = differences(foreseen, found).iter().map(ToString::to_string).collect();
+        let text = format!("the plan is stale: {}; approve to go on with what is there, or revert", differences.join("; "));
         Some(Question { text, evidence: None })
     }
 
@@ -344,10 +345,12 @@ impl Run {
         let Some((definition, record)) = self.present() else { return };
         let (step, policy, changed) = (definition.id.clone(), definition.on_failure, record.may_have_changed());
         let forward = self.phase == Phase::Forward;
-        let frozen = forward && policy == OnFailure::Freeze;
+        // Why: what destroyed something cannot be answered by a way back that nobody has looked at.
+        let past = forward && self.past_no_return().is_some();
+        let frozen = forward && (policy == OnFailure::Freeze || past);
         self.write(now, Entry::StepFailed { step, error, frozen }, effects);
         // Why: a person has said already what happens next.
-        if self.abort_ordered || self.revert_ordered.is_some() {
+        if self.abort_ordered || self.revert_ordered.is_some() || past {
             return;
         }
         let scope = match policy {

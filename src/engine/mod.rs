@@ -11,6 +11,7 @@ pub mod guard;
 pub mod plan;
 pub mod record;
 pub mod run;
+pub mod stale;
 pub mod state;
 pub mod table;
 

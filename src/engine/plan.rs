@@ -3,9 +3,10 @@
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
+use uuid::Uuid;
 
 use super::definition::Approvals;
-use crate::step::{Claim, ErasedPlan, Nature, Risk};
+use crate::step::{Claim, ErasedPlan, Nature, Proof, Risk};
 
 /// Name of the JSON form.
 pub const SCHEMA: &str = "cutover.plan/1";
@@ -30,6 +31,15 @@ pub struct PlanDocument {
     pub bundle: String,
     /// Whether a step that makes something so would change something.
     pub changes: bool,
+    /// The run that this is the way back of; `None` for the plan of a playbook.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reverts: Option<Uuid>,
+    /// On a way back: the step that destroyed something for good, so that only a part of the run can be taken back.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub no_return: Option<String>,
+    /// What is proven of it; `None` where nobody has tried.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub proof: Option<Proof>,
     /// The steps.
     pub steps: Vec<PlannedStep>,
 }
@@ -39,8 +49,11 @@ pub struct PlanDocument {
 pub struct PlannedStep {
     /// Its id.
     pub id: String,
-    /// Its kind.
+    /// Its kind; empty for a line of a way back that does nothing.
     pub kind: String,
+    /// On a way back: the step that it takes back.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub of: Option<String>,
     /// Whether it makes something so or is an event of its own.
     pub nature: Nature,
     /// What it can cost at least.

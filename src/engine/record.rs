@@ -96,6 +96,17 @@ impl StepRecord {
         self.change.as_ref().filter(|change| change.acts.is_empty() || self.act > 0 || self.act_begun)
     }
 
+    /// All changes that may have happened, oldest first, with what their acts answered.
+    pub(super) fn take_changes(&mut self) -> Vec<(ErasedChange, Vec<Receipt>)> {
+        let mut changes = std::mem::take(&mut self.earlier);
+        if self.has_touched()
+            && let Some(change) = self.change.take()
+        {
+            changes.push((change, std::mem::take(&mut self.receipts)));
+        }
+        changes
+    }
+
     /// The changes that a way back must take back, newest first, with what their acts answered.
     pub fn changes(&self) -> impl Iterator<Item = (&ErasedChange, &[Receipt])> {
         let present = self.touched().into_iter().map(|change| (change, self.receipts.as_slice()));

@@ -262,7 +262,7 @@ impl Run {
         self.seq = journaled.seq;
         let at = journaled.at;
         match &journaled.entry {
-            Entry::RunBegun { by, approvals, yes } => {
+            Entry::RunBegun { by, approvals, yes, .. } => {
                 self.begun = Some(Begun { by: by.clone(), approvals: *approvals, yes: *yes, at });
             }
             Entry::Paused { .. } => self.paused = true,
@@ -420,9 +420,12 @@ impl Run {
         if self.phase == Phase::Back(Scope::Step) && self.at >= self.back.len() {
             self.phase = Phase::Forward;
             self.at = self.turned_at;
+            let stays = self.back.iter().any(|back| matches!(back.record.state, StepState::Kept | StepState::Skipped));
             if let Some(record) = self.forward.get_mut(self.at) {
+                // Why: what stays is still this run's doing, and a later way back of the whole run must look at it again.
+                let earlier = if stays { record.take_changes() } else { Vec::new() };
                 let error = record.error.take();
-                *record = StepRecord { state: StepState::Failed, error, rounds: record.rounds, ..StepRecord::default() };
+                *record = StepRecord { state: StepState::Failed, error, rounds: record.rounds, earlier, ..StepRecord::default() };
             }
         }
     }

@@ -74,9 +74,11 @@ pub fn rule(state: RunState, command: Command) -> Rule {
         (S::Pending | S::Running | S::Waiting | S::Asking | S::Paused | S::Held | S::Failed, C::Revert) => {
             Taken("finishes what is under way and takes everything back")
         }
-        (S::Frozen, C::Revert) => Taken("takes everything back"),
+        (S::Frozen, C::Revert) => Taken("takes back what can be taken back"),
         (S::Reverting, C::Revert) => Refused("the run is on its way back already"),
-        (S::Stuck, C::Revert) => Refused("a step of the way back failed; use retry, or skip with a reason"),
+        (S::Stuck, C::Revert) => {
+            Refused("a step of the way back failed; mend what is in its way and retry, or do it by hand and skip with a reason")
+        }
         (S::Quarantined, C::Revert) => Refused("the run brought the controller down; use retry first, or abandon"),
 
         (S::Reverting, C::Abort) => Refused("the run is on its way back; pause it, or let it finish"),

@@ -137,8 +137,10 @@ impl Run {
         let changed = self.record().is_some_and(super::record::StepRecord::may_have_changed);
         self.out = None;
         let (step, error) = (self.step_id(), StepError::Tripped(why.clone()));
-        self.write(now, Entry::StepFailed { step, error, frozen: outcome == GuardOutcome::Freeze }, effects);
+        let past = self.past_no_return().is_some();
+        self.write(now, Entry::StepFailed { step, error, frozen: past || outcome == GuardOutcome::Freeze }, effects);
         let scope = match outcome {
+            _ if past => return,
             GuardOutcome::RevertRun => Scope::Run,
             GuardOutcome::RevertStep if changed => Scope::Step,
             GuardOutcome::Hold | GuardOutcome::RevertStep | GuardOutcome::Freeze => return,

@@ -80,14 +80,20 @@ impl Bundle {
     /// SHA-256 over the bundle's canonical JSON, in lower-case hexadecimal digits.
     #[must_use]
     pub fn hash(&self) -> String {
-        let mut canonical = String::new();
         // Why: a bundle is maps of text; nothing in it can fail to become JSON.
-        write_canonical(&serde_json::to_value(self).unwrap_or(Value::Null), &mut canonical);
-        Sha256::digest(canonical.as_bytes()).iter().fold(String::with_capacity(64), |mut hex, byte| {
-            let _ = write!(hex, "{byte:02x}");
-            hex
-        })
+        canonical_hash(&serde_json::to_value(self).unwrap_or(Value::Null))
     }
+}
+
+/// SHA-256 over a value's canonical JSON, in lower-case hexadecimal digits.
+#[must_use]
+pub fn canonical_hash(value: &Value) -> String {
+    let mut canonical = String::new();
+    write_canonical(value, &mut canonical);
+    Sha256::digest(canonical.as_bytes()).iter().fold(String::with_capacity(64), |mut hex, byte| {
+        let _ = write!(hex, "{byte:02x}");
+        hex
+    })
 }
 
 /// JSON without white space and with the keys of every object in the order of their bytes.

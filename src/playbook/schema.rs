@@ -8,6 +8,8 @@ use super::document::StepOptions;
 use super::environment::Written;
 use super::params::Declaration;
 use crate::guards;
+use crate::services::Start;
+use crate::step::Gap;
 
 const DRAFT: &str = "https://json-schema.org/draft/2020-12/schema";
 
@@ -62,6 +64,10 @@ pub fn playbook(catalogue: &Catalogue) -> Value {
     let declaration = Declaration::json_schema(&mut params).to_value();
     definitions.extend(params.take_definitions(true));
     definitions.insert("parameter".to_owned(), declaration);
+    let mut begins = SchemaGenerator::default();
+    let start = Start::json_schema(&mut begins).to_value();
+    let gap = Gap::json_schema(&mut begins).to_value();
+    definitions.extend(begins.take_definitions(true));
     json!({
         "$schema": DRAFT,
         "title": "cutover playbook",
@@ -72,6 +78,9 @@ pub fn playbook(catalogue: &Catalogue) -> Value {
             "playbook": { "type": "string", "pattern": "^[a-z0-9][a-z0-9-]*$", "maxLength": 60, "description": "The playbook's name" },
             "link": { "type": "string", "description": "The link between two services that the playbook moves" },
             "description": { "type": "string", "description": "What the playbook is for" },
+            "services": { "type": "string", "description": "The file that declares the services, beside the playbook" },
+            "start": start,
+            "accept": { "type": "array", "description": "What may break although `cutover check` finds it", "items": gap },
             "params": {
                 "type": "object",
                 "description": "Parameters, used in steps as ${name}",

@@ -24,7 +24,7 @@ pub struct TopicState {
     pub id: Option<String>,
     /// Number of partitions.
     pub partitions: u32,
-    /// Replicas of each partition.
+    /// Replicas of each partition; 0 in a view of the future in which the broker decides.
     pub replication: u16,
     /// Settings that were set on the topic itself; broker defaults are not among them.
     pub configs: BTreeMap<String, String>,

@@ -56,8 +56,10 @@ impl EventDocument {
 #[must_use]
 pub fn line(entry: &Entry) -> String {
     match entry {
-        Entry::RunBegun { by, yes, .. } => {
-            format!("started by {by}{}", if *yes { ", approvals answered in their name (--yes)" } else { "" })
+        Entry::RunBegun { by, yes, accepted, .. } => {
+            let yes = if *yes { ", approvals answered in their name (--yes)" } else { "" };
+            let gaps = accepted.iter().map(|gap| format!("{} may break, because {}", gap.name(), gap.reason));
+            std::iter::once(format!("started by {by}{yes}")).chain(gaps).collect::<Vec<_>>().join("; ")
         }
         Entry::Asked { question, why, .. } => match why {
             AskedFor::Question | AskedFor::Approval => format!("asks: {}", question.text),

@@ -1,7 +1,8 @@
 //! A plan as lines for people.
 
+use super::proof;
 use super::run::{effect_line, plan_line};
-use super::words::counted;
+use super::words::{counted, short_id};
 use crate::engine::{PlanDocument, PlannedStep};
 use crate::step::{ErasedPlan, Mark, Nature};
 
@@ -54,6 +55,10 @@ pub struct Counts {
     pub unknown: usize,
     /// Will not work.
     pub impossible: usize,
+    /// Stay, on a way back.
+    pub kept: usize,
+    /// Cannot be taken back.
+    pub lost: usize,
 }
 
 /// Counts the steps of a plan.
@@ -62,10 +67,12 @@ pub fn counts(plan: &PlanDocument) -> Counts {
     let mut counts = Counts::default();
     for step in &plan.steps {
         match &step.plan {
-            ErasedPlan::AlreadySo(_) | ErasedPlan::Kept(_) => counts.already += 1,
+            ErasedPlan::AlreadySo(_) => counts.already += 1,
+            ErasedPlan::Kept(_) => counts.kept += 1,
             ErasedPlan::Wait { .. } => counts.wait += 1,
             ErasedPlan::Ask(_) => counts.ask += 1,
             ErasedPlan::CannotPreview(_) => counts.unknown += 1,
+            ErasedPlan::Impossible(_) if is_lost(step) => counts.lost += 1,
             ErasedPlan::Impossible(_) => counts.impossible += 1,
             ErasedPlan::Change(change) if change.effects.is_empty() => counts.wait += 1,
             ErasedPlan::Change(_) => match mark(step) {
@@ -78,6 +85,20 @@ pub fn counts(plan: &PlanDocument) -> Counts {
     counts
 }
 
+/// Whether it is a line of a way back that says that its step cannot be taken back.
+fn is_lost(step: &PlannedStep) -> bool {
+    step.kind.is_empty() && matches!(step.plan, ErasedPlan::Impossible(_))
+}
+
+/// What a step does, in one line.
+#[must_use]
+pub fn step_text(step: &PlannedStep) -> String {
+    match &step.plan {
+        ErasedPlan::Impossible(why) if is_lost(step) => format!("cannot be taken back: {why}"),
+        plan => plan_line(plan),
+    }
+}
+
 fn mark(step: &PlannedStep) -> Option<Mark> {
     match &step.plan {
         ErasedPlan::Change(change) => change.effects.first().map(|effect| effect.mark),
@@ -85,7 +106,8 @@ fn mark(step: &PlannedStep) -> Option<Mark> {
     }
 }
 
-fn sign(step: &PlannedStep) -> (char, Tone) {
+/// The mark in front of a step's line, and how it is meant.
+pub(super) fn sign(step: &PlannedStep) -> (char, Tone) {
     match (&step.plan, mark(step)) {
         (ErasedPlan::AlreadySo(_) | ErasedPlan::Kept(_), _) => ('=', Tone::Dim),
         (ErasedPlan::Wait { .. }, _) => ('◷', Tone::Plain),
@@ -108,7 +130,7 @@ pub fn lines(plan: &PlanDocument, all: bool) -> Vec<Line> {
     for step in &plan.steps {
         let (sign, tone) = sign(step);
         let once = if step.nature == Nature::Once && matches!(step.plan, ErasedPlan::Change(_)) { " (once)" } else { "" };
-        out.push(line(tone, format!("  {sign} {:<ids$}  {:<kinds$}  {}{once}", step.id, step.kind, plan_line(&step.plan))));
+        out.push(line(tone, format!("  {sign} {:<ids$}  {:<kinds$}  {}{once}", step.id, step.kind, step_text(step))));
         if let Some(text) = &step.approval {
             out.push(line(Tone::Warn, format!("    asks before it begins: {text}")));
         }
@@ -120,9 +142,21 @@ pub fn lines(plan: &PlanDocument, all: bool) -> Vec<Line> {
     }
     out.push(line(Tone::Plain, ""));
     out.push(line(Tone::Strong, summary(plan)));
-    out.extend(once(plan));
+    if plan.reverts.is_some() {
+        out.extend(outlook(plan));
+    } else {
+        out.extend(once(plan));
+    }
     if counts(plan).unknown > 0 {
         out.push(line(Tone::Warn, "hint: the real run may do more than shown: a step cannot be previewed"));
+    }
+    if let Some(proof) = &plan.proof {
+        let verdict = proof::verdict(proof);
+        out.push(line(verdict.tone, format!("proof: {}", verdict.text)));
+        let indented = |found: Line| if found.text.is_empty() { found } else { line(found.tone, format!("  {}", found.text)) };
+        // Why: how far the way back goes is no question on the way back itself.
+        let back = proof::back(proof).filter(|_| plan.reverts.is_none());
+        out.extend(back.into_iter().chain(proof::lines(proof, None, all)).map(indented));
     }
     if all {
         out.push(line(Tone::Plain, "touches:"));
@@ -136,6 +170,9 @@ pub fn lines(plan: &PlanDocument, all: bool) -> Vec<Line> {
 
 fn heading(plan: &PlanDocument) -> String {
     let steps = counted(plan.steps.len(), "step", "steps");
+    if let Some(run) = plan.reverts {
+        return format!("the way back of {} in {}, run {}: {steps}", plan.playbook, plan.environment, short_id(run));
+    }
     let mut heading = format!("{} in {}: {steps}", plan.playbook, plan.environment);
     if let Some(link) = &plan.link {
         heading.push_str(", moves ");
@@ -155,14 +192,34 @@ pub fn summary(plan: &PlanDocument) -> String {
         (counts.wait, "to wait for"),
         (counts.ask, "to ask"),
         (counts.already, "already so"),
+        (counts.kept, "stay as they are"),
+        (counts.lost, "cannot be taken back"),
         (counts.unknown, "cannot be previewed"),
         (counts.impossible, "will not work"),
     ];
-    parts.iter().filter(|(count, _)| *count > 0).map(|(count, what)| format!("{count} {what}")).collect::<Vec<_>>().join(", ")
+    let parts: Vec<_> = parts.iter().filter(|(count, _)| *count > 0).map(|(count, what)| format!("{count} {what}")).collect();
+    if parts.is_empty() { "nothing to take back".to_owned() } else { parts.join(", ") }
+}
+
+/// What a way back does not reach, and where it would stop.
+fn outlook(plan: &PlanDocument) -> Vec<Line> {
+    let mut out = Vec::new();
+    if let Some(step) = &plan.no_return {
+        let text = format!(
+            "past the point of no return: step {step} has destroyed something for good, and only what is listed here remains possible"
+        );
+        out.push(line(Tone::Bad, text));
+    }
+    let stops = |step: &&PlannedStep| matches!(step.plan, ErasedPlan::Impossible(_)) && !is_lost(step);
+    if let Some(step) = plan.steps.iter().find(stops) {
+        let text = format!("the run would stop as `stuck` at {}: mend what is in its way, or do it by hand and skip the step", step.id);
+        out.push(line(Tone::Bad, text));
+    }
+    out
 }
 
 /// Names the steps that are no state but events of their own: they happen again in every run.
-fn once(plan: &PlanDocument) -> Option<Line> {
+pub(super) fn once(plan: &PlanDocument) -> Option<Line> {
     let steps: Vec<_> = plan.steps.iter().filter(|step| step.nature == Nature::Once).map(|step| step.id.as_str()).collect();
     (!steps.is_empty()).then(|| line(Tone::Dim, format!("these steps happen anew in every run: {}", steps.join(", "))))
 }

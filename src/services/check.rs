@@ -77,7 +77,7 @@ fn body_names(written: &Written, body: &WrittenRelease, at: &str, found: &mut Ve
         }
     }
     let ways: [(&str, &Option<_>, &[Way]); 2] =
-        [("uses", &body.uses, &[Way::Call, Way::Copy]), ("sends", &body.sends, &[Way::Call, Way::Event])];
+        [("uses", &body.uses, &[Way::Call, Way::Copy, Way::None]), ("sends", &body.sends, &[Way::Call, Way::Event, Way::Hold, Way::None])];
     for (key, uses, allowed) in ways {
         for (link, ways) in uses.iter().flatten() {
             let at = format!("{at}/{key}/{}", pointer::escape(link));
@@ -86,7 +86,7 @@ fn body_names(written: &Written, body: &WrittenRelease, at: &str, found: &mut Ve
             }
             let Ways(ways) = ways;
             if ways.iter().any(|way| !allowed.contains(&way.by)) {
-                let right = if key == "uses" { "`call` or `copy`" } else { "`call` or `event`" };
+                let right = if key == "uses" { "`call`, `copy` or `none`" } else { "`call`, `event`, `hold` or `none`" };
                 found.push(Complaint::new(at, format!("under `{key}` a link goes by {right}")));
             }
         }
@@ -107,8 +107,8 @@ fn body_names(written: &Written, body: &WrittenRelease, at: &str, found: &mut Ve
     }
     for (key, columns) in [("reads", &body.reads), ("needs", &body.needs)] {
         for (index, column) in columns.iter().flatten().enumerate() {
-            if !column.contains('.') {
-                found.push(Complaint::new(format!("{at}/{key}/{index}"), format!("`{column}` is not written as `table.column`")));
+            if !column.column.contains('.') {
+                found.push(Complaint::new(format!("{at}/{key}/{index}"), format!("`{}` is not written as `table.column`", column.column)));
             }
         }
     }

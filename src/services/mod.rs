@@ -5,6 +5,7 @@
 mod check;
 mod names;
 mod resolve;
+mod start;
 mod written;
 
 use std::time::Duration;
@@ -12,7 +13,10 @@ use std::time::Duration;
 pub use check::Complaint;
 pub use names::{Condition, EventRef};
 pub use resolve::{Producer, Release, Service, Services};
-pub use written::{Link, Produced, Use, Written, WrittenEvent, WrittenFlag, WrittenRelease, WrittenService};
+pub use start::{ColumnStart, Start};
+pub use written::{
+    ColumnUse, Handling, Link, Order, Produced, Use, Way, Ways, Written, WrittenEvent, WrittenFlag, WrittenRelease, WrittenService,
+};
 
 /// The file's usual name.
 pub const FILE: &str = "services.yaml";

@@ -85,6 +85,16 @@ pub struct WrittenEvent {
     /// What its record key is.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub key: Option<String>,
+    /// Whether its topic is compacted, where no `create_topic` says so. A topic of state events is taken for compacted when nobody says.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub compacted: Option<bool>,
+    /// The fields that each version requires, by version: `"1": [title~split, knowledge_area]`; with what a field means where that
+    /// differs between versions. Versions that a playbook registers have them from their schema.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub fields: BTreeMap<String, Vec<String>>,
+    /// The column of the state's table that a field comes from, where its name differs.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub carries: BTreeMap<String, String>,
 }
 
 /// A flag.
@@ -127,15 +137,15 @@ pub struct WrittenRelease {
     /// The events that it handles, and what it does with them.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub handles: Option<BTreeMap<EventKey, Option<Handling>>>,
-    /// Columns that it reads, as `table.column`.
+    /// Columns that it reads, as `table.column`, or as `table.column~meaning` where it understands that meaning only.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub reads: Option<Vec<String>>,
-    /// Columns that it writes, by table.
+    pub reads: Option<Vec<ColumnUse>>,
+    /// Columns that it writes, by table; `column~meaning` where what is written changes its meaning between releases.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub writes: Option<BTreeMap<String, Vec<String>>>,
+    pub writes: Option<BTreeMap<String, Vec<ColumnUse>>>,
     /// Columns that must not be null when it reads them, as `table.column`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub needs: Option<Vec<String>>,
+    pub needs: Option<Vec<ColumnUse>>,
 }
 
 /// What a handler does with an event.
@@ -171,6 +181,15 @@ pub struct Use {
     pub when: Option<Condition>,
 }
 
+/// A column that a release reads or writes: its name, or with the variant under which it does.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ColumnUse {
+    /// The column, with `~meaning` when one is meant.
+    pub column: String,
+    /// The flag variant under which it is used; always when there is none.
+    pub when: Option<Condition>,
+}
+
 /// How a need is filled or an effect caused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
@@ -181,6 +200,10 @@ pub enum Way {
     Copy,
     /// By the event.
     Event,
+    /// Not now: it waits in the source's own database, in order per key, until another way is chosen.
+    Hold,
+    /// Not at all: from this release on, or under this variant, there is no such need.
+    None,
 }
 
 /// One way, or several under several variants.
@@ -193,6 +216,16 @@ struct ConditionalProduced {
     /// The event with its version.
     event: EventRef,
     /// The flag variant under which it is produced.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    when: Option<Condition>,
+}
+
+#[derive(Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+struct ConditionalColumn {
+    /// The column.
+    column: String,
+    /// The flag variant under which it is used.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     when: Option<Condition>,
 }
@@ -235,6 +268,38 @@ impl JsonSchema for Produced {
 
     fn json_schema(generator: &mut SchemaGenerator) -> Schema {
         let (plain, conditional) = (generator.subschema_for::<EventRef>(), generator.subschema_for::<ConditionalProduced>());
+        json_schema!({ "anyOf": [plain, conditional] })
+    }
+}
+
+impl<'de> Deserialize<'de> for ColumnUse {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        match Value::deserialize(deserializer)? {
+            Value::String(column) => Ok(Self { column, when: None }),
+            other => {
+                let ConditionalColumn { column, when } = serde_json::from_value(other).map_err(D::Error::custom)?;
+                Ok(Self { column, when })
+            }
+        }
+    }
+}
+
+impl Serialize for ColumnUse {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match &self.when {
+            None => serializer.serialize_str(&self.column),
+            when => ConditionalColumn { column: self.column.clone(), when: when.clone() }.serialize(serializer),
+        }
+    }
+}
+
+impl JsonSchema for ColumnUse {
+    fn schema_name() -> std::borrow::Cow<'static, str> {
+        "ColumnUse".into()
+    }
+
+    fn json_schema(generator: &mut SchemaGenerator) -> Schema {
+        let (plain, conditional) = (generator.subschema_for::<String>(), generator.subschema_for::<ConditionalColumn>());
         json_schema!({ "anyOf": [plain, conditional] })
     }
 }

@@ -1,5 +1,6 @@
 //! A world in memory that keeps the same contracts as the real one, for tests that kill and replay thousands of runs. One suite of
-//! conformance tests runs on it and on real servers, so it cannot drift. Nobody outside tests ever meets it: no command uses it.
+//! conformance tests runs on it and on real servers, so it cannot drift. No run of anybody ever meets it. `town` is apart from that: services in
+//! memory as they are declared, on which plans are played to find where the proof is wrong.
 
 mod book;
 pub mod clock;
@@ -16,6 +17,7 @@ pub mod play;
 pub mod registry;
 mod stage;
 mod topic;
+pub mod town;
 pub mod workloads;
 pub mod world;
 

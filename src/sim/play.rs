@@ -13,9 +13,9 @@ use super::faults::Faults;
 use super::judge;
 use super::stage::Stage;
 use super::{Moment, SimWorld};
-use crate::driver::{Opened, definition, plan_playbook};
+use crate::driver::{Opened, definition, plan_back_steps, plan_playbook};
 use crate::engine::run::Back;
-use crate::engine::{Approvals, Command, Entry, JournalEntry, Run, RunState, StepState};
+use crate::engine::{Approvals, Command, Entry, JournalEntry, PlanDocument, PlannedStep, Run, RunState, StepState};
 use crate::playbook::Playbook;
 use crate::playbook::environment::Environment;
 use crate::ports::Clock;
@@ -48,6 +48,8 @@ pub struct Options {
     pub accidents: Accidents,
     /// Makes the world what it is at the start.
     pub start: Option<fn(&SimWorld)>,
+    /// What services do all the time: read what there is, and say so.
+    pub live: Option<fn(&SimWorld)>,
 }
 
 /// What came of a play.
@@ -59,6 +61,10 @@ pub struct Outcome {
     pub state: Option<RunState>,
     /// The world at the start, at the end of the way forward, and at the end of the way back.
     pub worlds: [Value; 3],
+    /// The plan.
+    pub plan: Option<PlanDocument>,
+    /// The way back as it was planned at the end of the way forward.
+    pub back: Vec<PlannedStep>,
     /// What the run said of things that stay.
     pub kept: Vec<String>,
     /// The journal.
@@ -116,7 +122,7 @@ pub fn play(playbook: &Playbook, seed: Seed, options: &Options) -> Outcome {
     }
     let mut outcome = Outcome::default();
     outcome.worlds[0] = world.snapshot();
-    let begun = Entry::RunBegun { by: "ada".to_owned(), approvals: Approvals::Other, yes: false };
+    let begun = Entry::RunBegun { by: "ada".to_owned(), approvals: Approvals::Other, yes: false, accepted: Vec::new() };
     let opened = Arc::new(Opened { playbook: playbook.clone(), world: world.world() });
     let planned = plan_playbook(playbook, &environment(), String::new(), &opened.world, world.clock.now()).now_or_never();
     let plan = match planned {
@@ -127,12 +133,18 @@ pub fn play(playbook: &Playbook, seed: Seed, options: &Options) -> Outcome {
     world.set_faults(&faults(seed, options.accidents.faults));
     // Why: always the same, for ids of events come from it and worlds are compared.
     let id = Uuid::from_u128(0x0198_0000_0000_7000_8000_0000_0000_0001);
-    let mut stage = Stage::new(id, world, opened, definition(playbook, Some(&plan)), begun, seed, options.accidents.clone());
+    let mut stage = Stage::new(id, world, Arc::clone(&opened), definition(playbook, Some(&plan)), begun, seed, options.accidents.clone());
+    stage.live = options.live;
     stage.play();
     if stage.run().state() != RunState::Reverted {
         outcome.state = Some(stage.run().state());
         outcome.worlds[1] = stage.world.snapshot();
         if stage.problems.is_empty() && stage.run().state().is_end() {
+            match plan_back_steps(stage.run(), &opened).now_or_never() {
+                Some(Ok(steps)) => outcome.back = steps,
+                Some(Err(error)) => stage.problems.push(format!("the way back cannot be planned: {error}")),
+                None => stage.problems.push("planning the way back waits for something".to_owned()),
+            }
             stage.say(Command::Revert);
             stage.play();
         }
@@ -148,6 +160,7 @@ pub fn play(playbook: &Playbook, seed: Seed, options: &Options) -> Outcome {
         stage.problems.push("the journal replays to another run".to_owned());
     }
     outcome.kept = kept(playbook, stage.run());
+    outcome.plan = Some(plan);
     Outcome { points: stage.points, journal: stage.book.entries, trace: stage.trace, problems: stage.problems, ..outcome }
 }
 
@@ -156,7 +169,7 @@ pub fn play(playbook: &Playbook, seed: Seed, options: &Options) -> Outcome {
 /// # Errors
 /// What went wrong, with the seed.
 pub fn check(playbook: &Playbook, seed: Seed, options: &Options) -> Result<Outcome, Box<Failure>> {
-    let calm = play(playbook, Seed(0), &Options { start: options.start, ..Options::default() });
+    let calm = play(playbook, Seed(0), &Options { start: options.start, live: options.live, ..Options::default() });
     let wild = play(playbook, seed, options);
     let mut problems: Vec<String> = calm.problems.iter().map(|problem| format!("undisturbed: {problem}")).collect();
     problems.extend(wild.problems.clone());

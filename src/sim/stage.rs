@@ -60,6 +60,8 @@ pub(super) struct Stage {
     accidents: Accidents,
     /// Whether chance decides at all.
     wild: bool,
+    /// What services do all the time.
+    pub(super) live: Option<fn(&SimWorld)>,
 }
 
 impl Player {
@@ -110,6 +112,7 @@ impl Stage {
             rng,
             wild: accidents.is_wild(),
             accidents,
+            live: None,
         }
     }
 
@@ -150,6 +153,9 @@ impl Stage {
     /// One thing happens. `true` when nothing will any more.
     fn turn(&mut self) -> Result<bool, Died> {
         self.people();
+        if let Some(live) = self.live {
+            live(&self.world);
+        }
         if self.wild {
             let passed = TimeDelta::milliseconds(self.rng.random_range(0..80));
             self.world.clock.advance(passed);

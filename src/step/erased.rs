@@ -9,8 +9,8 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::{
-    ActContext, Claim, Effect, Facts, FileRef, Kind, Plan, Question, Receipt, Revert, Standing, StepError, StepKind, StepRef, Verdict,
-    View, World,
+    ActContext, ByHand, Claim, Effect, Facts, FileRef, Kind, Length, Life, Move, Plan, Question, Receipt, Revert, Standing, StepError,
+    StepKind, StepRef, Verdict, View, World,
 };
 
 /// A planned change, ready for the journal.
@@ -81,6 +81,8 @@ pub trait Step: fmt::Debug + Send + Sync {
     async fn inspect(&self, world: &World) -> Result<View, StepError>;
     /// See [`StepKind::plan`].
     fn plan(&self, view: &View) -> Result<ErasedPlan, StepError>;
+    /// See [`StepKind::lengths`].
+    fn lengths(&self, change: Option<&Value>) -> Result<Vec<Length>, StepError>;
     /// See [`StepKind::leave`].
     fn leave(&self, change: &Value, view: &mut View) -> Result<(), StepError>;
     /// See [`StepKind::standing`].
@@ -93,8 +95,16 @@ pub trait Step: fmt::Debug + Send + Sync {
     async fn verify(&self, context: &ActContext, change: Option<&Value>) -> Result<Verdict, StepError>;
     /// See [`StepKind::revert`].
     fn revert(&self, change: &Value, receipts: &[Receipt]) -> Result<Revert, StepError>;
+    /// See [`StepKind::life`].
+    fn life(&self, change: &Value, receipts: &[Receipt]) -> Result<Option<Life>, StepError>;
+    /// See [`StepKind::foresee`].
+    fn foresee(&self, change: &Value) -> Result<Vec<Receipt>, StepError>;
+    /// See [`StepKind::by_hand`].
+    fn by_hand(&self) -> ByHand;
     /// See [`StepKind::facts`].
     fn facts(&self) -> Facts;
+    /// See [`StepKind::moves`].
+    fn moves(&self) -> Vec<Move>;
 }
 
 #[async_trait]
@@ -152,6 +162,11 @@ impl<K: StepKind> Step for K {
         })
     }
 
+    fn lengths(&self, change: Option<&Value>) -> Result<Vec<Length>, StepError> {
+        let change = change.map(read).transpose()?;
+        Ok(StepKind::lengths(self, change.as_ref()))
+    }
+
     fn leave(&self, change: &Value, view: &mut View) -> Result<(), StepError> {
         StepKind::leave(self, &read(change)?, view);
         Ok(())
@@ -178,8 +193,24 @@ impl<K: StepKind> Step for K {
         Ok(StepKind::revert(self, &read(change)?, receipts))
     }
 
+    fn life(&self, change: &Value, receipts: &[Receipt]) -> Result<Option<Life>, StepError> {
+        Ok(StepKind::life(self, &read(change)?, receipts))
+    }
+
+    fn foresee(&self, change: &Value) -> Result<Vec<Receipt>, StepError> {
+        Ok(StepKind::foresee(self, &read(change)?))
+    }
+
+    fn by_hand(&self) -> ByHand {
+        StepKind::by_hand(self)
+    }
+
     fn facts(&self) -> Facts {
         StepKind::facts(self)
+    }
+
+    fn moves(&self) -> Vec<Move> {
+        StepKind::moves(self)
     }
 }
 

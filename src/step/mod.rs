@@ -2,16 +2,20 @@
 //! `steps/`; this room knows no kind, no YAML, no journal and no screen.
 
 mod act;
+mod by_hand;
 mod decode;
 mod erased;
 mod error;
 mod facts;
 mod file;
 mod guard;
+mod length;
+mod moves;
 mod onlooker;
 mod plan;
 pub mod pointer;
 mod policy;
+mod proof;
 mod reference;
 mod resource;
 mod revert;
@@ -28,18 +32,22 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 pub use act::{ActContext, Checkpoint, Receipt, Standing};
+pub use by_hand::{ByHand, HandLine, quote, variable};
 pub use decode::{DecodeError, decode};
 pub use erased::{ErasedAct, ErasedChange, ErasedPlan, Step};
 pub use error::StepError;
 pub use facts::{Fact, Facts};
 pub use file::FileRef;
 pub use guard::{GuardOptions, GuardOutcome, OnNoData, Reading};
+pub use length::{Bound, Length};
+pub use moves::{DrainGoal, Move};
 pub use onlooker::{Never, Onlooker};
 pub use plan::{Change, Effect, KNOWN_LATER, Mark, Plan, Question, binding_holds};
 pub use policy::{Approvals, OnFailure};
+pub use proof::{Gap, Proof, Violation};
 pub use reference::StepRef;
 pub use resource::{Claim, Mode, Resource, SystemKind};
-pub use revert::{OrdinaryStep, Revert};
+pub use revert::{Life, OrdinaryStep, Revert};
 pub use verdict::{Evidence, Verdict};
 pub use view::View;
 pub use world::{World, WorldBuilder};
@@ -133,6 +141,11 @@ pub trait StepKind: Serialize + DeserializeOwned + JsonSchema + fmt::Debug + Sen
     /// Says what the step will do, given what was seen, overlaid with what earlier steps will leave. Pure.
     fn plan(&self, view: &View) -> Plan<Self::Change>;
 
+    /// The lengths of time that the body names, for the change that was planned. Pure; nothing is estimated.
+    fn lengths(&self, _: Option<&Self::Change>) -> Vec<Length> {
+        Vec::new()
+    }
+
     /// Writes into the view what the change will leave, for the steps after it. Pure.
     fn leave(&self, change: &Self::Change, view: &mut View);
 
@@ -171,8 +184,29 @@ pub trait StepKind: Serialize + DeserializeOwned + JsonSchema + fmt::Debug + Sen
     /// The ordinary steps that take the change back, given what its acts answered.
     fn revert(&self, change: &Self::Change, receipts: &[Receipt]) -> Revert;
 
+    /// What the change began or ended, once its acts are known to have happened; see [`Life`].
+    fn life(&self, _: &Self::Change, _: &[Receipt]) -> Option<Life> {
+        None
+    }
+
+    /// What the acts will most likely answer. Only a way back that is written down before the run is made from it.
+    fn foresee(&self, _: &Self::Change) -> Vec<Receipt> {
+        Vec::new()
+    }
+
+    /// How a person does this step with the systems' own tools when no controller is there. Addresses stand in it as the shell
+    /// variables of [`variable`], secrets never.
+    fn by_hand(&self) -> ByHand {
+        ByHand::of_body(Self::KIND.name, &serde_json::to_value(self).unwrap_or_default())
+    }
+
     /// What the step needs and leaves, in the words of the whole-plan proof.
     fn facts(&self) -> Facts {
         Facts::default()
+    }
+
+    /// What the step does to the systems, in the words of the whole-plan proof; nothing, for steps that only look or ask.
+    fn moves(&self) -> Vec<Move> {
+        Vec::new()
     }
 }

@@ -7,7 +7,9 @@ use schemars::JsonSchema;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
-use super::{ActContext, Claim, Facts, Kind, Plan, Receipt, Revert, Standing, StepError, StepKind, StepRef, Verdict, View, World};
+use super::{
+    ActContext, Claim, Facts, Kind, Length, Move, Plan, Receipt, Revert, Standing, StepError, StepKind, StepRef, Verdict, View, World,
+};
 
 /// Stands in for [`StepKind::Change`] and [`StepKind::Act`] in kinds that never act.
 #[derive(Clone, Copy, Debug, Serialize, Deserialize, PartialEq, Eq)]
@@ -47,12 +49,22 @@ pub trait Onlooker: Serialize + DeserializeOwned + JsonSchema + fmt::Debug + Sen
     /// See [`StepKind::plan`].
     fn plan(&self, view: &View) -> Plan<Never>;
 
+    /// See [`StepKind::lengths`].
+    fn lengths(&self) -> Vec<Length> {
+        Vec::new()
+    }
+
     /// See [`StepKind::verify`].
     fn verify(&self, context: &ActContext) -> impl Future<Output = Result<Verdict, StepError>> + Send;
 
     /// See [`StepKind::facts`].
     fn facts(&self) -> Facts {
         Facts::default()
+    }
+
+    /// See [`StepKind::moves`].
+    fn moves(&self) -> Vec<Move> {
+        Vec::new()
     }
 }
 
@@ -81,6 +93,10 @@ impl<K: Onlooker> StepKind for K {
         Onlooker::plan(self, view)
     }
 
+    fn lengths(&self, _: Option<&Never>) -> Vec<Length> {
+        Onlooker::lengths(self)
+    }
+
     fn leave(&self, change: &Never, _: &mut View) {
         match *change {}
     }
@@ -107,5 +123,9 @@ impl<K: Onlooker> StepKind for K {
 
     fn facts(&self) -> Facts {
         Onlooker::facts(self)
+    }
+
+    fn moves(&self) -> Vec<Move> {
+        Onlooker::moves(self)
     }
 }

@@ -53,6 +53,9 @@ pub fn binding_holds(foreseen: &Value, found: &Value) -> bool {
             foreseen.len() == found.len()
                 && foreseen.iter().all(|(key, value)| found.get(key).is_some_and(|other| binding_holds(value, other)))
         }
+        (Value::Array(foreseen), Value::Array(found)) => {
+            foreseen.len() == found.len() && foreseen.iter().zip(found).all(|(value, other)| binding_holds(value, other))
+        }
         _ => foreseen == found,
     }
 }

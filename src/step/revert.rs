@@ -12,6 +12,16 @@ pub struct OrdinaryStep {
     pub body: Value,
 }
 
+/// That a change brought a thing into being or ended it, by a name that no other thing ever has, for instance a topic with its id. What
+/// one step of a run began and a later one ended has come and gone: there is nothing of it to take back.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Life {
+    /// The change began it.
+    Began(String),
+    /// The change ended it.
+    Ended(String),
+}
+
 /// The way back from one change.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]

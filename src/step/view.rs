@@ -39,6 +39,11 @@ impl View {
         if value.is_null() { Some(None) } else { serde_json::from_value(value.clone()).ok().map(Some) }
     }
 
+    /// Strikes out one aspect of a resource (`""` for the resource itself): a step changes it, and into what only the run will show.
+    pub fn forget(&mut self, resource: &Resource, aspect: &str) {
+        self.seen.remove(&key(resource, aspect));
+    }
+
     /// Adds what another view saw; where both saw something, `other` wins.
     pub fn merge(&mut self, other: Self) {
         self.seen.extend(other.seen);

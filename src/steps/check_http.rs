@@ -13,10 +13,7 @@ use crate::ports::PortError;
 use crate::ports::http::{HttpAnswer, HttpRequest};
 use crate::step::pointer::escape;
 use crate::step::scalar::Span;
-use crate::step::{
-    ActContext, Evidence, Kind, Nature, Never, OnUnknown, Onlooker, Plan, Risk, StepError, SystemKind,
-    Verdict, View, World,
-};
+use crate::step::{ActContext, Evidence, Kind, Length, Nature, Never, OnUnknown, Onlooker, Plan, Risk, StepError, SystemKind, Verdict, View, World};
 
 /// How soon it is worth asking again.
 const AGAIN: Duration = Duration::from_secs(1);
@@ -172,6 +169,10 @@ steps:
 
     fn plan(&self, _: &View) -> Plan<Never> {
         Plan::Wait { now: "not asked yet".to_owned(), goal: self.goal() }
+    }
+
+    fn lengths(&self) -> Vec<Length> {
+        vec![Length::at_most("one answer", self.timeout)]
     }
 
     async fn verify(&self, context: &ActContext) -> Result<Verdict, StepError> {

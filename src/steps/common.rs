@@ -5,7 +5,7 @@ use serde::{Deserialize, Deserializer, Serialize};
 
 use crate::ports::kafka::TopicState;
 use crate::ports::workloads::Instance;
-use crate::step::{KNOWN_LATER, Plan, Resource, StepError, View, World};
+use crate::step::{ByHand, KNOWN_LATER, Plan, Resource, StepError, SystemKind, View, World, variable};
 
 /// Aspect of a topic in a view: how many offsets it has ever given out, over all partitions. 0 means that it never held a record.
 pub(super) const HELD: &str = "held";
@@ -38,6 +38,45 @@ pub(super) async fn look_at_topic(world: &World, cluster: &str, topic: &str) -> 
     Ok(view)
 }
 
+/// A topic by a name that no other topic ever has.
+pub(super) fn topic_life(topic: &Resource, id: &str) -> String {
+    format!("{topic} with id {id}")
+}
+
+/// One of Kafka's own tools, pointed at a cluster.
+pub(super) fn kafka_tool(tool: &str, cluster: &str) -> String {
+    format!("{tool} --bootstrap-server \"${}\"", variable(SystemKind::Kafka, cluster))
+}
+
+/// Command that puts a row into one of cutover's own tables, which outlive the controller. `sql` may name psql's variable `environment`.
+pub(super) fn state_sql(sql: &str) -> String {
+    format!("psql \"$CUTOVER_DATABASE_URL\" -v ON_ERROR_STOP=1 -v environment=\"$ENVIRONMENT\" << 'SQL'\n{sql};\nSQL")
+}
+
+/// How a person asks for instances of a service.
+pub(super) fn ask_by_hand(told: ByHand, workloads: &str, service: &str, release: &str, instances: u32) -> ByHand {
+    let (name, service) = (format!(":'environment' || {}", literal(&format!("/{workloads}"))), literal(service));
+    let insert = format!(
+        "insert into cutover.workload (workloads, service, revision, key, release, instances)\n\
+         select {name}, {service}, coalesce(max(revision), 0) + 1, 'by-hand-' || clock_timestamp(), {}, {instances}\n\
+         from cutover.workload where workloads = {name} and service = {service}",
+        literal(release)
+    );
+    let running = format!("select instance, release, state, reason from cutover.instance where workloads = {name} and service = {service}");
+    told.say(
+        "If something else than `cutover supervise` runs the service, use its own tool. The supervisor keeps to the newest row of this \
+         table, also without a controller:",
+    )
+    .run(state_sql(&insert))
+    .say("What runs:")
+    .run(state_sql(&running))
+}
+
+/// A text as a literal of SQL.
+pub(super) fn literal(text: &str) -> String {
+    format!("'{}'", text.replace('\'', "''"))
+}
+
 /// The topic that a step reads and does not make, as it was looked at; else the plan that says why it cannot be read.
 pub(super) fn topic_there<C>(view: &View, cluster: &str, topic: &str) -> Result<TopicState, Plan<C>> {
     match view.get::<TopicState>(&Resource::topic(cluster, topic)) {
@@ -67,6 +106,22 @@ pub(super) async fn look_at_service(world: &World, workloads: &str, service: &st
     view.put_aspect(&resource, INSTANCES, &runner.instances(Some(service)).await?);
     view.put_aspect(&resource, SERVICES, &runner.services().await?);
     Ok(view)
+}
+
+/// Aspect of no service in particular: what earlier steps of the plan deploy.
+const DEPLOYED: &str = "deployed";
+
+/// Writes down that a step will deploy something: a service makes its own tables when it starts.
+pub(super) fn note_deployed(view: &mut View, what: &str) {
+    let nobody = Resource::service("", "");
+    let mut all = view.aspect::<Vec<String>>(&nobody, DEPLOYED).flatten().unwrap_or_default();
+    all.push(what.to_owned());
+    view.put_aspect(&nobody, DEPLOYED, &all);
+}
+
+/// What earlier steps of the plan deploy.
+pub(super) fn deployed(view: &View) -> Vec<String> {
+    view.aspect(&Resource::service("", ""), DEPLOYED).flatten().unwrap_or_default()
 }
 
 /// The instances for people: `hiring-1.5-a1 (1.5, starting)`, one after the other.

@@ -7,11 +7,10 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
-use super::common::{ConfigValue, main_system};
+use super::common::{ConfigValue, kafka_tool, main_system, topic_life};
 use crate::ports::kafka::{NewTopic, TopicState};
 use crate::step::{
-    ActContext, Change, Claim, Effect, Evidence, Fact, Facts, Kind, Mark, Nature, OnUnknown, Plan, Receipt, Resource, Revert, Risk,
-    Standing, StepError, StepKind, SystemKind, Verdict, View, World,
+    ActContext, ByHand, Change, Claim, Effect, Evidence, Fact, Facts, Kind, Life, Mark, Move, Nature, OnUnknown, Plan, Receipt, Resource, Revert, Risk, Standing, StepError, StepKind, SystemKind, Verdict, View, World, quote,
 };
 
 /// Creates a topic, or changes the named settings of one that is there.
@@ -107,7 +106,7 @@ impl CreateTopic {
                 self.topic, before.partitions
             ));
         }
-        if let Some(replication) = wanted.replication.filter(|wanted| *wanted != before.replication) {
+        if let Some(replication) = wanted.replication.filter(|wanted| *wanted != before.replication && before.replication > 0) {
             return Plan::Impossible(format!(
                 "{} has {} replicas of each partition, not {replication}; replicas are moved with Kafka's own reassignment tool",
                 self.topic, before.replication
@@ -179,7 +178,7 @@ steps:
         let mut after = change.before.clone().unwrap_or_else(|| TopicState {
             id: None,
             partitions: 0,
-            replication: change.wanted.replication.unwrap_or(1),
+            replication: change.wanted.replication.unwrap_or_default(),
             configs: BTreeMap::new(),
         });
         after.partitions = change.wanted.partitions;
@@ -265,6 +264,35 @@ steps:
                 Revert::step("create_topic", body)
             }
         }
+    }
+
+    fn life(&self, change: &TopicChange, receipts: &[Receipt]) -> Option<Life> {
+        let id = receipts.first().filter(|_| change.before.is_none())?.data.get("id")?.as_str()?;
+        Some(Life::Began(topic_life(&self.resource(), id)))
+    }
+
+    fn by_hand(&self) -> ByHand {
+        let (tool, topic) = (kafka_tool("kafka-topics.sh", &self.cluster), quote(&self.topic));
+        let configs: Vec<_> = self.configs.iter().map(|(key, value)| format!("{key}={}", value.0)).collect();
+        let each = configs.iter().map(|config| format!(" --config {}", quote(config))).collect::<Vec<_>>().concat();
+        let replication = self.replication.map(|replication| format!(" --replication-factor {replication}")).unwrap_or_default();
+        let told = ByHand::new(format!("make topic {} be there with {}", self.topic, parts(self.partitions)))
+            .say("If it is not there, create it.")
+            .run(format!("{tool} --create --topic {topic} --partitions {}{replication}{each}", self.partitions));
+        let told = if configs.is_empty() {
+            told
+        } else {
+            let tool = kafka_tool("kafka-configs.sh", &self.cluster);
+            // Why the brackets: a value may hold a comma, which separates settings otherwise.
+            let list: Vec<_> = self.configs.iter().map(|(key, value)| if value.0.contains(',') { format!("{key}=[{}]", value.0) } else { format!("{key}={}", value.0) }).collect();
+            told.say("If it is there, set its settings.").run(format!("{tool} --alter --entity-type topics --entity-name {topic} --add-config {}", quote(&list.join(","))))
+        };
+        told.say("See that it is so.").run(format!("{tool} --describe --topic {topic}"))
+    }
+
+    fn moves(&self) -> Vec<Move> {
+        let compacted = self.configs.get("cleanup.policy").map(|policy| policy.0.split(',').any(|one| one.trim() == "compact"));
+        vec![Move::CreateTopic { topic: self.topic.clone(), compacted }]
     }
 
     fn facts(&self) -> Facts {

@@ -6,12 +6,12 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
-use super::common::{HELD, IfUsed, look_at_topic, main_system};
+use super::common::{HELD, IfUsed, kafka_tool, look_at_topic, main_system};
+use super::subject::{curl, leave_deleted, subject_path};
 use crate::ports::kafka::TopicState;
 use crate::ports::registry::SchemaVersion;
 use crate::step::{
-    ActContext, Change, Claim, Effect, Evidence, Kind, Mark, Nature, OnUnknown, Plan, Receipt, Resource, Revert, Risk, Standing, StepError,
-    StepKind, SystemKind, Verdict, View, World,
+    ActContext, ByHand, Change, Claim, Effect, Evidence, Kind, Mark, Move, Nature, OnUnknown, Plan, Receipt, Resource, Revert, Risk, Standing, StepError, StepKind, SystemKind, Verdict, View, World, quote,
 };
 
 /// Deletes the newest version of a subject whose topic never held a record.
@@ -107,7 +107,7 @@ steps:
 
     fn plan(&self, view: &View) -> Plan<Removal> {
         let before = match view.get::<SchemaVersion>(&self.resource()) {
-            None => return Plan::CannotPreview(format!("subject {} was not looked at", self.subject)),
+            None => return Plan::CannotPreview(format!("which version of {} is the newest one is known once the steps before have run", self.subject)),
             Some(None) => return Plan::AlreadySo("the subject has no version".to_owned()),
             Some(Some(latest)) => latest,
         };
@@ -132,8 +132,9 @@ steps:
         Plan::Change(Change { change: Removal { before }, effects, binding: json!({ "latest": self.version, "held": 0 }) })
     }
 
-    fn leave(&self, _: &Removal, view: &mut View) {
-        view.put(&self.resource(), &None::<SchemaVersion>);
+    fn leave(&self, change: &Removal, view: &mut View) {
+        let version = serde_json::to_value(&change.before).unwrap_or_default();
+        leave_deleted(view, &self.resource(), &version, self.version == 1);
     }
 
     fn acts(&self, _: &Removal) -> Vec<DeleteVersion> {
@@ -161,8 +162,24 @@ steps:
         })
     }
 
+    fn moves(&self) -> Vec<Move> {
+        // Why: the registry counts versions of the subject, and which version of the event that is stands in no step.
+        vec![Move::DeleteSchema { event: String::new(), topic: Some(self.topic().to_owned()) }]
+    }
+
     fn revert(&self, change: &Removal, _: &[Receipt]) -> Revert {
         Revert::Impossible(format!("the {} schema is kept in this run's journal; register it again from there", change.before.format))
+    }
+
+    fn by_hand(&self) -> ByHand {
+        let (path, version) = (format!("/subjects/{}/versions", subject_path(&self.subject)), self.version);
+        ByHand::new(format!("delete version {version} of {}, but only if no record can carry it", self.subject))
+            .say("Add up the last column. If it is not 0, the topic has held records: leave the version, and go on. No such topic is as good as 0.")
+            .run(format!("{} --topic {} --time -1", kafka_tool("kafka-get-offsets.sh", &self.cluster), quote(self.topic())))
+            .say(format!("The newest version must be {version} and hold the schema of this run. If a newer one follows, leave it."))
+            .run(curl(&self.registry, "GET", &format!("{path}/latest"), None))
+            .say("Then delete it, softly.")
+            .run(curl(&self.registry, "DELETE", &format!("{path}/{version}"), None))
     }
 }
 

@@ -6,11 +6,10 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
-use super::common::{HELD, IfUsed, look_at_topic, main_system, topic_id};
+use super::common::{HELD, IfUsed, kafka_tool, look_at_topic, main_system, topic_id, topic_life};
 use crate::ports::kafka::TopicState;
 use crate::step::{
-    ActContext, Change, Claim, Effect, Evidence, Fact, Facts, Kind, Mark, Nature, OnUnknown, Plan, Receipt, Resource, Revert,
-    Risk, Standing, StepError, StepKind, SystemKind, Verdict, View, World,
+    ActContext, ByHand, Change, Claim, Effect, Evidence, Fact, Facts, Kind, Life, Mark, Move, Nature, OnUnknown, Plan, Receipt, Resource, Revert, Risk, Standing, StepError, StepKind, SystemKind, Verdict, View, World, quote,
 };
 
 /// Deletes a topic that never held a record.
@@ -147,8 +146,33 @@ steps:
 
     fn revert(&self, change: &Deletion, _: &[Receipt]) -> Revert {
         let before = &change.before;
-        let body = json!({ "cluster": self.cluster, "topic": self.topic, "partitions": before.partitions, "configs": before.configs });
+        let mut body = json!({ "cluster": self.cluster, "topic": self.topic, "partitions": before.partitions, "configs": before.configs });
+        if let Some(fields) = body.as_object_mut().filter(|_| before.replication > 0) {
+            fields.insert("replication".to_owned(), before.replication.into());
+        }
         Revert::step("create_topic", body)
+    }
+
+    fn life(&self, change: &Deletion, receipts: &[Receipt]) -> Option<Life> {
+        let id = change.before.id.as_ref().filter(|_| !receipts.is_empty())?;
+        Some(Life::Ended(topic_life(&self.resource(), id)))
+    }
+
+    fn by_hand(&self) -> ByHand {
+        let topic = quote(&self.topic);
+        let told = ByHand::new(format!("delete topic {}, but only if it never held a record", self.topic))
+            .say("Add up the last column. If it is not 0, the topic has held records: leave it, and go on.")
+            .run(format!("{} --topic {topic} --time -1", kafka_tool("kafka-get-offsets.sh", &self.cluster)));
+        let told = match &self.id {
+            Some(id) => told.say(format!("Its id must be `{id}`. A topic with another id is not the one of this run: leave it.")),
+            None => told.say("See that it is the topic that was created by this run, and not somebody else's."),
+        };
+        let tool = kafka_tool("kafka-topics.sh", &self.cluster);
+        told.run(format!("{tool} --describe --topic {topic}")).say("Then delete it.").run(format!("{tool} --delete --topic {topic}"))
+    }
+
+    fn moves(&self) -> Vec<Move> {
+        vec![Move::DeleteTopic { topic: self.topic.clone() }]
     }
 
     fn facts(&self) -> Facts {

@@ -9,11 +9,10 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
-use super::common::{INSTANCES, SERVICES, instances_count, instances_text, look_at_service, main_system};
+use super::common::{INSTANCES, SERVICES, ask_by_hand, instances_count, instances_text, look_at_service, main_system, note_deployed};
 use crate::ports::workloads::{Desired, DesiredChange, Instance, InstanceState};
 use crate::step::{
-    ActContext, Change, Claim, Effect, Evidence, Kind, Mark, Nature, OnUnknown, Plan, Receipt, Resource, Revert, Risk, Standing, StepError,
-    StepKind, SystemKind, Verdict, View, World,
+    ActContext, ByHand, Change, Claim, Effect, Evidence, Kind, Mark, Move, Nature, OnUnknown, Plan, Receipt, Resource, Revert, Risk, Standing, StepError, StepKind, SystemKind, Verdict, View, World,
 };
 
 /// How soon it is worth looking again.
@@ -128,6 +127,7 @@ steps:
             state: InstanceState::Ready,
             reason: String::new(),
         };
+        note_deployed(view, &format!("release {} of {}", change.after.release, self.service));
         view.put(&self.resource(), &Some(&change.after));
         view.put_aspect(&self.resource(), INSTANCES, &(1..=change.after.instances).map(instance).collect::<Vec<_>>());
     }
@@ -177,6 +177,17 @@ steps:
             ),
             _ => Revert::step("stop_workload", json!({ "workloads": self.workloads, "service": self.service })),
         }
+    }
+
+    fn by_hand(&self) -> ByHand {
+        let count = self.instances.map_or_else(|| "as many instances as before".to_owned(), |count| instances_count(usize::try_from(count).unwrap_or(usize::MAX)));
+        let told = ByHand::new(format!("run release {} of {} on {count}, and nothing else of it", self.release, self.service));
+        ask_by_hand(told, &self.workloads, &self.service, &self.release, self.instances.unwrap_or(1))
+            .say(format!("Wait until every instance of {} serves release {} and the last other one has ended.", self.service, self.release))
+    }
+
+    fn moves(&self) -> Vec<Move> {
+        vec![Move::Release { service: self.service.clone(), release: self.release.clone() }]
     }
 }
 

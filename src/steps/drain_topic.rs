@@ -13,10 +13,7 @@ use serde_json::{Value, json};
 use super::common::{look_at_topic, main_system, topic_id, topic_there};
 use crate::drain::{self, Barrier, Verdict as Drain};
 use crate::ports::kafka::Kafka;
-use crate::step::{
-    ActContext, Change, Claim, Evidence, Fact, Facts, Kind, Nature, OnUnknown, Plan, Receipt, Resource, Revert, Risk, Standing,
-    StepError, StepKind, SystemKind, Verdict, View, World,
-};
+use crate::step::{ActContext, Change, Claim, DrainGoal, Evidence, Fact, Facts, Kind, Move, Nature, OnUnknown, Plan, Receipt, Resource, Revert, Risk, Standing, StepError, StepKind, SystemKind, Verdict, View, World};
 
 /// How often the groups' commits are looked at.
 const LOOK_AGAIN: Duration = Duration::from_millis(500);
@@ -213,6 +210,11 @@ steps:
 
     fn revert(&self, _: &Draining, _: &[Receipt]) -> Revert {
         Revert::Nothing
+    }
+
+    fn moves(&self) -> Vec<Move> {
+        let (topic, groups) = (self.topic.clone(), self.groups.clone());
+        vec![Move::Drain { topic, event: None, groups, goal: DrainGoal::Consumed }]
     }
 
     fn facts(&self) -> Facts {

@@ -7,14 +7,12 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use self::sight::{Known, Sight};
-use super::common::{main_system, no_pointer};
+use super::common::{INSTANCES, main_system, no_pointer};
 use crate::ports::PortError;
 use crate::ports::http::HttpRequest;
+use crate::ports::workloads::Instance;
 use crate::step::scalar::DottedRelease;
-use crate::step::{
-    ActContext, Claim, Evidence, Kind, Nature, Never, OnUnknown, Onlooker, Plan, Resource, Risk, StepError, 
-    Verdict, View, World,
-};
+use crate::step::{ActContext, Claim, Evidence, KNOWN_LATER, Kind, Move, Nature, Never, OnUnknown, Onlooker, Plan, Resource, Risk, StepError, Verdict, View, World};
 
 mod sight;
 
@@ -164,8 +162,18 @@ steps:
     }
 
     fn plan(&self, view: &View) -> Plan<Never> {
-        if let Err(why) = self.at_least.parse::<DottedRelease>() {
-            return Plan::Impossible(why);
+        let least = match self.at_least.parse::<DottedRelease>() {
+            Ok(least) => least,
+            Err(why) => return Plan::Impossible(why),
+        };
+        let resource = Resource::service(self.workloads.as_deref().unwrap_or("main"), &self.service);
+        let instances = view.aspect::<Vec<Instance>>(&resource, INSTANCES).flatten().unwrap_or_default();
+        // Why: only a step of this plan leaves instances without names; what was seen before it counts no more then.
+        if instances.iter().any(|instance| instance.instance.starts_with(KNOWN_LATER)) {
+            let fits = |instance: &&Instance| instance.release.parse::<DottedRelease>().is_ok_and(|release| release >= least);
+            let old = instances.iter().find(|instance| !fits(instance));
+            let now = old.map_or_else(|| "so, once the steps before have run".to_owned(), |old| format!("the steps before leave release {}", old.release));
+            return Plan::Wait { now, goal: self.goal() };
         }
         let seen = view.aspect::<String>(&Resource::service("", &self.service), &self.at_least).flatten().unwrap_or_default();
         Plan::Wait { now: if seen.is_empty() { "so already".to_owned() } else { seen }, goal: self.goal() }
@@ -181,6 +189,11 @@ steps:
         } else {
             Verdict::NotYet { now: missing.join("; "), goal: self.goal(), again_in: AGAIN }
         })
+    }
+
+    fn moves(&self) -> Vec<Move> {
+        // Why not every later one too: somebody brings the release that is named here; a later one has a step of its own.
+        vec![Move::Release { service: self.service.clone(), release: self.at_least.clone() }]
     }
 }
 

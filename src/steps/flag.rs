@@ -6,9 +6,10 @@ use std::time::Duration;
 use chrono::{DateTime, Utc};
 use serde_json::{Map, Value, json};
 
+use super::common::{literal, state_sql};
 use crate::flags::acknowledge::{Acknowledgement, Notice, Running, acknowledgement};
 use crate::ports::flags::FlagState;
-use crate::step::{ActContext, Receipt, Revert, StepError, Verdict, World};
+use crate::step::{ActContext, ByHand, Receipt, Revert, StepError, Verdict, World, quote};
 
 /// When to look again whether somebody has acknowledged: most do within a blink, and whoever does not is not asked without end.
 fn soon(context: &ActContext) -> Duration {
@@ -75,6 +76,50 @@ pub(super) fn type_of(value: &Value) -> &'static str {
         Value::Object(_) => "object",
         Value::Null | Value::Array(_) => "other",
     }
+}
+
+/// How a person gives a flag another state: in the flag document, whose newest revision lies in the state database.
+pub(super) fn by_hand(
+    store: &str,
+    flag: &str,
+    to: &str,
+    enabled: bool,
+    named: &BTreeMap<String, Value>,
+    targeting: Option<&Value>,
+) -> ByHand {
+    let state = json!({ "state": if enabled { "ENABLED" } else { "DISABLED" }, "defaultVariant": to });
+    let targeting = targeting.map_or_else(|| "del(.targeting)".to_owned(), |rule| format!(".targeting = {rule}"));
+    let usual = if named.is_empty() { json!({ "on": true, "off": false }) } else { json!({}) };
+    let change = format!(
+        ".flags[{}] |= (((. // {{}}) + {state}) | .variants = ((.variants // {usual}) + {named}) | {targeting})",
+        json!(flag),
+        named = json!(named)
+    );
+    let name = format!(":'environment' || {}", literal(&format!("/{store}")));
+    let newest = format!("select document from cutover.flag_revision where store = {name} order by revision desc limit 1");
+    let insert = format!(
+        "insert into cutover.flag_revision (store, revision, key, flag, document)\n\
+         select {name}, coalesce(max(revision), 0) + 1, 'by-hand-' || clock_timestamp(), {}, :'document'::jsonb\n\
+         from cutover.flag_revision where store = {name}",
+        literal(flag)
+    );
+    let what = if enabled {
+        format!("set flag {flag} to {to}")
+    } else {
+        format!("disable flag {flag}, so that services use the default in their code")
+    };
+    ByHand::new(what)
+        .say("Fetch the newest document, change the flag in it, and see that only the flag differs.")
+        .run(state_sql(&newest).replacen("psql ", "psql -At ", 1) + "\n")
+        .say("Put what it printed into `flags.json` (an empty answer: `{\"flags\": {}}`).")
+        .run(format!("jq {} flags.json > flags.next.json && diff <(jq -S . flags.json) <(jq -S . flags.next.json)", quote(&change)))
+        .say("Write it as the next revision, if the state database is there: any controller serves it from then on.")
+        .run(state_sql(&insert).replacen("psql ", "psql -v document=\"$(cat flags.next.json)\" ", 1))
+        .say(format!(
+            "If no controller can be started, serve `flags.next.json` where the services fetch it, as `GET /flags/$ENVIRONMENT/{store}` with a \
+             new `ETag` and a higher number in the header `cutover-revision`. A service that cannot fetch goes on with the last document that \
+             it knew, also after a restart."
+        ))
 }
 
 /// What a flag serves, in a few words.

@@ -39,6 +39,7 @@ macro_rules! catalogue {
 mod common;
 mod flag;
 mod producers;
+mod subject;
 
 catalogue! {
     create_topic::CreateTopic,

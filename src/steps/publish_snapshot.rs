@@ -18,16 +18,13 @@ use serde_json::{Value, json};
 
 use self::envelope::{Envelope, Wanted};
 pub(super) use self::publish::acknowledged;
-use super::common::{HELD, look_at_topic, main_system, topic_id};
+use super::common::{HELD, deployed, look_at_topic, main_system, topic_id};
 use super::producers::{self, Complaint};
 use crate::ports::database::TableState;
 use crate::ports::kafka::TopicState;
 use crate::services::EventRef;
 use crate::step::scalar::Span;
-use crate::step::{
-    ActContext, Change, Claim, Effect, Evidence, Fact, Facts, FileRef, Kind, Mark, Nature, OnUnknown, Plan, Receipt, Resource, Revert,
-    Risk, Standing, StepError, StepKind, StepRef, SystemKind, Verdict, View, World,
-};
+use crate::step::{ActContext, Change, Claim, Effect, Evidence, Fact, Facts, FileRef, Kind, Mark, Move, Nature, OnUnknown, Plan, Receipt, Resource, Revert, Risk, Standing, StepError, StepKind, StepRef, SystemKind, Verdict, View, World};
 
 /// Aspect of a table in a view: about how many rows it has.
 const ROWS: &str = "rows";
@@ -234,7 +231,13 @@ steps:
         };
         let table = match view.get::<TableState>(&self.table_resource()) {
             None => return Plan::CannotPreview(format!("table {} was not looked at", self.from)),
-            Some(None) => return Plan::Impossible(format!("there is no table {}", self.from)),
+            Some(None) => match deployed(view).as_slice() {
+                [] => return Plan::Impossible(format!("there is no table {}", self.from)),
+                first => {
+                    let why = format!("there is no table {} yet, and {} may make it when it starts", self.from, first.join(" or "));
+                    return Plan::CannotPreview(why);
+                }
+            },
             Some(Some(table)) => table,
         };
         let read = self.envelope().and_then(|envelope| self.delivery(&envelope).map(|delivery| (envelope, delivery)));
@@ -319,12 +322,29 @@ steps:
         Revert::Kept(format!("{records} records stay in {}: they say what the rows were, and consumers may have read them", self.topic))
     }
 
+    fn foresee(&self, change: &Snapshot) -> Vec<Receipt> {
+        let published = publish::Published { records: change.rows, rows: change.rows, ..publish::Published::default() };
+        vec![Receipt::with("about as many records as there are rows", &published)]
+    }
+
+    fn moves(&self) -> Vec<Move> {
+        vec![Move::Snapshot { table: self.from.clone(), topic: self.topic.clone(), event: self.event() }]
+    }
+
     fn facts(&self) -> Facts {
         Facts { needs: vec![Fact::Topic(format!("{}/{}", self.cluster, self.topic)), self.schema_fact()], leaves: Vec::new() }
     }
 }
 
 impl PublishSnapshot {
+    /// The event with its version; without its name where neither schema nor body says it. `None` while the schema does not serve.
+    fn event(&self) -> Option<String> {
+        let envelope = self.envelope().ok()?;
+        let name = envelope.name.as_deref().or(self.event_name.as_deref()).unwrap_or_default();
+        let version = envelope.fixed.get("event_version").and_then(Value::as_u64).or(self.event_version.map(u64::from));
+        Some(format!("{name}@{}", version.unwrap_or_default()))
+    }
+
     fn schema_fact(&self) -> Fact {
         let text = |field| self.schema.text(field).unwrap_or_default();
         Fact::Schema { subject: format!("{}/{}", text("registry"), text("subject")), file: text("file").to_owned() }

@@ -1,5 +1,7 @@
 //! `register_schema`: makes a subject have a version with this schema, and if asked a compatibility level of its own.
 
+mod event;
+
 use std::fmt;
 
 use schemars::JsonSchema;
@@ -7,12 +9,13 @@ use serde::{Deserialize, Serialize};
 use serde_json::json;
 use sha2::{Digest, Sha256};
 
+use self::event::EventForm;
 use super::common::main_system;
 use super::set_compatibility::{Level, look_at_level};
+use super::subject::{curl, is_deleted, leave_registered, subject_path};
 use crate::ports::registry::{Compatibility, CompatibilityAnswer, NewSchema, SchemaFormat, SchemaVersion};
 use crate::step::{
-    ActContext, Change, Claim, Effect, Evidence, Fact, Facts, FileRef, KNOWN_LATER, Kind, Mark, Nature, OnUnknown, OrdinaryStep, Plan,
-    Receipt, Resource, Revert, Risk, Standing, StepError, StepKind, SystemKind, Verdict, View, World,
+    ActContext, ByHand, Change, Claim, Effect, Evidence, Fact, Facts, FileRef, KNOWN_LATER, Kind, Mark, Move, Nature, OnUnknown, OrdinaryStep, Plan, Receipt, Resource, Revert, Risk, Standing, StepError, StepKind, SystemKind, Verdict, View, World,
 };
 
 /// Registers a schema under a subject, after asking the registry whether it may follow the versions that are there.
@@ -43,6 +46,9 @@ pub struct Registration {
     register: bool,
     level: Option<Compatibility>,
     level_before: Option<Compatibility>,
+    /// The version that it follows.
+    #[serde(default)]
+    follows: Option<SchemaVersion>,
 }
 
 /// The acts of a registration.
@@ -142,16 +148,17 @@ steps:
     fn plan(&self, view: &View) -> Plan<Registration> {
         let resource = self.resource();
         let Some(latest) = view.get::<SchemaVersion>(&resource) else {
-            return Plan::CannotPreview(format!("subject {} was not looked at", self.subject));
+            return Plan::CannotPreview(format!("which version of {} is the newest one is known once the steps before have run", self.subject));
         };
         let found = view.aspect::<SchemaVersion>(&resource, &self.aspect("found")).flatten();
+        let found = found.filter(|found| !is_deleted(view, &resource, &found.text));
         let answer = view.aspect::<CompatibilityAnswer>(&resource, &self.aspect("answer")).flatten();
         let level_before = view.aspect::<Compatibility>(&resource, super::set_compatibility::LEVEL).flatten();
         let level = self.compatibility.filter(|level| Some(*level) != level_before);
         let mut effects = Vec::new();
         match (&found, &latest, &answer) {
             (Some(found), _, _) if level.is_none() => {
-                let version = found.version.map_or_else(|| "a version of this run".to_owned(), |version| format!("version {version}"));
+                let version = named(found);
                 return Plan::AlreadySo(format!("it is {version} of {}", self.subject));
             }
             // Why: the registry judged at the level that is in force now; a level that this step sets first may judge otherwise.
@@ -162,7 +169,7 @@ steps:
             (Some(_), _, _) => {}
             (None, latest, _) => {
                 let mark = if latest.is_some() { Mark::Change } else { Mark::Create };
-                let from = latest.as_ref().map(|latest| latest.version.map_or_else(|| "a version of this run".to_owned(), |version| format!("version {version}")));
+                let from = latest.as_ref().map(named);
                 let to = if latest.is_some() { "a new version, after the registry has checked it" } else { "a first version" };
                 effects.push(Effect { mark, what: format!("schema of {}", self.subject), from, to: Some(format!("{to}, from {}", self.file.path)) });
             }
@@ -172,9 +179,9 @@ steps:
             let what = format!("compatibility of {}", self.subject);
             effects.push(Effect { mark: Mark::Change, what, from, to: Some(level.to_string()) });
         }
-        let followed = latest.map(|latest| latest.version.map_or_else(|| json!(KNOWN_LATER), |version| json!(version)));
+        let followed = latest.as_ref().map(|latest| latest.version.map_or_else(|| json!(KNOWN_LATER), |version| json!(version)));
         let binding = json!({ "latest": followed, "level": level_before });
-        let change = Registration { schema: self.schema(), register: found.is_none(), level, level_before };
+        let change = Registration { schema: self.schema(), register: found.is_none(), level, level_before, follows: latest };
         Plan::Change(Change { change, effects, binding })
     }
 
@@ -185,7 +192,8 @@ steps:
         }
         if change.register {
             let version = SchemaVersion { id: None, version: None, format: change.schema.format, text: change.schema.text.clone() };
-            view.put(&resource, &Some(&version));
+            let json = |version: &SchemaVersion| serde_json::to_value(version).unwrap_or_default();
+            leave_registered(view, &resource, change.follows.as_ref().map(json).as_ref(), &json(&version));
             view.put_aspect(&resource, &self.aspect("found"), &Some(&version));
         }
     }
@@ -253,6 +261,27 @@ steps:
         if steps.is_empty() { Revert::Nothing } else { Revert::Steps(steps) }
     }
 
+    fn foresee(&self, change: &Registration) -> Vec<Receipt> {
+        let follows = change.follows.as_ref().map_or(Some(0), |follows| follows.version);
+        let version = follows.filter(|_| change.register).map(|follows| follows + 1);
+        version.map(|version| Receipt::with(format!("most likely version {version}"), &json!({ "version": version }))).into_iter().collect()
+    }
+
+    fn by_hand(&self) -> ByHand {
+        let path = format!("/subjects/{}/versions", subject_path(&self.subject));
+        let body = json!({ "schemaType": self.schema().format, "schema": self.file.text.as_ref() });
+        ByHand::new(format!("register the schema in {} under {}", self.file.path, self.subject))
+            .run(curl(&self.registry, "POST", &path, Some(&body)))
+            .say("The registry answers the id; it refuses a schema that may not follow the newest one.")
+            .run(curl(&self.registry, "GET", &format!("{path}/latest"), None))
+    }
+
+    fn moves(&self) -> Vec<Move> {
+        let EventForm { name, version, required } = EventForm::read(&self.file.text);
+        let stem = self.subject.strip_suffix("-value").unwrap_or(&self.subject);
+        vec![Move::RegisterSchema { event: format!("{name}@{version}"), topic: Some(stem.to_owned()), required }]
+    }
+
     fn facts(&self) -> Facts {
         let subject = format!("{}/{}", self.registry, self.subject);
         Facts { needs: Vec::new(), leaves: vec![Fact::Schema { subject, file: self.file.path.clone() }] }
@@ -262,6 +291,10 @@ steps:
 fn registered(version: &SchemaVersion) -> Receipt {
     let line = format!("registered as version {}, id {}", number(version.version), number(version.id));
     Receipt::with(line, &json!({ "version": version.version, "id": version.id }))
+}
+
+fn named(version: &SchemaVersion) -> String {
+    version.version.map_or_else(|| format!("version {KNOWN_LATER}"), |version| format!("version {version}"))
 }
 
 fn number(value: Option<i64>) -> String {

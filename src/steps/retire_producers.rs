@@ -17,10 +17,7 @@ use super::producers::{self, Complaint};
 use crate::ports::{PortError, SystemRef};
 use crate::services::{EventRef, Producer, Services};
 use crate::step::scalar::Span;
-use crate::step::{
-    ActContext, Change, Claim, Evidence, Fact, Facts, FileRef, Kind, Nature, OnUnknown, Plan, Receipt, Resource, Revert, Risk, Standing,
-    StepError, StepKind, SystemKind, Verdict, View, World,
-};
+use crate::step::{ActContext, Change, Claim, Evidence, Fact, Facts, FileRef, Kind, Move, Nature, OnUnknown, Plan, Receipt, Resource, Revert, Risk, Standing, StepError, StepKind, SystemKind, Verdict, View, World};
 
 /// How often instances are looked at.
 const LOOK_AGAIN: Duration = Duration::from_secs(1);
@@ -248,6 +245,10 @@ steps:
 
     fn revert(&self, _: &Retiring, _: &[Receipt]) -> Revert {
         Revert::Nothing
+    }
+
+    fn moves(&self) -> Vec<Move> {
+        vec![Move::Retire { event: self.event.to_string() }]
     }
 
     fn facts(&self) -> Facts {

@@ -23,8 +23,7 @@ use crate::ports::PortError;
 use crate::ports::flags::{FlagChange, FlagState};
 use crate::step::scalar::{Share, Span};
 use crate::step::{
-    ActContext, Change, Claim, Effect, Evidence, Fact, Facts, Kind, Mark, Nature, OnUnknown, Plan, Receipt, Resource, Revert, Risk,
-    Standing, StepError, StepKind, SystemKind, Verdict, View, World,
+    ActContext, ByHand, Change, Claim, Effect, Evidence, Fact, Facts, KNOWN_LATER, Kind, Length, Mark, Move, Nature, OnUnknown, Plan, Receipt, Resource, Revert, Risk, Standing, StepError, StepKind, SystemKind, Verdict, View, World,
 };
 
 pub use self::change::{RollOut, ServeShare};
@@ -243,8 +242,18 @@ steps:
         Plan::Change(Change { change, effects: vec![effect], binding })
     }
 
+    fn lengths(&self, change: Option<&RollOut>) -> Vec<Length> {
+        let shares = change.map_or(&self.shares, |change| &change.shares).len();
+        let all = self.bake.0.saturating_mul(u32::try_from(shares).unwrap_or(u32::MAX));
+        let each = if shares == 1 { "1 share bakes".to_owned() } else { format!("{shares} shares bake for {} each", self.bake) };
+        vec![Length::at_least(each, Span(all))]
+    }
+
     fn leave(&self, change: &RollOut, view: &mut View) {
-        view.put(&self.resource(), &change.state(change.shares.len().saturating_sub(1)));
+        // Why: whatever changes a flag of the store meanwhile makes the seed another one.
+        let cohort = Cohort { seed: KNOWN_LATER.to_owned(), ..change.cohort.clone() };
+        let later = RollOut { cohort, ..change.clone() };
+        view.put(&self.resource(), &later.state(change.shares.len().saturating_sub(1)));
     }
 
     fn acts(&self, change: &RollOut) -> Vec<ServeShare> {
@@ -309,6 +318,16 @@ steps:
 
     fn revert(&self, change: &RollOut, _: &[Receipt]) -> Revert {
         flag::back(&self.store, &self.flag, change.before.as_ref(), &change.cohort.from, &change.variants)
+    }
+
+    fn by_hand(&self) -> ByHand {
+        let told = flag::by_hand(&self.store, &self.flag, &self.to, true, &self.variants, None);
+        told.say("This gives the variant to everybody at once: shares are drawn by the controller.")
+    }
+
+    fn moves(&self) -> Vec<Move> {
+        let (flag, to) = (self.flag.clone(), self.to.clone());
+        vec![if self.partial { Move::FlagShare { flag, to } } else { Move::Flag { flag, to } }]
     }
 
     fn facts(&self) -> Facts {

@@ -19,10 +19,7 @@ use super::common::{EVENT_HEADER, HELD, look_at_topic, main_system, topic_id};
 use crate::ports::kafka::{Position, TopicState};
 use crate::ports::registry::{SchemaFormat, SchemaVersion};
 use crate::step::scalar::Span;
-use crate::step::{
-    ActContext, Change, Claim, Effect, Fact, Facts, Kind, Mark, Nature, OnUnknown, Plan, Receipt, Resource, Revert, Risk,
-    Standing, StepError, StepKind, SystemKind, Verdict, View, World,
-};
+use crate::step::{ActContext, Change, Claim, Effect, Fact, Facts, Kind, Length, Mark, Move, Nature, OnUnknown, Plan, Receipt, Resource, Revert, Risk, Standing, StepError, StepKind, SystemKind, Verdict, View, World};
 
 /// Produces the events that are written out here, once, and waits until a consumer group has seen them.
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
@@ -219,6 +216,11 @@ steps:
         Plan::Change(Change { change: Sending { topic: self.topic.clone(), count: self.events.len() }, effects, binding })
     }
 
+    fn lengths(&self, _: Option<&Sending>) -> Vec<Length> {
+        let seen = |seen_by: &SeenBy| Length::at_most(format!("group {} sees the events", seen_by.group), seen_by.within);
+        self.seen_by.iter().map(seen).collect()
+    }
+
     fn leave(&self, change: &Sending, view: &mut View) {
         let held = view.aspect::<i64>(&self.resource(), HELD).flatten().unwrap_or_default();
         view.put_aspect(&self.resource(), HELD, &(held + i64::try_from(change.count).unwrap_or(i64::MAX)));
@@ -256,6 +258,17 @@ steps:
 
     fn revert(&self, change: &Sending, _: &[Receipt]) -> Revert {
         Revert::Kept(format!("{} stay in {}: consumers may have seen them (header {EVENT_HEADER})", events::counted(change.count), self.topic))
+    }
+
+    fn moves(&self) -> Vec<Move> {
+        let named = |event: &Event| {
+            let name = event.value.get("event_name").and_then(Value::as_str).unwrap_or_default();
+            format!("{name}@{}", event.value.get("event_version").and_then(Value::as_u64).unwrap_or_default())
+        };
+        let mut events: Vec<String> = self.events.iter().map(named).collect();
+        events.sort();
+        events.dedup();
+        vec![Move::Send { topic: self.topic.clone(), events }]
     }
 
     fn facts(&self) -> Facts {

@@ -7,10 +7,11 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use serde_json::json;
 
 use super::common::main_system;
+use super::subject::{curl, subject_path};
 use crate::ports::registry::{Compatibility, Registry};
 use crate::step::{
-    ActContext, Change, Claim, Effect, Evidence, Kind, Mark, Nature, OnUnknown, Plan, Receipt, Resource, Revert, Risk, Standing, StepError,
-    StepKind, SystemKind, Verdict, View, World,
+    ActContext, ByHand, Change, Claim, Effect, Evidence, Kind, Mark, Nature, OnUnknown, Plan, Receipt, Resource, Revert, Risk, Standing,
+    StepError, StepKind, SystemKind, Verdict, View, World,
 };
 
 /// Aspect of a subject in a view: its own compatibility level.
@@ -187,6 +188,15 @@ steps:
     fn revert(&self, change: &LevelChange, _: &[Receipt]) -> Revert {
         let body = json!({ "registry": self.registry, "subject": self.subject, "level": Level::from(change.before) });
         Revert::step("set_compatibility", body)
+    }
+
+    fn by_hand(&self) -> ByHand {
+        let path = format!("/config/{}", subject_path(&self.subject));
+        let told = ByHand::new(format!("set the compatibility level of {} to {}", self.subject, self.level));
+        match self.level.own() {
+            Some(level) => told.run(curl(&self.registry, "PUT", &path, Some(&json!({ "compatibility": level })))),
+            None => told.say("The subject gets no level of its own, so that the registry's default is in force.").run(curl(&self.registry, "DELETE", &path, None)),
+        }
     }
 }
 

@@ -12,7 +12,7 @@ use super::flag::{self, words};
 use crate::flags::targeting;
 use crate::ports::flags::{FlagChange, FlagState};
 use crate::step::{
-    ActContext, Change, Claim, Effect, Evidence, Fact, Facts, Kind, Mark, Nature, OnUnknown, Plan, Receipt, Resource, Revert, Risk,
+    ActContext, ByHand, Change, Claim, Effect, Evidence, Fact, Facts, Kind, Mark, Move, Nature, OnUnknown, Plan, Receipt, Resource, Revert, Risk,
     Standing, StepError, StepKind, SystemKind, Verdict, View, World,
 };
 
@@ -172,6 +172,16 @@ steps:
 
     fn revert(&self, change: &Flip, _: &[Receipt]) -> Revert {
         flag::back(&self.store, &self.flag, change.before.as_ref(), &self.to, &change.after.variants)
+    }
+
+    fn by_hand(&self) -> ByHand {
+        flag::by_hand(&self.store, &self.flag, &self.to, self.enabled, &self.variants, self.targeting.as_ref())
+    }
+
+    fn moves(&self) -> Vec<Move> {
+        // Why: a disabled or targeted flag serves what this step does not say, and the proof must not take it for `to`.
+        let to = if self.enabled && self.targeting.is_none() { self.to.clone() } else { String::new() };
+        vec![Move::Flag { flag: self.flag.clone(), to }]
     }
 
     fn facts(&self) -> Facts {

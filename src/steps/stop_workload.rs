@@ -7,11 +7,10 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
-use super::common::{INSTANCES, instances_count, instances_text, look_at_service, main_system};
+use super::common::{INSTANCES, ask_by_hand, instances_count, instances_text, look_at_service, main_system};
 use crate::ports::workloads::{Desired, DesiredChange, Instance};
 use crate::step::{
-    ActContext, Change, Claim, Effect, Evidence, Kind, Mark, Nature, OnUnknown, Plan, Receipt, Resource, Revert, Risk, Standing, StepError,
-    StepKind, SystemKind, Verdict, View, World,
+    ActContext, ByHand, Change, Claim, Effect, Evidence, Kind, Mark, Move, Nature, OnUnknown, Plan, Receipt, Resource, Revert, Risk, Standing, StepError, StepKind, SystemKind, Verdict, View, World,
 };
 
 /// How soon it is worth looking again.
@@ -147,6 +146,15 @@ steps:
             "deploy",
             json!({ "workloads": self.workloads, "service": self.service, "release": release, "instances": instances }),
         )
+    }
+
+    fn by_hand(&self) -> ByHand {
+        let told = ByHand::new(format!("stop every instance of {}", self.service));
+        ask_by_hand(told, &self.workloads, &self.service, "0", 0).say(format!("Wait until no instance of {} is left.", self.service))
+    }
+
+    fn moves(&self) -> Vec<Move> {
+        vec![Move::Stop { service: self.service.clone() }]
     }
 }
 

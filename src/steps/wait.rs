@@ -6,7 +6,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::step::scalar::Span;
-use crate::step::{ActContext, Evidence, Kind, Nature, Never, OnUnknown, Onlooker, Plan, Risk, StepError, Verdict, View};
+use crate::step::{ActContext, Evidence, Kind, Length, Nature, Never, OnUnknown, Onlooker, Plan, Risk, StepError, Verdict, View};
 
 /// Waits for a length of time.
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
@@ -34,6 +34,10 @@ steps:
 
     fn plan(&self, _: &View) -> Plan<Never> {
         Plan::Wait { now: "not begun".to_owned(), goal: format!("{} have passed", self.length) }
+    }
+
+    fn lengths(&self) -> Vec<Length> {
+        vec![Length::at_least("time passes", self.length)]
     }
 
     async fn verify(&self, context: &ActContext) -> Result<Verdict, StepError> {

@@ -1,4 +1,4 @@
-//! The state database: runs, journal, leases, inbox, wake-ups, locks, flag revisions and who reads them, and workloads, in Postgres. It
+//! The state database: runs, journal, leases, inbox, wake-ups, locks, saved plans, flag revisions and who reads them, and workloads, in Postgres. It
 //! owns every SQL statement on cutover's own tables and decides nothing about runs.
 
 mod error;
@@ -9,6 +9,7 @@ pub mod journal;
 pub mod leases;
 pub mod locks;
 mod migrate;
+pub mod plans;
 mod pool;
 pub mod runs;
 pub mod wakes;

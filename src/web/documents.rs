@@ -4,8 +4,10 @@ use std::collections::BTreeMap;
 
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 use uuid::Uuid;
 
+use crate::driver::SavedPlan;
 use crate::engine::{BackStep, Command, PlanDocument, RunState};
 use crate::playbook::{Bundle, Diagnostic};
 use crate::report::EventDocument;
@@ -55,6 +57,36 @@ pub struct PlanAnswer {
     pub plan: PlanDocument,
     /// What is doubtful about the playbook.
     pub warnings: Vec<Diagnostic>,
+}
+
+/// Answer of `POST /api/plans`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct SavedAnswer {
+    /// The plan as it is to be written into a file.
+    pub saved: SavedPlan,
+    /// What is doubtful about the playbook.
+    pub warnings: Vec<Diagnostic>,
+}
+
+/// Body of `POST /api/plans/check`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct CheckSavedRequest {
+    /// The saved plan as its file holds it.
+    pub saved: Value,
+}
+
+/// Body of `POST /api/plans/start`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct StartSavedRequest {
+    /// Id of the run, made by whoever asks; the same id again starts nothing new.
+    pub id: Uuid,
+    /// The saved plan as its file holds it.
+    pub saved: Value,
+    /// Whether approvals are answered in the starter's name.
+    #[serde(default)]
+    pub yes: bool,
 }
 
 /// Body of `POST /api/runs`.
@@ -162,10 +194,22 @@ pub struct InInbox {
 }
 
 /// Answer of `GET /api/runs/{id}/way-back`.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct WayBackDocument {
-    /// What a revert would do now, in order.
+    /// The lines of the way back if it began now, in order; once it has begun, all that it would have if it began anew.
     pub steps: Vec<BackStep>,
+    /// What is left of the way back, planned on the world as it is; `None` when it cannot be planned now.
+    #[serde(default)]
+    pub plan: Option<PlanDocument>,
+    /// Why it cannot be planned now.
+    #[serde(default)]
+    pub problem: Option<String>,
+    /// Whether the run takes the order to revert now.
+    #[serde(default)]
+    pub taken: bool,
+    /// What that order would do, or why it is refused.
+    #[serde(default)]
+    pub text: String,
 }
 
 /// Answer of `POST /api/doctor`.

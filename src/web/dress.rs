@@ -34,7 +34,8 @@ pub(super) async fn dress(State(app): State<App>, mut request: Request, next: Ne
     }
     let headers = response.headers_mut();
     for (name, value) in &HEADERS {
-        headers.insert(name, HeaderValue::from_static(value));
+        // Why not always ours: a report carries its style inside and says so in a policy that allows even less.
+        headers.entry(name).or_insert(HeaderValue::from_static(value));
     }
     headers.entry(header::CACHE_CONTROL).or_insert(HeaderValue::from_static("no-store"));
     response

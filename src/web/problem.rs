@@ -7,7 +7,7 @@ use axum::response::{IntoResponse, Response};
 use serde::Serialize;
 use serde_json::{Map, Value, json};
 
-use crate::driver::{BeginError, PlanError};
+use crate::driver::{BeginError, PlanError, SavedPlanError};
 use crate::ports::PortError;
 use crate::step::StepError;
 use crate::store::StoreError;
@@ -85,13 +85,33 @@ impl From<BeginError> for Problem {
             }
             BeginError::Plan(error) => error.into(),
             BeginError::Impossible { step, .. } => Self::new(StatusCode::UNPROCESSABLE_ENTITY, "impossible", message).beside("step", &step),
+            BeginError::Breaks(proof) => Self::new(StatusCode::UNPROCESSABLE_ENTITY, "breaks", message)
+                .hint("`cutover check PLAYBOOK` tells the story of each, and how to mend it; `accept:` in the playbook accepts one by name")
+                .beside("proof", &proof),
             BeginError::OtherBundle => Self::new(StatusCode::CONFLICT, "stale", message),
+            BeginError::Stale(_) => {
+                Self::new(StatusCode::CONFLICT, "stale", message).hint("nothing was started; plan again, and look at what moved")
+            }
+            BeginError::OtherPlan(_) => Self::new(StatusCode::CONFLICT, "refused", message),
             BeginError::Taken(holders) => Self::new(StatusCode::CONFLICT, "taken", message)
                 .hint("wait until the other run is over, or end it")
                 .beside("holders", &holders),
             BeginError::Broken(error) => Self::new(StatusCode::UNPROCESSABLE_ENTITY, "refused", message).beside("cause", &error),
             BeginError::Store(error) => error.into(),
         }
+    }
+}
+
+impl From<SavedPlanError> for Problem {
+    fn from(error: SavedPlanError) -> Self {
+        let (status, code) = match &error {
+            SavedPlanError::Changed(_) => (StatusCode::CONFLICT, "refused"),
+            SavedPlanError::Newer { .. } => (StatusCode::CONFLICT, "newer"),
+            SavedPlanError::NotJson { .. } | SavedPlanError::OtherSchema(_) | SavedPlanError::DoesNotRead { .. } => {
+                (StatusCode::UNPROCESSABLE_ENTITY, "invalid")
+            }
+        };
+        Self::new(status, code, error.to_string())
     }
 }
 

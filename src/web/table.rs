@@ -19,6 +19,10 @@ pub(super) fn table() -> Routes {
         .route(Get, "/api/runs/{id}/way-back", View, api::way_back)
         .route(Post, "/api/login-codes", Operate, api::login_code)
         .route(Post, "/api/plan", Operate, api::plan)
+        .route(Post, "/api/plans", Operate, api::plans::save)
+        .route(Get, "/api/plans/{id}", View, api::plans::kept)
+        .route(Post, "/api/plans/check", Operate, api::plans::check)
+        .route(Post, "/api/plans/start", Operate, api::plans::start)
         .route(Post, "/api/runs", Operate, api::start)
         .route(Post, "/api/runs/{id}/orders", Operate, api::order)
         .route(Post, "/api/doctor", Operate, api::doctor)
@@ -26,6 +30,7 @@ pub(super) fn table() -> Routes {
         .route(Get, "/live", View, live::list)
         .route(Get, "/runs/{id}", View, pages::run)
         .route(Get, "/runs/{id}/live", View, live::run)
+        .route(Get, "/runs/{id}/report", View, pages::report)
         .route(Get, "/runs/{id}/way-back", View, pages::way_back)
         .route(Post, "/runs/{id}/orders", Operate, pages::order)
 }

@@ -184,7 +184,7 @@ fn judge(journal: &[JournalEntry], limit: u32) -> (usize, usize) {
 }
 
 fn played(playbook: &Playbook, seed: Seed, accidents: Accidents) -> Outcome {
-    match check(playbook, seed, &Options { accidents, start: Some(a_wave) }) {
+    match check(playbook, seed, &Options { accidents, start: Some(a_wave), ..Options::default() }) {
         Ok(outcome) => outcome,
         Err(failure) => panic!("{failure}"),
     }
@@ -225,7 +225,7 @@ fn a_wave_of_errors_holds_the_ramp_and_lets_it_go_wherever_controllers_die() {
 #[test]
 fn a_wave_of_errors_takes_the_run_back_wherever_controllers_die() {
     let playbook = ramp("revert_run", 1);
-    let options = |accidents| Options { accidents, start: Some(a_wave) };
+    let options = |accidents| Options { accidents, start: Some(a_wave), ..Options::default() };
     let calm = play(&playbook, Seed(0), &options(Accidents::default()));
     let mut plays = vec![(Seed(0), Accidents::default())];
     plays.extend((0..calm.points).map(|point| (Seed(0), Accidents { die_at: Some(point), ..Accidents::default() })));

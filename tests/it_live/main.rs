@@ -2,6 +2,8 @@
 //! services that misbehave. What counts is the ledger's own reading of the raw data.
 
 mod bad;
+#[path = "../foreseen/mod.rs"]
+mod foreseen;
 mod guarded;
 mod rows;
 mod stage;

@@ -1,6 +1,7 @@
 //! Rows P1 and P2, undisturbed and with controllers that are killed.
 
 use std::os::unix::process::ExitStatusExt;
+use std::path::Path;
 use std::process::Child;
 use std::sync::Mutex;
 use std::time::Duration;
@@ -8,7 +9,13 @@ use std::time::Duration;
 use chrono::{DateTime, Utc};
 use serde_json::Value;
 
-use super::stage::{Stage, clean, document, stage};
+use cutover::engine::PlanDocument;
+use cutover::stack::keeper;
+use cutover::store::{Store, StoreOptions};
+use uuid::Uuid;
+
+use super::stage::{PROGRAM, Stage, clean, document, stage};
+use crate::foreseen;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn both_rows_move_the_call_and_lose_nothing() {
@@ -32,6 +39,21 @@ async fn both_rows_move_the_call_and_lose_nothing() {
         assert!(damaged[count].as_u64().unwrap() > 0, "{damage}: {damaged:#}");
     }
     clean(&stage.json(&["demo", "ledger", directory]).await.0);
+    for run in told["runs"].as_array().unwrap() {
+        did_what_it_foresaw(&stage, run["run"].as_str().unwrap().parse().unwrap()).await;
+    }
+}
+
+/// The run's journal is its plan come true.
+async fn did_what_it_foresaw(stage: &Stage, run: Uuid) {
+    let url = keeper::ensure_with(&stage.data, Path::new(PROGRAM)).await.unwrap();
+    let options = StoreOptions { url: url.expose().to_owned(), lease: Duration::from_mins(1), connections: 1 };
+    let store = Store::connect(&options).unwrap();
+    let source = store.run_sources(&[run]).await.unwrap().pop().expect("the run");
+    let plan: PlanDocument = serde_json::from_value(source.plan).unwrap();
+    let journal = store.journal(run, 0, i64::MAX).await.unwrap();
+    assert_eq!(foreseen::unforeseen(&plan.steps, &journal), Vec::<String>::new(), "{}", plan.playbook);
+    assert!(plan.proof.expect("a proof").proven, "{}", plan.playbook);
 }
 
 /// Where controllers die, again and again, each counting the writes from its own start.

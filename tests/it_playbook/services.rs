@@ -76,7 +76,7 @@ services:
       help: did you mean `ExerciseChanged`?
     services.yaml:8:70: error[C0119]: there is no event `Nothing`
       help: declared are: `ExerciseChanged`
-    services.yaml:9:30: error[C0119]: under `uses` a link goes by `call` or `copy`
+    services.yaml:9:30: error[C0119]: under `uses` a link goes by `call`, `copy` or `none`
     services.yaml:9:46: error[C0119]: `title` is not written as `table.column`
     "#);
 }
@@ -90,11 +90,11 @@ fn a_step_that_names_a_broken_file_shows_where_it_is_broken() {
     };
     assert_eq!(with(DELIVERED, text), "");
     insta::assert_snapshot!(with(&DELIVERED.replace("event: ExerciseChanged@0, when", "event: ExerciseChangd@0, when"), text), @r#"
-    playbooks/services.yaml:25:11: error[C0119]: there is no event `ExerciseChangd`
+    playbooks/services.yaml:34:11: error[C0119]: there is no event `ExerciseChangd`
       help: did you mean `ExerciseChanged`?
     "#);
-    insta::assert_snapshot!(with(DELIVERED, &text.replace("event: ExerciseChanged", "event: BonusAdded")), @r#"
-    playbooks/p.yaml:4:31: error[C0113]: services.yaml declares no event `BonusAdded`
+    insta::assert_snapshot!(with(DELIVERED, &text.replace("event: ExerciseChanged", "event: AttemptMade")), @r#"
+    playbooks/p.yaml:4:31: error[C0113]: services.yaml declares no event `AttemptMade`
     "#);
     insta::assert_snapshot!(with(DELIVERED, &text.replace("topic: datarep.exercise", "topic: datarep.bonus")), @r#"
     playbooks/p.yaml:4:55: error[C0113]: services.yaml says that `ExerciseChanged` travels on datarep.exercise
@@ -122,4 +122,29 @@ steps:
     p.yaml:6:23: error[C0113]: the schema has no field for column `version`, which grows with every change: without it nobody can tell which record of a key is newer
     p.yaml:8:30: error[C0107]: `from`: `exercise` is not a table; write `database.table`, or `database.schema.table`
     "#);
+}
+
+#[test]
+fn what_may_break_is_accepted_by_name_and_with_a_reason() {
+    let playbook = |accept: &str| format!("playbook: p\naccept:\n  - {accept}\nsteps:\n  - id: a\n    note: {{text: a}}\n");
+    let read = |accept: &str| {
+        let source = Source::new("p.yaml", playbook(accept));
+        cutover::playbook::read(&source, &BTreeMap::new(), &Carried(BTreeMap::new()))
+    };
+    let (found, _) = read("{rule: f, subject: exercise, reason: it is read again tonight}").unwrap();
+    assert_eq!(
+        found.accept.iter().map(|gap| format!("{} {}", gap.name(), gap.reason)).collect::<Vec<_>>(),
+        ["f:exercise it is read again tonight"]
+    );
+    let complain = |accept: &str| read(accept).expect_err("a mistake").plain();
+    insta::assert_snapshot!(complain("{rule: f, subject: exercise}"), @r"
+    p.yaml:3:5: error[C0103]: `accept[0]` needs `reason`
+      help: add `reason: …`: why it may break
+    ");
+    insta::assert_snapshot!(complain("{rule: f, subject: exercise, reason: '', until: monday}"), @r"
+    p.yaml:3:42: error[C0106]: `accept[0].reason` must not be empty
+    p.yaml:3:46: error[C0102]: `until` is not a key of `accept[0]`
+      help: its keys are: `rule`, `subject`, `reason`
+    ");
+    insta::assert_snapshot!(complain("f:exercise"), @r"p.yaml:3:5: error[C0104]: `accept[0]` must be a map of keys, not text");
 }

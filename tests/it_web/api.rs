@@ -273,3 +273,37 @@ async fn services_report_the_revision_that_they_use() {
     say(heartbeat).send().await.unwrap();
     assert_eq!(ground.store.listeners("local", "main").await.unwrap(), [], "a late report brings nobody back");
 }
+
+#[tokio::test]
+async fn a_saved_plan_starts_what_was_saved_or_nothing() {
+    let ground = Ground::new().await;
+    let (status, answer_of_save) = answer(ground.post("/api/plans", &json!(bundle(&flip("on"))))).await;
+    assert_eq!(status, StatusCode::CREATED, "{answer_of_save}");
+    let saved = answer_of_save["saved"].clone();
+    let kept = answer(ground.get(&format!("/api/plans/{}", saved["id"].as_str().unwrap()))).await;
+    assert_eq!(kept, (StatusCode::OK, saved.clone()));
+    let fresh = answer(ground.post("/api/plans/check", &json!({ "saved": saved }))).await;
+    assert_eq!((fresh.0, &fresh.1["steps"]), (StatusCode::OK, &json!([])), "{}", fresh.1);
+
+    let mut changed = saved.clone();
+    changed["plan"]["steps"][0]["id"] = json!("other");
+    let (status, body) = answer(ground.post("/api/plans/start", &json!({ "id": Uuid::now_v7(), "saved": changed }))).await;
+    assert_eq!((status, &body["error"]["code"]), (StatusCode::CONFLICT, &json!("refused")), "{body}");
+    assert!(body["error"]["message"].as_str().unwrap().contains("plan, step 1"), "{body}");
+
+    let id = Uuid::now_v7();
+    let start = json!({ "id": id, "saved": saved });
+    assert_eq!(answer(ground.post("/api/plans/start", &start)).await.0, StatusCode::CREATED);
+    ground.until(id, "asking").await;
+    // The same id again starts nothing new, and is no stale plan.
+    assert_eq!(answer(ground.post("/api/plans/start", &start)).await, (StatusCode::CREATED, json!({ "id": id })));
+    let (status, body) = answer(ground.post("/api/plans/start", &json!({ "id": Uuid::now_v7(), "saved": saved }))).await;
+    assert_eq!((status, &body["error"]["code"]), (StatusCode::CONFLICT, &json!("stale")), "{body}");
+    let step = &body["stale"]["steps"][0];
+    assert_eq!(
+        (&step["step"], &step["foreseen"], &step["now"]),
+        (&json!("produce"), &json!("flag exercise-events: on"), &json!("already so: it is on"))
+    );
+    let list: RunsDocument = ground.get("/api/runs").send().await.unwrap().json().await.unwrap();
+    assert_eq!(list.runs.len(), 1, "nothing else was started");
+}

@@ -2,7 +2,7 @@
 //! set to a directory, pictures are left there.
 
 use std::net::TcpListener;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
@@ -127,8 +127,12 @@ impl Browser {
     async fn picture(&self, name: &str) {
         let Some(directory) = std::env::var_os("CUTOVER_SCREENSHOTS").map(PathBuf::from) else { return };
         let picture = self.devtools("Page.captureScreenshot", json!({ "captureBeyondViewport": true })).await;
-        let picture = base64::engine::general_purpose::STANDARD.decode(picture["data"].as_str().unwrap()).unwrap();
-        std::fs::write(directory.join(format!("{name}.png")), picture).unwrap();
+        std::fs::write(directory.join(format!("{name}.png")), decoded(&picture)).unwrap();
+    }
+
+    /// What fits into the window, as a PNG.
+    async fn seen(&self) -> Vec<u8> {
+        decoded(&self.devtools("Page.captureScreenshot", json!({})).await)
     }
 
     /// Looks at the present page at both widths and in both schemes.
@@ -177,6 +181,10 @@ impl Browser {
         let _ = self.driver.kill();
         let _ = self.driver.wait();
     }
+}
+
+fn decoded(picture: &Value) -> Vec<u8> {
+    base64::engine::general_purpose::STANDARD.decode(picture["data"].as_str().unwrap()).unwrap()
 }
 
 fn chromium() -> Option<PathBuf> {
@@ -274,4 +282,80 @@ async fn walk(ground: Ground, browser: std::sync::Arc<Browser>) {
     let said = browser.ask("se/log", &json!({ "type": "browser" })).await;
     let said: Vec<_> = said.as_array().unwrap().iter().filter(|entry| !entry["message"].as_str().unwrap().contains("401")).collect();
     assert!(said.is_empty(), "{said:?}");
+}
+
+const WORDY: &str = "playbook: wordy-and-long-and-of-many-parts
+link: COMM-020
+description: an_unbroken_word_that_is_much_wider_than_a_narrow_window_is_and_goes_on_and_on_and_on_and_on_and_on_and_on_and_on
+steps:
+  - id: said-in-a-step-with-a-name-of-sixty-letters-as-long-as-it-is
+    note: {text: 'xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx'}
+    timeout: 1h30m
+    retry: {attempts: 7, delay: 2s}
+  - id: switch
+    set_flag: {flag: a-flag.with_a_name.that-goes-on.and-on.and-on.and-on.and-on.and-on.and-on.and-on, to: on}
+    approval: 'is <b class=x>everything</b > there'
+    on_failure: revert_step
+  - id: sure
+    confirm: {task: look, evidence: url}
+";
+
+#[tokio::test]
+async fn a_report_is_one_file_that_fits_and_can_be_read() {
+    let ground = Ground::new().await;
+    let id = ground.start(WORDY).await;
+    ground.until(id, "asking").await;
+    ground.order(id, &json!({ "command": "approve" })).await;
+    ground.until(id, "asking").await;
+    let browser = Browser::open().await;
+    let go = async |path: &str| browser.client.goto(path).await.unwrap();
+    browser.see_as(1200, "light").await;
+    go(&format!("{}{}", ground.base, ground.link("ann@host", "view").await)).await;
+    go(&format!("{}/runs/{id}", ground.base)).await;
+    browser.client.find(Locator::LinkText("one page")).await.unwrap().click().await.unwrap();
+    browser.until("document.querySelector('body.report article.step')").await;
+    // The policy of the page lets its own style in.
+    let width = "return getComputedStyle(document.querySelector('main')).maxWidth";
+    assert_eq!(browser.js(width).await, json!("1216px"));
+    browser.inspect("report").await;
+
+    let html = ground.get(&format!("/runs/{id}/report?format=html")).send().await.unwrap().text().await.unwrap();
+    let directory = tempfile::Builder::new().prefix("cutover-it-").tempdir().unwrap();
+    let file = directory.path().join("report.html");
+    std::fs::write(&file, &html).unwrap();
+    go(&format!("file://{}", file.display())).await;
+    assert_eq!(browser.js("return performance.getEntriesByType('resource').length").await, json!(0));
+    browser.inspect("report-file").await;
+    // A keyboard comes from the overview to a step, and a screen reader knows every part by its name.
+    browser.js("document.querySelector('th a[href=\"#step-switch\"]').focus()").await;
+    browser.press(&char::from(Key::Enter).to_string()).await;
+    browser
+        .until("location.hash === '#step-switch' && document.querySelector('#step-switch').getBoundingClientRect().top < innerHeight")
+        .await;
+    let nameless = "return [...document.querySelectorAll('section, article')].filter((part) => {
+        const title = document.getElementById(part.getAttribute('aria-labelledby'));
+        return !title || !title.textContent.trim();
+    }).length + [...document.querySelectorAll('th')].filter((cell) => !cell.scope).length";
+    assert_eq!(browser.js(nameless).await, json!(0));
+    // On paper everything is there, and black on white.
+    browser.devtools("Emulation.setEmulatedMedia", json!({ "media": "print" })).await;
+    let hidden = "return [...document.querySelectorAll('main dd')].filter((part) => !part.checkVisibility()).length";
+    assert_eq!(browser.js(hidden).await, json!(0));
+    assert_eq!(browser.js("return getComputedStyle(document.body).backgroundColor").await, json!("rgb(255, 255, 255)"));
+    // The picture in the docs is of a report of which every word is a snapshot.
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let snapshot = std::fs::read_to_string(root.join("tests/it_report/snapshots/it_report__forms__comm-020.html.snap")).unwrap();
+    let style = &html[html.find("<style>").unwrap()..html.find("</style>").unwrap()];
+    std::fs::write(&file, snapshot[snapshot.find("<!doctype html>").unwrap()..].replace("<style>…", style)).unwrap();
+    browser.devtools("Emulation.setEmulatedMedia", json!({ "media": "" })).await;
+    browser.see_as(1200, "light").await;
+    go(&format!("file://{}", file.display())).await;
+    let picture = root.join("web/docs/pictures/report.png");
+    if std::env::var_os("CUTOVER_BLESS").is_some() {
+        std::fs::write(&picture, browser.seen().await).unwrap();
+    }
+    assert!(picture.is_file(), "{} is not there; run the test with CUTOVER_BLESS=1", picture.display());
+    let said = browser.ask("se/log", &json!({ "type": "browser" })).await;
+    assert_eq!(said, json!([]), "a file that needs nothing complains of nothing");
+    browser.close().await;
 }

@@ -206,3 +206,33 @@ async fn files_are_kept_by_their_content() {
     assert_eq!(plain.headers()["cache-control"], "no-cache");
     assert_eq!(ground.bare(Method::GET, "/static/..%2Fbase.html").send().await.unwrap().status(), StatusCode::NOT_FOUND);
 }
+
+#[tokio::test]
+async fn a_run_is_reported_in_every_form() {
+    let ground = Ground::new().await;
+    let cookie = ground.login("ann@host", "view").await;
+    let id = ground.start(ASK).await;
+    ground.until(id, "asking").await;
+    let (_, page) = ground.page(&format!("/runs/{id}"), &cookie).await;
+    assert!(page.contains("Proof: nothing is proven"), "{page}");
+    for (form, media) in [("html", "text/html"), ("markdown", "text/markdown"), ("text", "text/plain"), ("json", "application/json")] {
+        let path = format!("/runs/{id}/report?format={form}");
+        assert!(form == "html" || page.contains(&format!("href=\"{path}\"")), "{form}: {page}");
+        let answer = ground.bare(Method::GET, &path).header("cookie", &cookie).send().await.unwrap();
+        assert_eq!(answer.status(), StatusCode::OK);
+        let header = |name: &str| answer.headers()[name].to_str().unwrap().to_owned();
+        assert!(header("content-type").starts_with(media) && header("content-disposition").contains("ask-"), "{form}");
+        let wanted = if form == "html" { "default-src 'none'; style-src 'sha256-" } else { "default-src 'self';" };
+        assert!(header("content-security-policy").starts_with(wanted), "{}", header("content-security-policy"));
+        let text = answer.text().await.unwrap();
+        assert!(text.contains("no services are declared") && text.contains("cutover report"), "{text}");
+        assert_eq!(text.contains("<script"), matches!(form, "text" | "json"), "{text}");
+        if form == "json" {
+            let report: cutover::report::ReportDocument = serde_json::from_str(&text).unwrap();
+            assert_eq!((report.schema.as_str(), report.run.unwrap().state.as_str()), ("cutover.report/1", "asking"));
+        }
+    }
+    let (status, wrong) = ground.page(&format!("/runs/{id}/report?format=pdf"), &cookie).await;
+    assert_eq!(status, StatusCode::BAD_REQUEST);
+    assert!(wrong.contains("there are text, json, markdown and html"), "{wrong}");
+}

@@ -55,7 +55,7 @@ impl Bench {
 
     fn begun(definition: Definition, approvals: Approvals, yes: bool) -> Self {
         let now = Utc.with_ymd_and_hms(2026, 1, 1, 0, 0, 0).unwrap();
-        let begun = JournalEntry { seq: 1, at: now, entry: Entry::RunBegun { by: "ada".to_owned(), approvals, yes } };
+        let begun = JournalEntry { seq: 1, at: now, entry: Entry::RunBegun { by: "ada".to_owned(), approvals, yes, accepted: Vec::new() } };
         let run = Run::replay(definition.clone(), [begun.clone()]);
         Self { definition, run, now, journal: vec![begun], answers: Vec::new(), inbox: 0 }
     }

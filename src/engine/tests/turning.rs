@@ -1,6 +1,7 @@
 //! The way back: when it begins, what it takes back, and where it ends.
 
 use super::*;
+use crate::step::Risk;
 
 fn changed(ids: &[&str]) -> Bench {
     let mut bench = Bench::new(steps(ids.iter().map(|id| step(id))));
@@ -166,4 +167,38 @@ fn a_step_of_the_way_back_that_fails_leaves_the_run_stuck() {
     assert_eq!(bench.say(Say::ActFails(refused())), "step_failed:revert-a");
     assert_eq!(bench.state(), RunState::Stuck);
     assert_eq!(bench.order(Command::Skip), "step_skipped:revert-a TAKEN run_ended:reverted");
+}
+
+#[test]
+fn behind_a_point_of_no_return_a_failure_freezes_the_run() {
+    for on_failure in [OnFailure::Hold, OnFailure::RevertStep, OnFailure::RevertRun] {
+        let gone = StepDefinition { risk: Risk::PointOfNoReturn, ..step("gone") };
+        let mut bench = Bench::new(steps([StepDefinition { on_failure, ..step("a") }, gone, StepDefinition { on_failure, ..step("b") }]));
+        bench.load();
+        for say in [change(1), Say::Acted, Say::Holds, change(1), Say::Acted, Say::Holds] {
+            assert!(bench.run.past_no_return().is_none() || bench.run.at() > 0);
+            bench.say(say);
+        }
+        assert_eq!(bench.run.past_no_return().map(|step| step.id.as_str()), Some("gone"));
+        bench.say(change(1));
+        bench.say(Say::Acted);
+        assert_eq!((bench.say(Say::Broken).as_str(), bench.state()), ("step_failed:b", RunState::Frozen), "{on_failure:?}");
+        assert_eq!(bench.order(Command::Revert), "revert_ordered TAKEN BACK", "a person may take back what can be taken back");
+    }
+}
+
+#[test]
+fn what_stayed_when_a_step_was_taken_back_is_looked_at_again_with_the_run() {
+    let mut bench = Bench::new(steps([step("a"), StepDefinition { on_failure: OnFailure::RevertStep, ..step("b") }]));
+    bench.load();
+    for say in [change(1), Say::Acted, Say::Holds, change(1), Say::Acted, Say::Broken] {
+        bench.say(say);
+    }
+    let kept = BackStep { action: BackAction::Kept("somebody uses it".to_owned()), ..back("b") };
+    bench.say(Say::Back(vec![kept]));
+    assert_eq!(bench.state(), RunState::Failed);
+    bench.crash();
+    bench.order(Command::Revert);
+    assert_eq!(taken_back(&bench), ["b", "a"], "what stayed is not forgotten");
+    assert_eq!(bench.run.to_take_back()[0].1.changes().count(), 1);
 }

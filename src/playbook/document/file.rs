@@ -52,7 +52,7 @@ pub(super) fn read(path: &str, located: &Located, reading: &mut Reading<'_>) -> 
 }
 
 /// The file's name for messages: as the playbook's file was named.
-fn beside(playbook: &str, path: &str) -> String {
+pub(super) fn beside(playbook: &str, path: &str) -> String {
     playbook.rsplit_once('/').map_or_else(|| path.to_owned(), |(directory, _)| format!("{directory}/{path}"))
 }
 

@@ -2,6 +2,7 @@
 //! knows nothing of runs.
 
 mod body;
+mod declared;
 mod file;
 mod guards;
 mod options;
@@ -14,7 +15,8 @@ use std::sync::Arc;
 
 use super::tree::Place;
 use crate::guards::Guard;
-use crate::step::{Claim, GuardOptions, Kind, Step};
+use crate::services::{Services, Start};
+use crate::step::{Claim, Gap, GuardOptions, Kind, Step};
 
 pub use options::{Retry, StepOptions};
 pub(super) use read::{Draft, bad_name, read};
@@ -28,6 +30,12 @@ pub struct Playbook {
     pub link: Option<String>,
     /// What it is for.
     pub description: Option<String>,
+    /// What the services do that the playbook moves, when it names a file that says so.
+    pub services: Option<Arc<Services>>,
+    /// Where it begins.
+    pub start: Start,
+    /// What may break although the proof finds it, by name and with a reason.
+    pub accept: Vec<Gap>,
     /// The value of every parameter in this reading.
     pub params: BTreeMap<String, serde_json::Value>,
     /// The steps in their order; never empty.

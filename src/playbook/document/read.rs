@@ -11,12 +11,12 @@ use super::super::params::{self, Params};
 use super::super::shape::{Located, Shape};
 use super::super::suggest;
 use super::super::tree::{self, Node, Place, Value};
-use super::{Playbook, PlaybookStep, is_name, step};
+use super::{Playbook, PlaybookStep, declared, is_name, step};
 
-const KEYS: [&str; 5] = ["playbook", "link", "description", "params", "steps"];
+const KEYS: [&str; 8] = ["playbook", "link", "description", "services", "start", "accept", "params", "steps"];
 
 /// Keys that a later version brings.
-const LATER_KEYS: [&str; 6] = ["guards", "windows", "freeze", "services", "parallel", "accept"];
+const LATER_KEYS: [&str; 4] = ["guards", "windows", "freeze", "parallel"];
 
 /// What is known of a playbook after reading, whole or not; the rules of the linter look at it.
 pub(in super::super) struct Draft {
@@ -75,12 +75,15 @@ pub(in super::super) fn read(
         out,
     };
     let steps = steps(&root, start, &mut reading);
+    let services = declared::services(&root, &mut reading);
+    let begins = declared::start(&root, services.as_deref(), &mut reading);
+    let accept = declared::accept(&root, &mut reading);
     let Reading { params, texts, .. } = reading;
     let values = params
         .by_name
         .iter()
         .map(|(name, param)| (name.clone(), Located::new(&Node { value: param.value.clone(), place: start }, start).json));
-    let playbook = Playbook { name, link, description, params: values.collect(), steps, files: texts };
+    let playbook = Playbook { name, link, description, services, start: begins, accept, params: values.collect(), steps, files: texts };
     Some(Draft { file: file.to_owned(), playbook, params })
 }
 

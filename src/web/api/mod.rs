@@ -7,6 +7,7 @@ mod heartbeats;
 mod login_codes;
 mod orders;
 mod plan;
+pub(super) mod plans;
 mod runs;
 mod status;
 

@@ -11,7 +11,8 @@ use super::super::input::{Found, Params};
 use super::super::look::look;
 use super::super::problem::Problem;
 use crate::driver;
-use crate::engine::RunState;
+use crate::engine::table::{Rule, rule};
+use crate::engine::{Command, RunState};
 use crate::report::RunDocument;
 
 /// Runs in one answer when nothing is said.
@@ -51,5 +52,15 @@ pub(in crate::web) async fn show(State(app): State<App>, Found(row): Found) -> R
 /// What a revert would do now.
 pub(in crate::web) async fn way_back(State(app): State<App>, Found(row): Found) -> Result<Json<WayBackDocument>, Problem> {
     let seen = look(&app, &row).await?;
-    Ok(Json(WayBackDocument { steps: driver::way_back(&seen.run, &seen.opened) }))
+    let (taken, text) = match rule(seen.run.state(), Command::Revert) {
+        Rule::Taken(text) => (true, text.to_owned()),
+        Rule::Refused(text) => (false, text.to_owned()),
+    };
+    let steps = driver::way_back(&seen.run, &seen.opened);
+    let (plan, problem) = match driver::plan_way_back(&seen, app.store.now().await?).await {
+        Ok(plan) => (Some(plan), None),
+        // Why: what the run would do is known all the same.
+        Err(error) => (None, Some(error.to_string())),
+    };
+    Ok(Json(WayBackDocument { steps, plan, problem, taken, text }))
 }

@@ -7,6 +7,7 @@ mod list;
 mod login;
 mod orders;
 mod parts;
+mod report;
 mod run;
 mod way_back;
 mod words;
@@ -23,6 +24,7 @@ pub(super) use list::{ListParts, list};
 pub(super) use login::login;
 pub(super) use orders::order;
 pub(super) use parts::{RunParts, Viewer, journal_row};
+pub(super) use report::report;
 pub(super) use run::run;
 pub(super) use way_back::way_back;
 

@@ -14,6 +14,7 @@ use super::frame::{Frame, Live};
 use super::page;
 use super::parts::{RunParts, Viewer, journal_row};
 use crate::engine::RunState;
+use crate::report::proof;
 use crate::report::words::{counted, grouped, short_id};
 
 /// Journal entries that are shown at first.
@@ -42,6 +43,13 @@ struct RunPage {
     said: Option<Said>,
     journal: Vec<String>,
     hidden: Option<String>,
+    /// What is proven of the plan, and what may break by name.
+    proof: Option<Proven>,
+}
+
+struct Proven {
+    verdict: String,
+    accepted: Vec<String>,
 }
 
 /// What a run answered.
@@ -59,6 +67,10 @@ pub(in crate::web) async fn run(
 ) -> Result<Html<String>, Problem> {
     let seen = look(&app, &row).await?;
     let parts = RunParts::new(&seen.row, &seen.run, seen.plan.as_ref(), &Viewer::new(&caller), now())?;
+    let proof = seen.plan.as_ref().and_then(|plan| plan.proof.as_ref()).map(|proof| Proven {
+        verdict: proof::verdict(proof).text,
+        accepted: proof.accepted.iter().map(|gap| format!("{}, because {}", gap.name(), gap.reason)).collect(),
+    });
     let seq = seen.run.seq();
     let after = if shown.journal.as_deref() == Some("all") { seq - MOST } else { seq - USUAL }.max(0);
     let entries = app.store.journal(row.id, after, seq - after).await?;
@@ -77,6 +89,7 @@ pub(in crate::web) async fn run(
         link: row.link,
         parts,
         said: said(&app, shown.said).await?,
+        proof,
         journal,
         hidden: hidden
             .map(|hidden| format!("{} before", if hidden == 1 { counted(1, "entry", "") } else { format!("{} entries", grouped(hidden)) })),

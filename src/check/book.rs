@@ -1,0 +1,48 @@
+//! What is proven: steps with their moves, in order, and where they begin. It comes from a playbook, or is written out by hand.
+
+use serde::{Deserialize, Serialize};
+
+use crate::services::Start;
+use crate::step::{Gap, Move};
+
+/// Steps in their order, and where they begin.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Book {
+    /// Where the steps begin.
+    #[serde(default)]
+    pub start: Start,
+    /// What may break.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub accept: Vec<Gap>,
+    /// The steps.
+    pub steps: Vec<BookStep>,
+}
+
+/// One step.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct BookStep {
+    /// Its name within the book.
+    pub id: String,
+    /// What it does to the systems.
+    #[serde(default)]
+    pub moves: Vec<Move>,
+    /// Whether somebody has said that there may be no way back from here on.
+    #[serde(default)]
+    pub line: bool,
+    /// Whether it runs beside the step before it.
+    #[serde(default)]
+    pub beside: bool,
+    /// Line and column in the playbook, from 1; zeros when there is none.
+    #[serde(default)]
+    pub place: (u32, u32),
+}
+
+impl BookStep {
+    /// A step of these moves.
+    #[must_use]
+    pub fn new(id: impl Into<String>, moves: Vec<Move>) -> Self {
+        Self { id: id.into(), moves, ..Self::default() }
+    }
+}

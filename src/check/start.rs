@@ -1,0 +1,154 @@
+//! The state in which a plan begins: what was said, what the plan's own steps tell, and for the rest what is usual, each named among the
+//! assumptions. Reading it from live systems would take the place of this file and of nothing else.
+
+use super::act::Act;
+use super::book::Book;
+use super::model::{ColumnId, LinkKind, Model, Path};
+use super::state::{Fact, Space, State};
+use super::walk::Plan;
+use crate::services::{ColumnStart, Services};
+
+/// The state before the first step, closed, and what was taken for granted.
+pub(super) fn start(space: &Space, services: &Services, book: &Book, plan: &Plan) -> (State, Vec<String>) {
+    let mut begin = Begin { space, book, plan, state: space.empty(), assumed: Vec::new() };
+    begin.releases(services);
+    begin.flags(services);
+    begin.topics_and_schemas();
+    for column in 0..space.model.columns.len() {
+        begin.column(column);
+    }
+    begin.copies();
+    for label in &book.start.lies {
+        if let Some(stream) = space.model.stream(label) {
+            space.put(&mut begin.state, Fact::Lies(stream));
+            space.put(&mut begin.state, Fact::Ever(stream));
+        }
+    }
+    let Begin { mut state, assumed, .. } = begin;
+    space.close(&mut state);
+    (state, assumed)
+}
+
+struct Begin<'a> {
+    space: &'a Space,
+    book: &'a Book,
+    plan: &'a Plan,
+    state: State,
+    assumed: Vec<String>,
+}
+
+impl Begin<'_> {
+    fn releases(&mut self, services: &Services) {
+        let model = &self.space.model;
+        let moved: Vec<_> =
+            self.acts().filter_map(|act| if let Act::Release { service, .. } = act { Some(*service) } else { None }).collect();
+        for (at, service) in model.services.iter().enumerate() {
+            let said = self.book.start.releases.get(&service.name);
+            let first = services.services.get(&service.name).and_then(|service| service.releases.first()).map(|release| &release.name);
+            let Some(release) = said.or(first).and_then(|name| model.release(at, name)) else { continue };
+            if said.is_none() && (moved.contains(&at) || service.releases.len() > 1) {
+                self.assumed.push(format!("{} runs at the start; `start: releases:` says otherwise", model.release_words(release)));
+            }
+            self.space.put(&mut self.state, Fact::Live(release));
+            self.space.put(&mut self.state, Fact::Up(at));
+        }
+    }
+
+    fn flags(&mut self, services: &Services) {
+        let model = &self.space.model;
+        for (at, (name, variants)) in model.flags.iter().enumerate() {
+            let said = self.book.start.flags.get(name);
+            if let Some(variant) = said.or(services.defaults.get(name)).and_then(|variant| model.variant(at, variant)) {
+                if said.is_none() {
+                    self.assumed.push(format!("{} at the start, as in the code", model.variant_words(variant)));
+                }
+                self.space.put(&mut self.state, Fact::Variant(variant));
+                continue;
+            }
+            let target = self.acts().find_map(|act| match act {
+                Act::Flag { flag, to } if *flag == at => to.first().copied(),
+                Act::FlagShare { flag, to } if *flag == at => Some(*to),
+                _ => None,
+            });
+            let others: Vec<_> = variants.iter().copied().filter(|variant| Some(*variant) != target).collect();
+            let chosen = if others.len() == 1 { others } else { variants.clone() };
+            let words: Vec<_> = chosen.iter().map(|variant| model.variant_words(*variant)).collect();
+            self.assumed.push(format!("{} at the start; `start: flags:` says otherwise", words.join(" or ")));
+            for variant in chosen {
+                self.space.put(&mut self.state, Fact::Variant(variant));
+            }
+        }
+    }
+
+    fn topics_and_schemas(&mut self) {
+        let model: &Model = &self.space.model;
+        let missing = |name: &str| self.book.start.missing.iter().any(|missing| missing == name);
+        let mut facts = Vec::new();
+        for (at, topic) in model.topics.iter().enumerate() {
+            let first = self.acts().find(|act| **act == Act::CreateTopic(at) || **act == Act::DeleteTopic(at));
+            if !matches!(first, Some(Act::CreateTopic(_))) && !missing(&topic.name) {
+                facts.push(Fact::Topic(at));
+            }
+        }
+        for (at, stream) in model.streams.iter().enumerate() {
+            let first = self.acts().find(|act| **act == Act::RegisterSchema(at) || **act == Act::DeleteSchema(at));
+            if !matches!(first, Some(Act::RegisterSchema(_))) && !missing(&stream.label) {
+                facts.push(Fact::Schema(at));
+            }
+        }
+        for fact in facts {
+            self.space.put(&mut self.state, fact);
+        }
+    }
+
+    fn column(&mut self, column: ColumnId) {
+        let touches = |act: &&Act| match act {
+            Act::AddColumn(of) | Act::RelaxColumn(of) | Act::RequireColumn(of) | Act::DropColumn(of) => *of == column,
+            Act::Backfill { columns, .. } => columns.iter().any(|(of, _)| *of == column),
+            _ => false,
+        };
+        // Why: a step that needs the column before another one adds it is a mistake in the order, not a column that is there today.
+        let comes = self.acts().find(|act| matches!(act, Act::AddColumn(of) | Act::DropColumn(of) if *of == column));
+        let name = &self.space.model.columns[column].name;
+        let start = self.book.start.columns.get(name).copied().unwrap_or_else(|| match self.acts().find(touches) {
+            _ if matches!(comes, Some(Act::AddColumn(_))) => ColumnStart::Absent,
+            Some(Act::RelaxColumn(_)) => ColumnStart::Required,
+            Some(Act::Backfill { columns, .. }) if columns.iter().any(|(of, meaning)| *of == column && meaning.is_none()) => {
+                ColumnStart::Nullable
+            }
+            _ => ColumnStart::Filled,
+        });
+        let facts: &[Fact] = match start {
+            ColumnStart::Absent => &[Fact::Absent(column)],
+            ColumnStart::Nullable => &[],
+            ColumnStart::Filled => &[Fact::Filled(column)],
+            ColumnStart::Required => &[Fact::Filled(column), Fact::Required(column)],
+        };
+        for fact in facts {
+            self.space.put(&mut self.state, *fact);
+        }
+    }
+
+    /// A copy that is relied on today is taken for complete.
+    fn copies(&mut self) {
+        let model = &self.space.model;
+        for (at, link) in model.links.iter().enumerate() {
+            if !matches!(link.kind, LinkKind::State { .. }) {
+                continue;
+            }
+            let relied = self.space.live(&self.state).any(|release| {
+                let ways = model.releases[release].paths.iter().filter(|(of, _)| *of == at).flat_map(|(_, ways)| ways);
+                ways.into_iter().any(|(path, when)| *path == Path::Copy && self.space.active(&self.state, *when))
+            });
+            if relied {
+                self.assumed.push(format!("the copy behind link {} is complete at the start, for it is relied on already", link.name));
+                self.space.put(&mut self.state, Fact::Snapshotted(at));
+                self.space.put(&mut self.state, Fact::Complete(at));
+            }
+        }
+    }
+
+    fn acts(&self) -> impl Iterator<Item = &Act> {
+        self.plan.acts()
+    }
+}

@@ -1,0 +1,374 @@
+//! One state: the facts that hold at an instant. A MAY fact says what could be so, a MUST fact what is proven; all are one set of bits,
+//! and the instant inside a step is the set in which both what was and what will be are possible.
+
+use super::bits::Bits;
+use super::model::{ColumnId, LinkId, LinkKind, MeaningId, Model, Path, ReleaseId, ServiceId, StreamId, TopicId, VariantId, When, Writing};
+
+/// A fact.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(super) enum Fact {
+    /// MAY: an instance of the release may be live.
+    Live(ReleaseId),
+    /// MUST: some instance of the service is live.
+    Up(ServiceId),
+    /// MAY: a request may see the variant.
+    Variant(VariantId),
+    /// MUST: the topic is there.
+    Topic(TopicId),
+    /// MAY: the topic was deleted.
+    Gone(TopicId),
+    /// MUST: the version has its schema.
+    Schema(StreamId),
+    /// MAY: the column is not there.
+    Absent(ColumnId),
+    /// MAY: the column must not be null.
+    Required(ColumnId),
+    /// MUST: the column is null in no row.
+    Filled(ColumnId),
+    /// MAY: a release wrote the column, so that it may be the only place of something.
+    Wrote(ColumnId),
+    /// MAY: a row has the column in this meaning.
+    Means(MeaningId),
+    /// MAY: (service, stream): may still be sent from a buffer, an outbox, an open transaction.
+    Latent(usize),
+    /// MAY: (service, stream): the service's group has not read all of it.
+    Unread(usize),
+    /// MAY: a record of the version lies in its topic.
+    Lies(StreamId),
+    /// MAY: a record of the version has ever lain there.
+    Ever(StreamId),
+    /// MUST: every entity was published since the stream is fed.
+    Snapshotted(LinkId),
+    /// MUST: the copy has every entity and every change.
+    Complete(LinkId),
+    /// MUST: every key was written again in another version.
+    Rewritten(StreamId),
+    /// MUST: the playbook has said that the need has ended.
+    Ended(LinkId),
+}
+
+/// Where the kinds of fact begin within the set.
+#[derive(Clone, Debug)]
+pub(super) struct Layout([usize; 20]);
+
+impl Layout {
+    pub(super) fn new(model: &Model) -> Self {
+        let streams = model.streams.len();
+        let counts = [
+            model.releases.len(),
+            model.services.len(),
+            model.variants.len(),
+            model.topics.len(),
+            model.topics.len(),
+            streams,
+            model.columns.len(),
+            model.columns.len(),
+            model.columns.len(),
+            model.columns.len(),
+            model.meanings.len(),
+            model.latents.len(),
+            model.unreads.len(),
+            streams,
+            streams,
+            model.links.len(),
+            model.links.len(),
+            streams,
+            model.links.len(),
+        ];
+        let mut bases = [0; 20];
+        let mut next = 0;
+        for (base, count) in bases.iter_mut().zip(counts.into_iter().chain([0])) {
+            *base = next;
+            next += count;
+        }
+        Self(bases)
+    }
+
+    pub(super) fn size(&self) -> usize {
+        self.0[19]
+    }
+
+    pub(super) fn id(&self, fact: Fact) -> usize {
+        let (kind, at) = parts(fact);
+        self.0[kind] + at
+    }
+
+    pub(super) fn fact(&self, id: usize) -> Fact {
+        let kind = (0..19).rev().find(|kind| self.0[*kind] <= id && self.0[*kind] < self.0[*kind + 1]).unwrap_or_default();
+        let at = id - self.0[kind];
+        match kind {
+            0 => Fact::Live(at),
+            1 => Fact::Up(at),
+            2 => Fact::Variant(at),
+            3 => Fact::Topic(at),
+            4 => Fact::Gone(at),
+            5 => Fact::Schema(at),
+            6 => Fact::Absent(at),
+            7 => Fact::Required(at),
+            8 => Fact::Filled(at),
+            9 => Fact::Wrote(at),
+            10 => Fact::Means(at),
+            11 => Fact::Latent(at),
+            12 => Fact::Unread(at),
+            13 => Fact::Lies(at),
+            14 => Fact::Ever(at),
+            15 => Fact::Snapshotted(at),
+            16 => Fact::Complete(at),
+            17 => Fact::Rewritten(at),
+            _ => Fact::Ended(at),
+        }
+    }
+}
+
+fn parts(fact: Fact) -> (usize, usize) {
+    match fact {
+        Fact::Live(at) => (0, at),
+        Fact::Up(at) => (1, at),
+        Fact::Variant(at) => (2, at),
+        Fact::Topic(at) => (3, at),
+        Fact::Gone(at) => (4, at),
+        Fact::Schema(at) => (5, at),
+        Fact::Absent(at) => (6, at),
+        Fact::Required(at) => (7, at),
+        Fact::Filled(at) => (8, at),
+        Fact::Wrote(at) => (9, at),
+        Fact::Means(at) => (10, at),
+        Fact::Latent(at) => (11, at),
+        Fact::Unread(at) => (12, at),
+        Fact::Lies(at) => (13, at),
+        Fact::Ever(at) => (14, at),
+        Fact::Snapshotted(at) => (15, at),
+        Fact::Complete(at) => (16, at),
+        Fact::Rewritten(at) => (17, at),
+        Fact::Ended(at) => (18, at),
+    }
+}
+
+/// A model and the places of its facts.
+#[derive(Clone, Debug)]
+pub(super) struct Space {
+    pub(super) model: Model,
+    pub(super) layout: Layout,
+}
+
+/// The facts that hold at an instant.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(super) struct State(pub(super) Bits);
+
+impl Space {
+    pub(super) fn new(model: Model) -> Self {
+        let layout = Layout::new(&model);
+        Self { model, layout }
+    }
+
+    pub(super) fn empty(&self) -> State {
+        State(Bits::new(self.layout.size()))
+    }
+
+    pub(super) fn has(&self, state: &State, fact: Fact) -> bool {
+        state.0.has(self.layout.id(fact))
+    }
+
+    pub(super) fn put(&self, state: &mut State, fact: Fact) -> bool {
+        state.0.put(self.layout.id(fact))
+    }
+
+    pub(super) fn take(&self, state: &mut State, fact: Fact) -> bool {
+        state.0.take(self.layout.id(fact))
+    }
+
+    /// The releases that may be live.
+    pub(super) fn live<'a>(&'a self, state: &'a State) -> impl Iterator<Item = ReleaseId> + 'a {
+        state.0.within(0, self.model.releases.len())
+    }
+
+    /// The releases of a service that may be live.
+    pub(super) fn live_of<'a>(&'a self, state: &'a State, service: ServiceId) -> impl Iterator<Item = ReleaseId> + 'a {
+        self.model.services[service].releases.clone().filter(|release| self.has(state, Fact::Live(*release)))
+    }
+
+    /// Whether something that depends on a variant may be so.
+    pub(super) fn active(&self, state: &State, when: When) -> bool {
+        when.is_none_or(|variant| self.has(state, Fact::Variant(variant)))
+    }
+
+    /// Whether in every combination of variants at least one of the conditions holds.
+    pub(super) fn covers(&self, state: &State, conditions: &(impl Iterator<Item = When> + Clone)) -> bool {
+        if conditions.clone().any(|when| when.is_none()) {
+            return true;
+        }
+        // Why: conditions on different flags cover every combination only if those on one flag do so alone.
+        conditions.clone().flatten().any(|variant| {
+            let (flag, _) = self.model.variants[variant];
+            let mut seen = self.model.flags[flag].1.iter().filter(|variant| self.has(state, Fact::Variant(**variant)));
+            seen.all(|variant| conditions.clone().any(|when| when == Some(*variant)))
+        })
+    }
+
+    pub(super) fn produced(&self, state: &State, stream: StreamId) -> bool {
+        let producers = &self.model.streams[stream].producers;
+        producers.iter().any(|(release, when)| self.has(state, Fact::Live(*release)) && self.active(state, *when))
+    }
+
+    pub(super) fn latent(&self, state: &State, stream: StreamId) -> bool {
+        self.model.streams[stream].latent.iter().any(|(_, at)| self.has(state, Fact::Latent(*at)))
+    }
+
+    pub(super) fn unread(&self, state: &State, service: ServiceId, stream: StreamId) -> bool {
+        self.model.streams[stream].unread.iter().any(|(reader, at)| *reader == service && self.has(state, Fact::Unread(*at)))
+    }
+
+    /// Whether the service's group may be handed the version.
+    pub(super) fn arrives(&self, state: &State, service: ServiceId, stream: StreamId) -> bool {
+        let compacted = self.model.topics[self.model.streams[stream].topic].compacted;
+        self.unread(state, service, stream)
+            || self.produced(state, stream)
+            || self.latent(state, stream)
+            || (compacted && self.has(state, Fact::Lies(stream)))
+    }
+
+    /// Whether every live release of the owner produces the stream of the link, in some version, whatever the variants.
+    pub(super) fn fed(&self, state: &State, link: LinkId) -> bool {
+        let info = &self.model.links[link];
+        let (LinkKind::State { owner, .. }, Some(event)) = (&info.kind, info.event) else { return false };
+        self.has(state, Fact::Up(*owner))
+            && self.live_of(state, *owner).all(|release| {
+                let productions = self.model.releases[release].produces.iter();
+                let of_event = productions.filter(|production| self.model.streams[production.stream].event == event);
+                self.covers(state, &of_event.map(|production| production.when))
+            })
+    }
+
+    /// Whether some live release of the service handles some version of the event.
+    pub(super) fn consumes(&self, state: &State, service: ServiceId, event: usize) -> bool {
+        self.has(state, Fact::Up(service))
+            && self
+                .live_of(state, service)
+                .any(|release| self.model.releases[release].handles.iter().any(|handler| self.model.streams[handler.stream].event == event))
+    }
+
+    /// Whether every live handler of the event keeps the copy: it writes the copy's table for every version that may arrive.
+    pub(super) fn kept(&self, state: &State, link: LinkId, reader: ServiceId, event: usize) -> bool {
+        let LinkKind::State { copy: Some(copy), .. } = self.model.links[link].kind else { return true };
+        self.live_of(state, reader).all(|release| {
+            let handlers = self.model.releases[release].handles.iter();
+            let mut of_event = handlers.filter(|handler| self.model.streams[handler.stream].event == event);
+            of_event
+                .all(|handler| handler.writes.iter().any(|writing| writing.table == copy) || !self.arrives(state, reader, handler.stream))
+        })
+    }
+
+    /// Whether rows that are written surely have a value in the column.
+    pub(super) fn gives(&self, state: &State, writing: &Writing, column: ColumnId) -> bool {
+        let listed = writing.columns.iter().filter(move |(listed, _, _)| *listed == column);
+        self.covers(state, &listed.map(|(_, _, when)| *when))
+    }
+
+    /// Adds what live releases may do at any time, and drops what is proven no longer.
+    pub(super) fn close(&self, state: &mut State) {
+        let live: Vec<ReleaseId> = self.live(state).collect();
+        for release in &live {
+            for production in &self.model.releases[*release].produces {
+                if self.active(state, production.when) {
+                    self.put(state, Fact::Latent(production.latent));
+                    self.take(state, Fact::Rewritten(production.stream));
+                }
+            }
+        }
+        for (at, (_, stream)) in self.model.latents.iter().enumerate() {
+            if self.has(state, Fact::Latent(at)) && self.has(state, Fact::Topic(self.model.streams[*stream].topic)) {
+                self.lie(state, *stream);
+                self.take(state, Fact::Rewritten(*stream));
+            }
+        }
+        for (link, info) in self.model.links.iter().enumerate() {
+            let (LinkKind::State { reader, .. }, Some(event)) = (&info.kind, info.event) else { continue };
+            let fed = self.has(state, Fact::Topic(self.model.events[event].topic)) && self.fed(state, link);
+            if !fed {
+                self.take(state, Fact::Snapshotted(link));
+            }
+            if !fed || reader.is_some_and(|reader| !self.consumes(state, reader, event) || !self.kept(state, link, reader, event)) {
+                self.take(state, Fact::Complete(link));
+            }
+        }
+        self.close_columns(state, &live);
+    }
+
+    /// A record of the version may lie in its topic, unread.
+    pub(super) fn lie(&self, state: &mut State, stream: StreamId) {
+        self.put(state, Fact::Lies(stream));
+        self.put(state, Fact::Ever(stream));
+        for (_, unread) in &self.model.streams[stream].unread {
+            self.put(state, Fact::Unread(*unread));
+        }
+    }
+
+    fn close_columns(&self, state: &mut State, live: &[ReleaseId]) {
+        // Why: what an owner leaves empty arrives empty in a copy, which may itself be an owner.
+        let mut changed = true;
+        while changed {
+            changed = false;
+            for release in live {
+                let info = &self.model.releases[*release];
+                for writing in &info.writes {
+                    changed |= self.written(state, writing, None);
+                }
+                for handler in &info.handles {
+                    if !handler.writes.is_empty() && self.arrives(state, info.service, handler.stream) {
+                        for writing in &handler.writes {
+                            changed |= self.written(state, writing, Some(handler.stream));
+                        }
+                    }
+                }
+            }
+        }
+    }
+
+    /// What rows that are written leave behind; from an event when a handler writes them.
+    fn written(&self, state: &mut State, writing: &Writing, from: Option<StreamId>) -> bool {
+        let mut changed = false;
+        for column in &self.model.tables[writing.table].columns {
+            let info = &self.model.columns[*column];
+            let sure = self.gives(state, writing, *column) && from.is_none_or(|stream| self.carried(state, stream, &info.name));
+            if info.tracked && !sure && !self.has(state, Fact::Required(*column)) {
+                changed |= self.take(state, Fact::Filled(*column));
+            }
+        }
+        for (column, meaning, when) in &writing.columns {
+            if self.active(state, *when) {
+                changed |= self.put(state, Fact::Wrote(*column));
+                if let Some(meaning) = meaning {
+                    changed |= self.put(state, Fact::Means(*meaning));
+                }
+            }
+        }
+        changed
+    }
+
+    /// Whether an event surely carries a value for the column of that name.
+    pub(super) fn carried(&self, state: &State, stream: StreamId, column: &str) -> bool {
+        let Some(fields) = &self.model.streams[stream].fields else { return true };
+        let name = column.rsplit('.').next().unwrap_or(column);
+        fields.iter().any(|field| {
+            field.name == name
+                && field.column.is_none_or(|source| self.has(state, Fact::Filled(source)) || !self.model.columns[source].tracked)
+        })
+    }
+
+    /// How needs are filled, effects caused and which versions are produced: what a way back must come back to.
+    pub(super) fn paths(&self, state: &State) -> Vec<(usize, usize, Path)> {
+        let mut paths = Vec::new();
+        for release in self.live(state) {
+            let info = &self.model.releases[release];
+            for (link, ways) in &info.paths {
+                paths.extend(ways.iter().filter(|(_, when)| self.active(state, *when)).map(|(path, _)| (info.service, *link, *path)));
+            }
+        }
+        let offset = self.model.links.len();
+        let produced = (0..self.model.streams.len()).filter(|stream| self.produced(state, *stream));
+        paths.extend(produced.map(|stream| (usize::MAX, offset + stream, Path::Event)));
+        paths.sort_unstable();
+        paths.dedup();
+        paths
+    }
+}

@@ -1,0 +1,186 @@
+//! What is declared, in the form in which the actors of the simulator look it up. Nothing here judges anything.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::check::Book;
+use crate::services::{Condition, Services, Way};
+use crate::step::Move;
+
+pub(super) type View = BTreeMap<String, String>;
+
+/// Columns that a handler writes, with table and meaning, and the link that it calls.
+pub(super) type Handling = (Vec<(String, String, String)>, Option<String>);
+
+#[derive(Clone, Debug, Default)]
+pub(super) struct Release {
+    pub(super) serves: BTreeSet<String>,
+    pub(super) uses: BTreeMap<String, Vec<(Way, Option<Condition>)>>,
+    pub(super) sends: BTreeMap<String, Vec<(Way, Option<Condition>)>>,
+    pub(super) produces: Vec<(String, Option<Condition>)>,
+    /// Label to (columns with meanings, link that is called).
+    pub(super) handles: BTreeMap<String, Handling>,
+    /// (table, column, meaning, when)
+    pub(super) reads: Vec<(String, String, String, Option<Condition>)>,
+    pub(super) needs: Vec<(String, String)>,
+    pub(super) writes: BTreeMap<String, Vec<(String, String, Option<Condition>)>>,
+}
+
+#[derive(Clone, Debug)]
+pub(super) struct Event {
+    pub(super) topic: String,
+    /// Version to (field, meaning).
+    pub(super) fields: BTreeMap<String, Vec<(String, String)>>,
+    pub(super) link: Option<String>,
+}
+
+#[derive(Clone, Debug, Default)]
+pub(super) struct Link {
+    pub(super) effect: bool,
+    /// `service.table` of the truth.
+    pub(super) state: String,
+    /// `service.table` of the copy.
+    pub(super) copy: String,
+    pub(super) from: String,
+    pub(super) to: String,
+    pub(super) event: Option<String>,
+    pub(super) key: bool,
+    pub(super) seq: bool,
+}
+
+/// Everything that is declared.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Town {
+    pub(super) releases: BTreeMap<(String, String), Release>,
+    pub(super) first: BTreeMap<String, String>,
+    pub(super) events: BTreeMap<String, Event>,
+    pub(super) links: BTreeMap<String, Link>,
+    pub(super) compacted: BTreeSet<String>,
+    /// The names that a service handles in some release that runs.
+    pub(super) wants: BTreeSet<(String, String)>,
+    /// What people need, whatever a release can do: (service, link).
+    pub(super) needs: Vec<(String, String)>,
+}
+
+pub(super) fn holds(when: Option<&Condition>, view: &View) -> bool {
+    when.is_none_or(|when| view.get(&when.flag).is_some_and(|variant| *variant == when.variant))
+}
+
+fn apart(text: &str) -> (String, String) {
+    text.split_once('~').map_or((text.to_owned(), String::new()), |(column, meaning)| (column.to_owned(), meaning.to_owned()))
+}
+
+fn located(service: &str, text: &str) -> (String, String, String) {
+    let (name, meaning) = apart(text);
+    let (table, column) = name.split_once('.').unwrap_or(("", &name));
+    (format!("{service}.{table}"), column.to_owned(), meaning)
+}
+
+impl Town {
+    /// `ideal` is the truth about what people need; a mutated declaration does not change it.
+    pub(super) fn new(services: &Services, ideal: &Services, book: &Book) -> Self {
+        let mut town = Self::default();
+        for (name, link) in &services.links {
+            let owner = |of: &Option<String>| of.clone().unwrap_or_default();
+            let told = Link {
+                effect: link.effect,
+                state: owner(&link.state),
+                copy: owner(&link.copy),
+                from: owner(&link.from),
+                to: owner(&link.to),
+                event: link.event.clone(),
+                key: !link.key.is_empty(),
+                seq: link.seq.is_some(),
+            };
+            town.links.insert(name.clone(), told);
+        }
+        for (name, event) in &services.events {
+            let fields = event.fields.iter().map(|(version, fields)| (version.clone(), fields.iter().map(|field| apart(field)).collect()));
+            let link = services.links.iter().find(|(_, link)| link.event.as_ref() == Some(name)).map(|(link, _)| link.clone());
+            town.events.insert(name.clone(), Event { topic: event.topic.clone(), fields: fields.collect(), link });
+            if event.compacted == Some(true) {
+                town.compacted.insert(event.topic.clone());
+            }
+            let state = services.links.values().any(|link| link.event.as_ref() == Some(name) && link.state.is_some());
+            let said = book
+                .steps
+                .iter()
+                .flat_map(|step| &step.moves)
+                .any(|one| matches!(one, Move::CreateTopic { topic, .. } if *topic == event.topic));
+            if event.compacted.is_none() && state && !said {
+                town.compacted.insert(event.topic.clone());
+            }
+        }
+        for one in book.steps.iter().flat_map(|step| &step.moves) {
+            if let Move::CreateTopic { topic, compacted: Some(true) } = one {
+                town.compacted.insert(topic.clone());
+            }
+        }
+        for (service, declared) in &services.services {
+            for release in &declared.releases {
+                let body = &release.body;
+                let ways = |uses: &Option<BTreeMap<String, crate::services::Ways>>| {
+                    let one = |(link, ways): (&String, &crate::services::Ways)| {
+                        (link.clone(), ways.0.iter().map(|way| (way.by, way.when.clone())).collect::<Vec<_>>())
+                    };
+                    uses.iter().flatten().map(one).collect::<BTreeMap<_, _>>()
+                };
+                let mut told = Release {
+                    serves: body.serves.iter().flatten().cloned().collect(),
+                    uses: ways(&body.uses),
+                    sends: ways(&body.sends),
+                    produces: body.produces.iter().flatten().map(|one| (one.event.to_string(), one.when.clone())).collect(),
+                    ..Release::default()
+                };
+                for (label, handling) in body.handles.iter().flatten() {
+                    let writes = handling.iter().flat_map(|handling| &handling.writes).map(|text| located(service, text)).collect();
+                    told.handles.insert(label.clone(), (writes, handling.as_ref().and_then(|handling| handling.calls.clone())));
+                }
+                for read in body.reads.iter().flatten() {
+                    let (table, column, meaning) = located(service, &read.column);
+                    told.reads.push((table, column, meaning, read.when.clone()));
+                }
+                for need in body.needs.iter().flatten() {
+                    let (table, column, _) = located(service, &need.column);
+                    told.needs.push((table, column));
+                }
+                for (table, columns) in body.writes.iter().flatten() {
+                    let columns = columns.iter().map(|one| {
+                        let (column, meaning) = apart(&one.column);
+                        (column, meaning, one.when.clone())
+                    });
+                    told.writes.insert(format!("{service}.{table}"), columns.collect());
+                }
+                town.releases.insert((service.clone(), release.name.clone()), told);
+            }
+            if let Some(first) = declared.releases.first() {
+                let start = book.start.releases.get(service).unwrap_or(&first.name);
+                town.first.insert(service.clone(), start.clone());
+            }
+        }
+        let mut running: BTreeSet<(String, String)> = town.first.clone().into_iter().collect();
+        for one in book.steps.iter().flat_map(|step| &step.moves) {
+            if let Move::Release { service, release } = one {
+                running.insert((service.clone(), release.clone()));
+            }
+        }
+        for place in &running {
+            for label in town.releases.get(place).into_iter().flat_map(|release| release.handles.keys()) {
+                let name = label.split('@').next().unwrap_or_default().to_owned();
+                town.wants.insert((place.0.clone(), name));
+            }
+        }
+        for (service, declared) in &ideal.services {
+            let mut links = BTreeSet::new();
+            for release in declared.releases.iter().filter(|release| running.contains(&(service.clone(), release.name.clone()))) {
+                links.extend(release.body.uses.iter().flatten().map(|(link, _)| link.clone()));
+                links.extend(release.body.sends.iter().flatten().map(|(link, _)| link.clone()));
+            }
+            town.needs.extend(links.into_iter().map(|link| (service.clone(), link)));
+        }
+        town
+    }
+
+    pub(super) fn event(&self, label: &str) -> Option<&Event> {
+        self.events.get(label.split('@').next().unwrap_or_default())
+    }
+}

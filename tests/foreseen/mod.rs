@@ -1,0 +1,97 @@
+//! Compares what a plan foresaw with what a run journaled, for plays in memory and on real systems alike.
+
+#![allow(dead_code, reason = "each test binary uses its own part of it")]
+
+use cutover::engine::stale::text_holds;
+use cutover::engine::{BackAction, Entry, How, JournalEntry, PlannedStep};
+use cutover::step::{Effect, ErasedChange, ErasedPlan, binding_holds};
+
+/// What a step came to in the journal, in the direction that is meant.
+#[derive(Debug, Default)]
+struct Came {
+    begun: bool,
+    /// The change with which it began first; none when it began to wait.
+    change: Option<ErasedChange>,
+    asked: bool,
+    done: Option<(How, String)>,
+}
+
+fn came(journal: &[JournalEntry], step: &str) -> Came {
+    let mut came = Came::default();
+    for entry in journal.iter().filter(|entry| entry.entry.step() == Some(step)) {
+        match &entry.entry {
+            Entry::StepBegun { change, .. } if !came.begun => (came.begun, came.change) = (true, change.clone()),
+            Entry::Asked { .. } => came.asked = true,
+            Entry::StepDone { how, evidence, .. } => came.done = Some((*how, evidence.line.clone())),
+            _ => {}
+        }
+    }
+    came
+}
+
+fn effect_holds(foreseen: &Effect, found: &Effect) -> bool {
+    let text = |foreseen: &Option<String>, found: &Option<String>| match (foreseen, found) {
+        (Some(foreseen), Some(found)) => text_holds(foreseen, found),
+        (foreseen, found) => foreseen == found,
+    };
+    foreseen.mark == found.mark && foreseen.what == found.what && text(&foreseen.from, &found.from) && text(&foreseen.to, &found.to)
+}
+
+/// What is wrong with one step.
+fn wrong(planned: &PlannedStep, came: &Came) -> Option<String> {
+    let how = came.done.as_ref().map(|(how, _)| *how);
+    match &planned.plan {
+        ErasedPlan::Change(foreseen) => {
+            let Some(found) = &came.change else { return Some("it was to change something and did not".to_owned()) };
+            let effects = foreseen.effects.len() == found.effects.len()
+                && foreseen.effects.iter().zip(&found.effects).all(|(foreseen, found)| effect_holds(foreseen, found));
+            if !effects {
+                return Some(format!("it foresaw {:?} and did {:?}", foreseen.effects, found.effects));
+            }
+            let acts = |change: &ErasedChange| change.acts.iter().map(|act| act.line.clone()).collect::<Vec<_>>();
+            if acts(foreseen) != acts(found) {
+                return Some(format!("it foresaw the acts {:?} and did {:?}", acts(foreseen), acts(found)));
+            }
+            (!binding_holds(&foreseen.binding, &found.binding))
+                .then(|| format!("it was bound to {} and found {}", foreseen.binding, found.binding))
+        }
+        ErasedPlan::AlreadySo(_) => (how != Some(How::AlreadySo)).then(|| format!("it was to find it so and is {how:?}")),
+        ErasedPlan::Kept(why) => {
+            let said = came.done.as_ref().map(|(_, line)| line.as_str());
+            (how != Some(How::Kept) || said != Some(why)).then(|| format!("it was to stay because {why}, and is {:?}", came.done))
+        }
+        ErasedPlan::Wait { .. } => (!came.begun || came.change.is_some()).then(|| "it was to wait".to_owned()),
+        ErasedPlan::Ask(_) => (!came.asked).then(|| "it was to ask".to_owned()),
+        ErasedPlan::CannotPreview(why) => why.is_empty().then(|| "it does not say why it cannot be previewed".to_owned()),
+        ErasedPlan::Impossible(why) if planned.kind.is_empty() => {
+            let said = came.done.as_ref().map(|(_, line)| line.clone());
+            (said != Some(format!("cannot be taken back: {why}"))).then(|| format!("it was to be out of reach, and is {:?}", came.done))
+        }
+        ErasedPlan::Impossible(why) => Some(format!("it will not work: {why}")),
+    }
+}
+
+/// Everything in which a journal differs from what these steps foresaw.
+pub fn unforeseen(steps: &[PlannedStep], journal: &[JournalEntry]) -> Vec<String> {
+    let told = |step: &PlannedStep| wrong(step, &came(journal, &step.id)).map(|why| format!("{} ({}): {why}", step.id, step.kind));
+    steps.iter().filter_map(told).collect()
+}
+
+/// Everything in which the way back of a journal differs from what was planned.
+pub fn unforeseen_back(steps: &[PlannedStep], journal: &[JournalEntry]) -> Vec<String> {
+    let lines = journal.iter().find_map(|entry| match &entry.entry {
+        Entry::RevertBegun { steps, .. } => Some(steps),
+        _ => None,
+    });
+    let Some(lines) = lines else { return vec!["there was no way back".to_owned()] };
+    let kind = |action: &BackAction| match action {
+        BackAction::Step { kind, .. } => kind.clone(),
+        BackAction::Kept(_) | BackAction::Impossible(_) => String::new(),
+    };
+    let found: Vec<_> = lines.iter().map(|line| (line.id.clone(), Some(line.of.clone()), kind(&line.action))).collect();
+    let foreseen: Vec<_> = steps.iter().map(|step| (step.id.clone(), step.of.clone(), step.kind.clone())).collect();
+    if foreseen != found {
+        return vec![format!("the way back was to be {foreseen:?} and is {found:?}")];
+    }
+    unforeseen(steps, journal)
+}
