@@ -339,12 +339,12 @@ async fn a_server_ends_when_its_data_directory_is_removed() {
     let mut server = command.spawn().unwrap();
     let identity = Identity::of(server.id()).unwrap();
     ground.reaper.watch_pid(&identity).unwrap();
-    let serves = async {
+    let there = async {
         while ground.data.read_server().unwrap().is_none() {
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
     };
-    tokio::time::timeout(LONG, serves).await.expect("a server");
+    tokio::time::timeout(LONG, there).await.expect("a server");
     let away = ground.data.path().with_extension("away");
     std::fs::rename(ground.data.path(), &away).unwrap();
     let ended = tokio::task::spawn_blocking(move || server.wait());
