@@ -332,6 +332,28 @@ async fn the_private_postgres_outlives_its_servers_and_its_keeper() {
 }
 
 #[tokio::test]
+async fn a_server_ends_when_its_data_directory_is_removed() {
+    let mut ground = Ground::new();
+    let mut command = Command::new(PROGRAM);
+    command.args(["serve", "--data"]).arg(ground.data.path()).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+    let mut server = command.spawn().unwrap();
+    let identity = Identity::of(server.id()).unwrap();
+    ground.reaper.watch_pid(&identity).unwrap();
+    let there = async {
+        while ground.data.read_server().unwrap().is_none() {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    };
+    tokio::time::timeout(LONG, there).await.expect("a server");
+    let away = ground.data.path().with_extension("away");
+    std::fs::rename(ground.data.path(), &away).unwrap();
+    let ended = tokio::task::spawn_blocking(move || server.wait());
+    assert!(tokio::time::timeout(LONG, ended).await.expect("it ends").unwrap().unwrap().success());
+    // The reaper looks for the database where it was.
+    std::fs::rename(away, ground.data.path()).unwrap();
+}
+
+#[tokio::test]
 async fn several_at_once_share_one_keeper_which_ends_when_nobody_is_left() {
     let mut ground = Ground::new();
     let mut command = Command::new(PROGRAM);

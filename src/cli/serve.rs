@@ -1,6 +1,7 @@
 //! `cutover serve`.
 
 use std::net::{Ipv4Addr, SocketAddr};
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -103,7 +104,10 @@ pub async fn run(session: &Session, args: &ServeArgs) -> Result<u8, CliError> {
         });
         graceful.await
     });
-    asked_to_end().await?;
+    tokio::select! {
+        asked = asked_to_end() => asked?,
+        () = removed(data.path()) => tracing::warn!("the data directory was removed, so nobody finds this server any more"),
+    }
     // Why: runs first, so that another controller has them while this one still finishes its answers.
     driver.stop().await;
     let _ = end.send(());
@@ -197,6 +201,13 @@ async fn asked_to_end() -> Result<(), CliError> {
         _ = int.recv() => {}
     }
     Ok(())
+}
+
+/// Answers once the directory is gone.
+async fn removed(directory: &Path) {
+    while directory.exists() {
+        tokio::time::sleep(Duration::from_secs(1)).await;
+    }
 }
 
 /// Where the crash tests want this process to end.

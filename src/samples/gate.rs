@@ -21,6 +21,7 @@ const FIRST_WORD: Duration = Duration::from_secs(2);
 /// Serves until `ended`, and from then on accepts nothing more: the other instances do. What was accepted is still answered, also
 /// where the request has not arrived yet.
 pub async fn serve(socket: TcpListener, router: Router, ended: impl Future<Output = ()> + Send + 'static) {
+    let Ok(address) = socket.local_addr() else { return };
     let (close, closed) = watch::channel(false);
     let (fresh, mut left) = watch::channel(0_usize);
     let finished = async move {
@@ -31,12 +32,13 @@ pub async fn serve(socket: TcpListener, router: Router, ended: impl Future<Outpu
         let _ = timeout(FIRST_WORD, left.wait_for(|left| *left == 0)).await;
     };
     // Why: this server answers only to the end that it is told.
-    let _ = axum::serve(Gate { socket, closed, fresh }, router).with_graceful_shutdown(finished).await;
+    let _ = axum::serve(Gate { address, socket: Some(socket), closed, fresh }, router).with_graceful_shutdown(finished).await;
 }
 
 /// A socket that can be left to others.
 struct Gate {
-    socket: TcpListener,
+    address: SocketAddr,
+    socket: Option<TcpListener>,
     closed: watch::Receiver<bool>,
     fresh: watch::Sender<usize>,
 }
@@ -46,23 +48,26 @@ impl axum::serve::Listener for Gate {
     type Addr = SocketAddr;
 
     async fn accept(&mut self) -> (Self::Io, Self::Addr) {
-        let accepted = tokio::select! {
-            biased;
-            _ = self.closed.wait_for(|closed| *closed) => None,
-            accepted = axum::serve::Listener::accept(&mut self.socket) => Some(accepted),
-        };
-        match accepted {
-            Some((stream, from)) => {
+        if let Some(socket) = &mut self.socket {
+            // Why: what has queued up comes first. When nobody else has this socket, because the supervisor that kept it was killed, whoever
+            // still waits in its queue is refused when it goes away, and later connections must find the socket of the next supervisor.
+            let accepted = tokio::select! {
+                biased;
+                accepted = axum::serve::Listener::accept(socket) => Some(accepted),
+                _ = self.closed.wait_for(|closed| *closed) => None,
+            };
+            if let Some((stream, from)) = accepted {
                 // Why: answers are small, and the caller waits for them.
                 let _ = stream.set_nodelay(true);
-                (Accepted { stream, fresh: Some(Fresh::count(&self.fresh)) }, from)
+                return (Accepted { stream, fresh: Some(Fresh::count(&self.fresh)) }, from);
             }
-            None => std::future::pending().await,
+            self.socket = None;
         }
+        std::future::pending().await
     }
 
     fn local_addr(&self) -> io::Result<Self::Addr> {
-        self.socket.local_addr()
+        Ok(self.address)
     }
 }
 
