@@ -71,7 +71,8 @@ fn number(sample: &Value) -> Result<f64, String> {
     text.parse().map_err(|_| format!("`{text}` is not a number"))
 }
 
-fn in_one_line(text: &str) -> String {
+/// A text as a part of a sentence, cut where it gets long.
+pub(super) fn in_one_line(text: &str) -> String {
     let line = text.split_whitespace().collect::<Vec<_>>().join(" ");
     if line.is_empty() { "no reason given".to_owned() } else { line.chars().take(LONGEST).collect() }
 }

@@ -59,7 +59,7 @@ impl Metrics for Prometheus {
     }
 
     async fn query(&self, expression: &str) -> Result<Vec<Series>, PortError> {
-        let doing = format!("evaluating `{expression}`");
+        let doing = format!("evaluating `{}`", answer::in_one_line(expression));
         answer::read(self.ask(expression).await?, self.endpoint.system(), &doing)
     }
 }
