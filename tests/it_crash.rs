@@ -28,7 +28,7 @@ use self::case::{Case, Outcome};
 const AT_ONCE: usize = 4;
 
 /// More writes than any example makes.
-const MOST_WRITES: u32 = 20;
+const MOST_WRITES: u32 = 40;
 
 /// One kind: an undisturbed run, then a kill at each write and side until there is nothing left to kill.
 async fn kind(name: &'static str, permits: Arc<Semaphore>) -> Vec<(String, Outcome)> {
