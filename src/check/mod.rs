@@ -84,7 +84,10 @@ fn relied_on(plan: &Plan) -> Vec<&'static str> {
         );
     }
     if has(|act| matches!(act, Act::CatchUp(_))) {
-        relied.push("a catch-up on a compacted topic also waits for what replaced the snapshot's records");
+        relied.push(
+            "a catch-up on a compacted topic also waits for what replaced the snapshot's records, and none of that is replaced before it \
+             is read: min.compaction.lag.ms is longer than that wait",
+        );
     }
     if has(|act| matches!(act, Act::Retire(_) | Act::Drain { .. })) {
         relied.push("retention is longer than every wait, and a service has no consumer group but the declared one");

@@ -64,6 +64,8 @@ pub(super) struct World<'a> {
     pub(super) outbox: BTreeMap<String, VecDeque<Record>>,
     pub(super) read: BTreeMap<(String, String), u64>,
     pub(super) stalled: BTreeSet<String>,
+    /// Compacted topics on which nothing is replaced before it was there for a while.
+    pub(super) compacts_late: BTreeSet<String>,
     /// What was lost, and why.
     pub(super) lost: BTreeMap<String, usize>,
     /// Action to how often it took effect.
@@ -95,6 +97,7 @@ impl<'a> World<'a> {
             outbox: BTreeMap::new(),
             read: BTreeMap::new(),
             stalled: BTreeSet::new(),
+            compacts_late: BTreeSet::new(),
             lost: BTreeMap::new(),
             effects: BTreeMap::new(),
             held: Vec::new(),
@@ -389,7 +392,7 @@ impl<'a> World<'a> {
     /// Only the last record of each key stays.
     pub(super) fn compact(&mut self) {
         for (name, topic) in &mut self.topics {
-            if self.town.compacted.contains(name) {
+            if self.town.compacted.contains(name) && !self.compacts_late.contains(name) {
                 let mut last: BTreeMap<usize, u64> = BTreeMap::new();
                 for (offset, record) in &topic.log {
                     last.insert(record.key, *offset);
