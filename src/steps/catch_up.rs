@@ -15,7 +15,10 @@ use serde_json::json;
 use super::common::{look_at_topic, topic_id, topic_there};
 use super::publish_snapshot::acknowledged;
 use crate::drain::{self, Barrier, Last, Mark, Topic, Verdict as Drain};
-use crate::step::{ActContext, Change, Claim, Evidence, Fact, Facts, Kind, Move, Nature, OnUnknown, Plan, Receipt, Resource, Revert, Risk, Standing, StepError, StepKind, StepRef, SystemKind, Verdict, View, World};
+use crate::step::{
+    ActContext, Change, Claim, Evidence, Fact, Facts, Kind, Move, Nature, OnUnknown, Plan, Receipt, Resource, Revert, Risk, Standing,
+    StepError, StepKind, StepRef, SystemKind, Verdict, View, World,
+};
 
 /// How often a group's commits are looked at.
 const LOOK_AGAIN: Duration = Duration::from_millis(500);
@@ -55,7 +58,9 @@ impl fmt::Display for CatchUpAct {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::FixGoal(Goal { topic, group }) => write!(f, "wait until group {group} has read the snapshot in {topic}"),
-            Self::FixReplaced(Goal { group, .. }) => write!(f, "if the topic is compacted, wait until {group} has read what replaced records of it"),
+            Self::FixReplaced(Goal { group, .. }) => {
+                write!(f, "if the topic is compacted, wait until {group} has read what replaced records of it")
+            }
         }
     }
 }
@@ -81,7 +86,8 @@ impl CatchUp {
             Some(found) => {
                 let now = kafka.topic(&change.topic).await?;
                 let partitions = now.map(|topic| topic.partitions).unwrap_or_default();
-                let mark = |(partition, (_, last)): (&i32, &(i64, i64))| Mark { partition: *partition, end: last + 1, last: Last::At(*last) };
+                let mark =
+                    |(partition, (_, last)): (&i32, &(i64, i64))| Mark { partition: *partition, end: last + 1, last: Last::At(*last) };
                 Barrier { topic: Topic { id: found.topic, partitions }, marks: found.offsets.iter().map(mark).collect() }
             }
             // Why: a snapshot that a person skipped leaves no offsets; everything that lies there now is the safe side.
@@ -237,4 +243,3 @@ fn offsets(ends: &BTreeMap<i32, i64>) -> String {
     let parts = ends.iter().map(|(partition, end)| format!("{end} in partition {partition}")).collect::<Vec<_>>().join(", ");
     format!("offset {parts}")
 }
-

@@ -13,7 +13,9 @@ use crate::ports::PortError;
 use crate::ports::http::{HttpAnswer, HttpRequest};
 use crate::step::pointer::escape;
 use crate::step::scalar::Span;
-use crate::step::{ActContext, Evidence, Kind, Length, Nature, Never, OnUnknown, Onlooker, Plan, Risk, StepError, SystemKind, Verdict, View, World};
+use crate::step::{
+    ActContext, Evidence, Kind, Length, Nature, Never, OnUnknown, Onlooker, Plan, Risk, StepError, SystemKind, Verdict, View, World,
+};
 
 /// How soon it is worth asking again.
 const AGAIN: Duration = Duration::from_secs(1);

@@ -10,7 +10,8 @@ use serde_json::json;
 use super::common::{ConfigValue, kafka_tool, main_system, topic_life};
 use crate::ports::kafka::{NewTopic, TopicState};
 use crate::step::{
-    ActContext, ByHand, Change, Claim, Effect, Evidence, Fact, Facts, Kind, Life, Mark, Move, Nature, OnUnknown, Plan, Receipt, Resource, Revert, Risk, Standing, StepError, StepKind, SystemKind, Verdict, View, World, quote,
+    ActContext, ByHand, Change, Claim, Effect, Evidence, Fact, Facts, Kind, Life, Mark, Move, Nature, OnUnknown, Plan, Receipt, Resource,
+    Revert, Risk, Standing, StepError, StepKind, SystemKind, Verdict, View, World, quote,
 };
 
 /// Creates a topic, or changes the named settings of one that is there.
@@ -207,7 +208,9 @@ steps:
             (TopicAct::Create(_), Some(now)) => Standing::Unclear(format!("{} is there with {}", self.topic, parts(now.partitions))),
             (_, None) => Standing::Unclear(format!("{} is gone", self.topic)),
             (TopicAct::Grow(total), Some(now)) if now.partitions == *total => Standing::After(grown(*total)),
-            (TopicAct::Grow(_), Some(now)) if Some(now.partitions) == change.before.as_ref().map(|before| before.partitions) => Standing::Before,
+            (TopicAct::Grow(_), Some(now)) if Some(now.partitions) == change.before.as_ref().map(|before| before.partitions) => {
+                Standing::Before
+            }
             (TopicAct::Grow(_), Some(now)) => Standing::Unclear(format!("{} has {}", self.topic, parts(now.partitions))),
         })
     }
@@ -284,8 +287,13 @@ steps:
         } else {
             let tool = kafka_tool("kafka-configs.sh", &self.cluster);
             // Why the brackets: a value may hold a comma, which separates settings otherwise.
-            let list: Vec<_> = self.configs.iter().map(|(key, value)| if value.0.contains(',') { format!("{key}=[{}]", value.0) } else { format!("{key}={}", value.0) }).collect();
-            told.say("If it is there, set its settings.").run(format!("{tool} --alter --entity-type topics --entity-name {topic} --add-config {}", quote(&list.join(","))))
+            let list: Vec<_> = self
+                .configs
+                .iter()
+                .map(|(key, value)| if value.0.contains(',') { format!("{key}=[{}]", value.0) } else { format!("{key}={}", value.0) })
+                .collect();
+            told.say("If it is there, set its settings.")
+                .run(format!("{tool} --alter --entity-type topics --entity-name {topic} --add-config {}", quote(&list.join(","))))
         };
         told.say("See that it is so.").run(format!("{tool} --describe --topic {topic}"))
     }

@@ -11,7 +11,8 @@ use super::subject::{curl, leave_deleted, subject_path};
 use crate::ports::kafka::TopicState;
 use crate::ports::registry::SchemaVersion;
 use crate::step::{
-    ActContext, ByHand, Change, Claim, Effect, Evidence, Kind, Mark, Move, Nature, OnUnknown, Plan, Receipt, Resource, Revert, Risk, Standing, StepError, StepKind, SystemKind, Verdict, View, World, quote,
+    ActContext, ByHand, Change, Claim, Effect, Evidence, Kind, Mark, Move, Nature, OnUnknown, Plan, Receipt, Resource, Revert, Risk,
+    Standing, StepError, StepKind, SystemKind, Verdict, View, World, quote,
 };
 
 /// Deletes the newest version of a subject whose topic never held a record.
@@ -71,7 +72,9 @@ impl DeleteSchema {
     fn in_use<C>(&self, why: String) -> Plan<C> {
         match self.if_used {
             IfUsed::Keep => Plan::Kept(why),
-            IfUsed::Refuse => Plan::Impossible(format!("{why}; only the newest version, and only one that no record can carry, is deleted")),
+            IfUsed::Refuse => {
+                Plan::Impossible(format!("{why}; only the newest version, and only one that no record can carry, is deleted"))
+            }
         }
     }
 }
@@ -107,7 +110,12 @@ steps:
 
     fn plan(&self, view: &View) -> Plan<Removal> {
         let before = match view.get::<SchemaVersion>(&self.resource()) {
-            None => return Plan::CannotPreview(format!("which version of {} is the newest one is known once the steps before have run", self.subject)),
+            None => {
+                return Plan::CannotPreview(format!(
+                    "which version of {} is the newest one is known once the steps before have run",
+                    self.subject
+                ));
+            }
             Some(None) => return Plan::AlreadySo("the subject has no version".to_owned()),
             Some(Some(latest)) => latest,
         };

@@ -9,7 +9,8 @@ use serde_json::json;
 use super::common::{HELD, IfUsed, kafka_tool, look_at_topic, main_system, topic_id, topic_life};
 use crate::ports::kafka::TopicState;
 use crate::step::{
-    ActContext, ByHand, Change, Claim, Effect, Evidence, Fact, Facts, Kind, Life, Mark, Move, Nature, OnUnknown, Plan, Receipt, Resource, Revert, Risk, Standing, StepError, StepKind, SystemKind, Verdict, View, World, quote,
+    ActContext, ByHand, Change, Claim, Effect, Evidence, Fact, Facts, Kind, Life, Mark, Move, Nature, OnUnknown, Plan, Receipt, Resource,
+    Revert, Risk, Standing, StepError, StepKind, SystemKind, Verdict, View, World, quote,
 };
 
 /// Deletes a topic that never held a record.
@@ -96,7 +97,11 @@ steps:
             Some(Some(before)) => before,
         };
         if self.id.is_some() && before.id.is_some() && self.id != before.id {
-            return self.in_use(format!("the topic {} that is there now is another one, with id {}", self.topic, before.id.unwrap_or_default()));
+            return self.in_use(format!(
+                "the topic {} that is there now is another one, with id {}",
+                self.topic,
+                before.id.unwrap_or_default()
+            ));
         }
         match view.aspect::<i64>(&self.resource(), HELD).flatten() {
             Some(0) => {}

@@ -12,7 +12,8 @@ use serde_json::json;
 use super::common::{INSTANCES, SERVICES, ask_by_hand, instances_count, instances_text, look_at_service, main_system, note_deployed};
 use crate::ports::workloads::{Desired, DesiredChange, Instance, InstanceState};
 use crate::step::{
-    ActContext, ByHand, Change, Claim, Effect, Evidence, Kind, Mark, Move, Nature, OnUnknown, Plan, Receipt, Resource, Revert, Risk, Standing, StepError, StepKind, SystemKind, Verdict, View, World,
+    ActContext, ByHand, Change, Claim, Effect, Evidence, Kind, Mark, Move, Nature, OnUnknown, Plan, Receipt, Resource, Revert, Risk,
+    Standing, StepError, StepKind, SystemKind, Verdict, View, World,
 };
 
 /// How soon it is worth looking again.
@@ -180,7 +181,10 @@ steps:
     }
 
     fn by_hand(&self) -> ByHand {
-        let count = self.instances.map_or_else(|| "as many instances as before".to_owned(), |count| instances_count(usize::try_from(count).unwrap_or(usize::MAX)));
+        let count = self.instances.map_or_else(
+            || "as many instances as before".to_owned(),
+            |count| instances_count(usize::try_from(count).unwrap_or(usize::MAX)),
+        );
         let told = ByHand::new(format!("run release {} of {} on {count}, and nothing else of it", self.release, self.service));
         ask_by_hand(told, &self.workloads, &self.service, &self.release, self.instances.unwrap_or(1))
             .say(format!("Wait until every instance of {} serves release {} and the last other one has ended.", self.service, self.release))
@@ -240,7 +244,10 @@ mod tests {
         for (instances, said) in [
             (vec![], "0 of 1 instance ready"),
             (vec![new(InstanceState::Starting)], "0 of 1 instance ready; besides hiring-1.5 (1.5, starting)"),
-            (vec![new(InstanceState::Ready), instance("1.4", InstanceState::Stopping)], "1 of 1 instance ready; besides hiring-1.4 (1.4, stopping)"),
+            (
+                vec![new(InstanceState::Ready), instance("1.4", InstanceState::Stopping)],
+                "1 of 1 instance ready; besides hiring-1.4 (1.4, stopping)",
+            ),
             (vec![new(InstanceState::Ready), new(InstanceState::Stopping)], "1 of 1 instance ready; besides hiring-1.5 (1.5, stopping)"),
             (vec![new(InstanceState::Ready), new(InstanceState::Ready)], "2 of 1 instance ready"),
         ] {

@@ -12,7 +12,10 @@ use crate::ports::PortError;
 use crate::ports::http::HttpRequest;
 use crate::ports::workloads::Instance;
 use crate::step::scalar::DottedRelease;
-use crate::step::{ActContext, Claim, Evidence, KNOWN_LATER, Kind, Move, Nature, Never, OnUnknown, Onlooker, Plan, Resource, Risk, StepError, Verdict, View, World};
+use crate::step::{
+    ActContext, Claim, Evidence, KNOWN_LATER, Kind, Move, Nature, Never, OnUnknown, Onlooker, Plan, Resource, Risk, StepError, Verdict,
+    View, World,
+};
 
 mod sight;
 
@@ -172,7 +175,10 @@ steps:
         if instances.iter().any(|instance| instance.instance.starts_with(KNOWN_LATER)) {
             let fits = |instance: &&Instance| instance.release.parse::<DottedRelease>().is_ok_and(|release| release >= least);
             let old = instances.iter().find(|instance| !fits(instance));
-            let now = old.map_or_else(|| "so, once the steps before have run".to_owned(), |old| format!("the steps before leave release {}", old.release));
+            let now = old.map_or_else(
+                || "so, once the steps before have run".to_owned(),
+                |old| format!("the steps before leave release {}", old.release),
+            );
             return Plan::Wait { now, goal: self.goal() };
         }
         let seen = view.aspect::<String>(&Resource::service("", &self.service), &self.at_least).flatten().unwrap_or_default();

@@ -24,7 +24,10 @@ use crate::ports::database::TableState;
 use crate::ports::kafka::TopicState;
 use crate::services::EventRef;
 use crate::step::scalar::Span;
-use crate::step::{ActContext, Change, Claim, Effect, Evidence, Fact, Facts, FileRef, Kind, Mark, Move, Nature, OnUnknown, Plan, Receipt, Resource, Revert, Risk, Standing, StepError, StepKind, StepRef, SystemKind, Verdict, View, World};
+use crate::step::{
+    ActContext, Change, Claim, Effect, Evidence, Fact, Facts, FileRef, Kind, Mark, Move, Nature, OnUnknown, Plan, Receipt, Resource,
+    Revert, Risk, Standing, StepError, StepKind, StepRef, SystemKind, Verdict, View, World,
+};
 
 /// Aspect of a table in a view: about how many rows it has.
 const ROWS: &str = "rows";
@@ -305,11 +308,7 @@ steps:
         }
         let line = format!(
             "{} rows of {} as {} acknowledged records in {}, {} of them again; none that is stale is the last one for its key",
-            done.rows,
-            self.from,
-            done.records,
-            self.topic,
-            done.again,
+            done.rows, self.from, done.records, self.topic, done.again,
         );
         Ok(Verdict::Holds(Evidence::with(line, &done)))
     }

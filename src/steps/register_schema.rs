@@ -15,7 +15,8 @@ use super::set_compatibility::{Level, look_at_level};
 use super::subject::{curl, is_deleted, leave_registered, subject_path};
 use crate::ports::registry::{Compatibility, CompatibilityAnswer, NewSchema, SchemaFormat, SchemaVersion};
 use crate::step::{
-    ActContext, ByHand, Change, Claim, Effect, Evidence, Fact, Facts, FileRef, KNOWN_LATER, Kind, Mark, Move, Nature, OnUnknown, OrdinaryStep, Plan, Receipt, Resource, Revert, Risk, Standing, StepError, StepKind, SystemKind, Verdict, View, World,
+    ActContext, ByHand, Change, Claim, Effect, Evidence, Fact, Facts, FileRef, KNOWN_LATER, Kind, Mark, Move, Nature, OnUnknown,
+    OrdinaryStep, Plan, Receipt, Resource, Revert, Risk, Standing, StepError, StepKind, SystemKind, Verdict, View, World,
 };
 
 /// Registers a schema under a subject, after asking the registry whether it may follow the versions that are there.
@@ -148,7 +149,10 @@ steps:
     fn plan(&self, view: &View) -> Plan<Registration> {
         let resource = self.resource();
         let Some(latest) = view.get::<SchemaVersion>(&resource) else {
-            return Plan::CannotPreview(format!("which version of {} is the newest one is known once the steps before have run", self.subject));
+            return Plan::CannotPreview(format!(
+                "which version of {} is the newest one is known once the steps before have run",
+                self.subject
+            ));
         };
         let found = view.aspect::<SchemaVersion>(&resource, &self.aspect("found")).flatten();
         let found = found.filter(|found| !is_deleted(view, &resource, &found.text));
@@ -171,7 +175,12 @@ steps:
                 let mark = if latest.is_some() { Mark::Change } else { Mark::Create };
                 let from = latest.as_ref().map(named);
                 let to = if latest.is_some() { "a new version, after the registry has checked it" } else { "a first version" };
-                effects.push(Effect { mark, what: format!("schema of {}", self.subject), from, to: Some(format!("{to}, from {}", self.file.path)) });
+                effects.push(Effect {
+                    mark,
+                    what: format!("schema of {}", self.subject),
+                    from,
+                    to: Some(format!("{to}, from {}", self.file.path)),
+                });
             }
         }
         if let Some(level) = level {

@@ -17,7 +17,10 @@ use super::producers::{self, Complaint};
 use crate::ports::{PortError, SystemRef};
 use crate::services::{EventRef, Producer, Services};
 use crate::step::scalar::Span;
-use crate::step::{ActContext, Change, Claim, Evidence, Fact, Facts, FileRef, Kind, Move, Nature, OnUnknown, Plan, Receipt, Resource, Revert, Risk, Standing, StepError, StepKind, SystemKind, Verdict, View, World};
+use crate::step::{
+    ActContext, Change, Claim, Evidence, Fact, Facts, FileRef, Kind, Move, Nature, OnUnknown, Plan, Receipt, Resource, Revert, Risk,
+    Standing, StepError, StepKind, SystemKind, Verdict, View, World,
+};
 
 /// How often instances are looked at.
 const LOOK_AGAIN: Duration = Duration::from_secs(1);
@@ -67,7 +70,9 @@ impl fmt::Display for RetireAct {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Watch(event) => write!(f, "wait until no instance can produce {event}"),
-            Self::Clear(event, delivery) => write!(f, "note when the last one was gone, and wait until {event} was not seen for {delivery}"),
+            Self::Clear(event, delivery) => {
+                write!(f, "note when the last one was gone, and wait until {event} was not seen for {delivery}")
+            }
         }
     }
 }
@@ -156,7 +161,8 @@ steps:
         match view.aspect::<bool>(&self.topic_resource(), SOURCES).flatten() {
             None => return Plan::CannotPreview(format!("who may produce to {} was not looked at", self.topic)),
             Some(false) => {
-                let why = "nobody can tell which instances run: the environment has no `workloads`, and no service reports to its flag store";
+                let why =
+                    "nobody can tell which instances run: the environment has no `workloads`, and no service reports to its flag store";
                 return Plan::Impossible(why.to_owned());
             }
             Some(true) => {}
@@ -195,7 +201,8 @@ steps:
                     return Ok(Receipt::with(line, &Cleared { since: context.now, seen }));
                 }
                 // Why: somebody came back after the last look; the clock must not begin while it can produce, and trying again is right.
-                let system = SystemRef { name: "the services".to_owned(), address: self.services.path.clone(), setting: "services".to_owned() };
+                let system =
+                    SystemRef { name: "the services".to_owned(), address: self.services.path.clone(), setting: "services".to_owned() };
                 Err(PortError::Conflict { system, detail: seen.words() }.into())
             }
         }
@@ -236,7 +243,13 @@ steps:
                 again_in: left.min(LOOK_AGAIN * 5),
             }),
             _ => {
-                let line = format!("no instance that can produce {} on {} was seen for {}{}", change.event, change.topic, change.delivery, seen.also());
+                let line = format!(
+                    "no instance that can produce {} on {} was seen for {}{}",
+                    change.event,
+                    change.topic,
+                    change.delivery,
+                    seen.also()
+                );
                 let data = json!({ "since": cleared.since, "delivery": change.delivery, "seen": seen });
                 Ok(Verdict::Holds(Evidence::with(line, &data)))
             }
@@ -343,7 +356,8 @@ mod tests {
         sim.flags.report(heartbeat("c", "2.0", 2));
         let waits = settle(&sim).await;
         assert!(matches!(&waits, Verdict::NotYet { now, .. } if now.contains("nobody declared")), "{waits:?}");
-        let refused = step.act(&context(&sim, vec![watching.clone()], TimeDelta::seconds(2)), &change, clear).await.expect_err("one is there");
+        let refused =
+            step.act(&context(&sim, vec![watching.clone()], TimeDelta::seconds(2)), &change, clear).await.expect_err("one is there");
         assert!(refused.is_passing(), "the clock does not begin, and trying again is right: {refused}");
         sim.flags.report(Heartbeat { ending: true, ..heartbeat("c", "2.0", 2) });
 
@@ -385,7 +399,9 @@ mod tests {
             }
         }
 
-        let world = World::builder("deaf").flags("main", Ok(Arc::new(Deaf(SimFlags::new("main"))))).kafka("main", Ok(Arc::new(SimKafka::new("main"))));
+        let world = World::builder("deaf")
+            .flags("main", Ok(Arc::new(Deaf(SimFlags::new("main")))))
+            .kafka("main", Ok(Arc::new(SimKafka::new("main"))));
         let view = step().inspect(&world.build()).await.expect("a view");
         assert!(matches!(step().plan(&view), Plan::Impossible(why) if why.contains("nobody can tell")));
     }

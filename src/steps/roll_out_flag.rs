@@ -23,7 +23,8 @@ use crate::ports::PortError;
 use crate::ports::flags::{FlagChange, FlagState};
 use crate::step::scalar::{Share, Span};
 use crate::step::{
-    ActContext, ByHand, Change, Claim, Effect, Evidence, Fact, Facts, KNOWN_LATER, Kind, Length, Mark, Move, Nature, OnUnknown, Plan, Receipt, Resource, Revert, Risk, Standing, StepError, StepKind, SystemKind, Verdict, View, World,
+    ActContext, ByHand, Change, Claim, Effect, Evidence, Fact, Facts, KNOWN_LATER, Kind, Length, Mark, Move, Nature, OnUnknown, Plan,
+    Receipt, Resource, Revert, Risk, Standing, StepError, StepKind, SystemKind, Verdict, View, World,
 };
 
 pub use self::change::{RollOut, ServeShare};
@@ -99,7 +100,13 @@ impl RollOutFlag {
     }
 
     /// Whether a share is still as it was written, has arrived everywhere, and has baked. `Ok` holds since when it is there.
-    async fn rested(&self, context: &ActContext, change: &RollOut, number: usize, receipt: &Receipt) -> Result<Result<Rested, Verdict>, StepError> {
+    async fn rested(
+        &self,
+        context: &ActContext,
+        change: &RollOut,
+        number: usize,
+        receipt: &Receipt,
+    ) -> Result<Result<Rested, Verdict>, StepError> {
         let flags = context.world.flags(&self.store)?;
         if let Some(what) = change.changed_by_hand(number, flags.flag(&self.flag).await?.as_ref()) {
             return Ok(Err(Verdict::Broken(format!("flag {} was {what}", self.flag))));
@@ -191,7 +198,9 @@ steps:
                 let message = format!("the last share is {}; end with 100%, or say `partial: true` if it is to stay there", self.last());
                 complaints.push((format!("/shares/{}", self.shares.len().saturating_sub(1)), message));
             }
-            (true, true) => complaints.push(("/partial".to_owned(), "`partial` says that the last share is below 100%, and it is not".to_owned())),
+            (true, true) => {
+                complaints.push(("/partial".to_owned(), "`partial` says that the last share is below 100%, and it is not".to_owned()))
+            }
             _ => {}
         }
         complaints
@@ -280,7 +289,9 @@ steps:
         match context.world.flags(&self.store)?.change(&change).await {
             Ok(revision) => Ok(written(act, revision, Some(context.now))),
             // Why: what the plan was made on will not come back by waiting.
-            Err(PortError::Conflict { detail, .. }) => Err(StepError::Impossible(format!("flag {} was changed by hand: {detail}", self.flag))),
+            Err(PortError::Conflict { detail, .. }) => {
+                Err(StepError::Impossible(format!("flag {} was changed by hand: {detail}", self.flag)))
+            }
             Err(error) => Err(error.into()),
         }
     }
@@ -349,5 +360,9 @@ fn written(act: &ServeShare, revision: i64, at: Option<DateTime<Utc>>) -> Receip
 
 /// A length of time without more of it than a person reads.
 fn seconds(time: Duration) -> Span {
-    Span(if time < Duration::from_secs(1) { Duration::from_millis(u64::from(time.subsec_millis())) } else { Duration::from_secs(time.as_secs()) })
+    Span(if time < Duration::from_secs(1) {
+        Duration::from_millis(u64::from(time.subsec_millis()))
+    } else {
+        Duration::from_secs(time.as_secs())
+    })
 }

@@ -19,7 +19,10 @@ use super::common::{EVENT_HEADER, HELD, look_at_topic, main_system, topic_id};
 use crate::ports::kafka::{Position, TopicState};
 use crate::ports::registry::{SchemaFormat, SchemaVersion};
 use crate::step::scalar::Span;
-use crate::step::{ActContext, Change, Claim, Effect, Fact, Facts, Kind, Length, Mark, Move, Nature, OnUnknown, Plan, Receipt, Resource, Revert, Risk, Standing, StepError, StepKind, SystemKind, Verdict, View, World};
+use crate::step::{
+    ActContext, Change, Claim, Effect, Fact, Facts, Kind, Length, Mark, Move, Nature, OnUnknown, Plan, Receipt, Resource, Revert, Risk,
+    Standing, StepError, StepKind, SystemKind, Verdict, View, World,
+};
 
 /// Produces the events that are written out here, once, and waits until a consumer group has seen them.
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
@@ -144,7 +147,9 @@ impl SendEvents {
             Some(found) if found.format != SchemaFormat::Json => {
                 Err(format!("{} is {}; events written in a playbook are checked against JSON Schema only", schema.subject, found.format))
             }
-            Some(found) => events::check(&self.events, &found.text, self.stamp.as_ref()).map_err(|why| format!("{why} (schema {})", schema.subject)),
+            Some(found) => {
+                events::check(&self.events, &found.text, self.stamp.as_ref()).map_err(|why| format!("{why} (schema {})", schema.subject))
+            }
         }
     }
 }
@@ -239,7 +244,9 @@ steps:
 
     async fn act(&self, context: &ActContext, _: &Sending, _: &Send) -> Result<Receipt, StepError> {
         let kafka = context.world.kafka(&self.cluster)?;
-        let (from, mut sent) = if let Some(cursor) = context.resume::<Cursor>()? { (cursor.from.clone(), find_sent(context, self, &cursor.from).await?) } else {
+        let (from, mut sent) = if let Some(cursor) = context.resume::<Cursor>()? {
+            (cursor.from.clone(), find_sent(context, self, &cursor.from).await?)
+        } else {
             let ends = kafka.ends(&self.topic).await?;
             let from: Vec<_> = ends.iter().map(|ends| Position { partition: ends.partition, offset: ends.end }).collect();
             context.save(&Cursor { from: from.clone() }).await?;
@@ -257,7 +264,11 @@ steps:
     }
 
     fn revert(&self, change: &Sending, _: &[Receipt]) -> Revert {
-        Revert::Kept(format!("{} stay in {}: consumers may have seen them (header {EVENT_HEADER})", events::counted(change.count), self.topic))
+        Revert::Kept(format!(
+            "{} stay in {}: consumers may have seen them (header {EVENT_HEADER})",
+            events::counted(change.count),
+            self.topic
+        ))
     }
 
     fn moves(&self) -> Vec<Move> {

@@ -195,7 +195,12 @@ steps:
         let told = ByHand::new(format!("set the compatibility level of {} to {}", self.subject, self.level));
         match self.level.own() {
             Some(level) => told.run(curl(&self.registry, "PUT", &path, Some(&json!({ "compatibility": level })))),
-            None => told.say("The subject gets no level of its own, so that the registry's default is in force.").run(curl(&self.registry, "DELETE", &path, None)),
+            None => told.say("The subject gets no level of its own, so that the registry's default is in force.").run(curl(
+                &self.registry,
+                "DELETE",
+                &path,
+                None,
+            )),
         }
     }
 }

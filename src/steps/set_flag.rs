@@ -12,8 +12,8 @@ use super::flag::{self, words};
 use crate::flags::targeting;
 use crate::ports::flags::{FlagChange, FlagState};
 use crate::step::{
-    ActContext, ByHand, Change, Claim, Effect, Evidence, Fact, Facts, Kind, Mark, Move, Nature, OnUnknown, Plan, Receipt, Resource, Revert, Risk,
-    Standing, StepError, StepKind, SystemKind, Verdict, View, World,
+    ActContext, ByHand, Change, Claim, Effect, Evidence, Fact, Facts, Kind, Mark, Move, Nature, OnUnknown, Plan, Receipt, Resource, Revert,
+    Risk, Standing, StepError, StepKind, SystemKind, Verdict, View, World,
 };
 
 /// Makes a flag serve one variant to everybody, and creates the flag when it is not there.
@@ -141,12 +141,8 @@ steps:
     }
 
     async fn act(&self, context: &ActContext, change: &Flip, _: &WriteFlag) -> Result<Receipt, StepError> {
-        let change = FlagChange {
-            key: context.key.clone(),
-            flag: self.flag.clone(),
-            before: change.before.clone(),
-            after: change.after.clone(),
-        };
+        let change =
+            FlagChange { key: context.key.clone(), flag: self.flag.clone(), before: change.before.clone(), after: change.after.clone() };
         context.world.flags(&self.store)?.change(&change).await.map(written).map_err(StepError::from)
     }
 

@@ -10,7 +10,8 @@ use serde_json::json;
 use super::common::{INSTANCES, ask_by_hand, instances_count, instances_text, look_at_service, main_system};
 use crate::ports::workloads::{Desired, DesiredChange, Instance};
 use crate::step::{
-    ActContext, ByHand, Change, Claim, Effect, Evidence, Kind, Mark, Move, Nature, OnUnknown, Plan, Receipt, Resource, Revert, Risk, Standing, StepError, StepKind, SystemKind, Verdict, View, World,
+    ActContext, ByHand, Change, Claim, Effect, Evidence, Kind, Mark, Move, Nature, OnUnknown, Plan, Receipt, Resource, Revert, Risk,
+    Standing, StepError, StepKind, SystemKind, Verdict, View, World,
 };
 
 /// How soon it is worth looking again.
@@ -142,10 +143,7 @@ steps:
 
     fn revert(&self, change: &Stop, _: &[Receipt]) -> Revert {
         let Desired { release, instances } = &change.before;
-        Revert::step(
-            "deploy",
-            json!({ "workloads": self.workloads, "service": self.service, "release": release, "instances": instances }),
-        )
+        Revert::step("deploy", json!({ "workloads": self.workloads, "service": self.service, "release": release, "instances": instances }))
     }
 
     fn by_hand(&self) -> ByHand {

@@ -73,7 +73,10 @@ impl Sight {
         if !self.supervised && !self.heard {
             if self.version.is_none() {
                 let mend = "name `version_url`, or add `workloads` to the environment";
-                missing.push(format!("nobody can tell which releases of {} run: there are neither workloads nor heartbeats; {mend}", step.service));
+                missing.push(format!(
+                    "nobody can tell which releases of {} run: there are neither workloads nor heartbeats; {mend}",
+                    step.service
+                ));
             }
         } else if fit < wanted && missing.is_empty() {
             missing.push(match (fit, self.heard && step.heartbeats) {
@@ -107,9 +110,7 @@ impl Sight {
         if let Some(group) = &self.group {
             line = format!("{line}; its group has {} and is {}", members(group.members), group.state.to_lowercase());
         }
-        let one = |(name, known): (&String, &Known)| {
-            json!({ "instance": name, "release": known.release, "heartbeat": known.said, "state": known.state })
-        };
+        let one = |(name, known): (&String, &Known)| json!({ "instance": name, "release": known.release, "heartbeat": known.said, "state": known.state });
         let data = json!({
             "instances": self.present().map(one).collect::<Vec<_>>(),
             "by": { "workloads": self.supervised, "heartbeats": self.heard, "version": self.version.is_some() },

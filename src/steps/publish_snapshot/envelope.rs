@@ -75,16 +75,8 @@ impl Envelope {
         let names = properties(top);
         let payload = names.and_then(|names| names.get("payload")).map(|payload| resolved(&root, payload));
         let wrapped = payload.is_some();
-        let mut envelope = Self {
-            validator,
-            wrapped,
-            name: None,
-            id: None,
-            time: None,
-            fixed: Map::new(),
-            fields: Vec::new(),
-            grows: String::new(),
-        };
+        let mut envelope =
+            Self { validator, wrapped, name: None, id: None, time: None, fixed: Map::new(), fields: Vec::new(), grows: String::new() };
         if wrapped {
             envelope.read_top(&root, top, wanted)?;
         }
@@ -123,7 +115,9 @@ impl Envelope {
                         self.fixed.insert(name.clone(), value);
                     }
                     None if requires(top, name) => {
-                        let why = format!("the schema requires `{name}` beside the payload, and nobody knows its value: it has no `const` and no `default`");
+                        let why = format!(
+                            "the schema requires `{name}` beside the payload, and nobody knows its value: it has no `const` and no `default`"
+                        );
                         return Err(("/schema".to_owned(), why));
                     }
                     None => {}
@@ -143,7 +137,10 @@ impl Envelope {
             Some(known) => known.keys().collect(),
             // Why: a schema that names no fields would let everything out that the table ever gets.
             None if wanted.columns.is_empty() => {
-                return Err(("/schema".to_owned(), "the schema names no fields of the payload; name them under `payload`, column to field".to_owned()));
+                return Err((
+                    "/schema".to_owned(),
+                    "the schema names no fields of the payload; name them under `payload`, column to field".to_owned(),
+                ));
             }
             None => wanted.columns.values().collect(),
         };
@@ -284,8 +281,14 @@ mod tests {
     fn an_envelope_is_told_from_its_schema() {
         let found = read(&enveloped(), &[]).expect("an envelope");
         assert!(found.wrapped);
-        assert_eq!((found.id, found.time.as_deref(), found.name.as_deref()), (Some(Id::Text), Some("produced_at"), Some("ExerciseChanged")));
-        assert_eq!(Value::Object(found.fixed.clone()), json!({ "event_name": "ExerciseChanged", "event_version": 0, "producer": "exercises" }));
+        assert_eq!(
+            (found.id, found.time.as_deref(), found.name.as_deref()),
+            (Some(Id::Text), Some("produced_at"), Some("ExerciseChanged"))
+        );
+        assert_eq!(
+            Value::Object(found.fixed.clone()),
+            json!({ "event_name": "ExerciseChanged", "event_version": 0, "producer": "exercises" })
+        );
         let fields: Vec<_> = found.fields.iter().map(|field| (field.name.as_str(), field.required, field.nullable)).collect();
         assert_eq!(fields, [("id", true, false), ("version", true, false), ("title", false, true), ("note", false, false)]);
         assert_eq!(found.version_in(&json!({ "payload": { "version": 7 } })), Some(7));
@@ -320,7 +323,9 @@ mod tests {
         assert!(read(&schema, &[]).is_ok(), "not required, so left out");
         schema["required"] = json!(["trace"]);
         assert!(read(&schema, &[]).expect_err("nobody knows it").1.contains("`trace`"));
-        assert!(read(&json!({ "properties": { "payload": { "type": "object" } } }), &[]).expect_err("no fields").1.contains("names no fields"));
+        assert!(
+            read(&json!({ "properties": { "payload": { "type": "object" } } }), &[]).expect_err("no fields").1.contains("names no fields")
+        );
     }
 
     #[test]

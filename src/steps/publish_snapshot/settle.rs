@@ -90,12 +90,7 @@ pub(super) async fn settle(step: &PublishSnapshot, context: &ActContext, change:
 }
 
 /// Goes through the table once and keeps the rows whose last record is older, or is not there.
-async fn doubtful(
-    step: &PublishSnapshot,
-    context: &ActContext,
-    change: &Snapshot,
-    log: &mut Log,
-) -> Result<Vec<Doubtful>, StepError> {
+async fn doubtful(step: &PublishSnapshot, context: &ActContext, change: &Snapshot, log: &mut Log) -> Result<Vec<Doubtful>, StepError> {
     let (name, table) = step.source();
     let database = context.world.database(name)?;
     let mut found = Vec::new();
@@ -107,7 +102,10 @@ async fn doubtful(
         for row in &rows {
             let (key, primary, version) = place(step, change, row)?;
             if !log.has_row(&key) {
-                return Err(StepError::Impossible(format!("two rows of {} have the record key {key}; choose columns that tell rows apart", step.from)));
+                return Err(StepError::Impossible(format!(
+                    "two rows of {} have the record key {key}; choose columns that tell rows apart",
+                    step.from
+                )));
             }
             if !log.is_settled(&key, version) {
                 found.push(Doubtful { key, primary, version });

@@ -68,13 +68,7 @@ impl Instance {
 }
 
 /// Looks at everything that runs, and everything that says that it does.
-pub(super) async fn look(
-    world: &World,
-    store: &str,
-    services: &Services,
-    event: &EventRef,
-    revision: i64,
-) -> Result<Seen, StepError> {
+pub(super) async fn look(world: &World, store: &str, services: &Services, event: &EventRef, revision: i64) -> Result<Seen, StepError> {
     let flags = world.flags(store)?;
     let listeners = flags.listeners().await?;
     let mut all: BTreeMap<(String, String), (String, Option<Listener>)> = BTreeMap::new();
@@ -149,9 +143,13 @@ fn judge(
             return (true, format!("produces {} while {when}, and that is still possible", producer.event));
         }
         match oldest {
-            Some(oldest) if oldest >= revision => off.push(format!("{when} is off since revision {revision} or earlier, and it uses {oldest}")),
+            Some(oldest) if oldest >= revision => {
+                off.push(format!("{when} is off since revision {revision} or earlier, and it uses {oldest}"))
+            }
             Some(oldest) => return (true, format!("still uses revision {oldest} of the flags, not {revision}")),
-            None => return (true, format!("has not said which revision of the flags it uses, and produces {} while {when}", producer.event)),
+            None => {
+                return (true, format!("has not said which revision of the flags it uses, and produces {} while {when}", producer.event));
+            }
         }
     }
     if off.is_empty() { (false, "does not produce it".to_owned()) } else { (false, off.join("; ")) }

@@ -43,9 +43,7 @@ impl RollOutFlag {
             (false, Some(_), _) => {
                 Err(Plan::Impossible(format!("flag {flag} is disabled and has targeting; enable it or take the targeting away first")))
             }
-            (true, None, Some(default)) if default == to && !self.partial => {
-                Err(Plan::AlreadySo(format!("everybody gets {to}")))
-            }
+            (true, None, Some(default)) if default == to && !self.partial => Err(Plan::AlreadySo(format!("everybody gets {to}"))),
             (true, None, Some(default)) if default == to => {
                 Err(Plan::Impossible(format!("everybody gets {to} already, more than {}", self.last())))
             }
@@ -82,7 +80,8 @@ impl RollOutFlag {
     /// The variants once the named ones are added. One that is there is not given another value: that would change it for everybody.
     pub(super) fn variants(&self, before: Option<&FlagState>, from: &str) -> Result<BTreeMap<String, Value>, String> {
         let there = before.map(|before| &before.variants);
-        if let Some((name, _)) = self.variants.iter().find(|(name, value)| there.and_then(|there| there.get(*name)).is_some_and(|old| old != *value))
+        if let Some((name, _)) =
+            self.variants.iter().find(|(name, value)| there.and_then(|there| there.get(*name)).is_some_and(|old| old != *value))
         {
             return Err(format!("variant `{name}` of flag {} has another value, for everybody; change it with set_flag first", self.flag));
         }
@@ -93,6 +92,10 @@ impl RollOutFlag {
         {
             return Err(format!("the variants {} of flag {} are not all of one type", flag::list(&variants), self.flag));
         }
-        if variants.contains_key(from) { Ok(variants) } else { Err(format!("flag {} has no variant `{from}`, only {}", self.flag, flag::list(&variants))) }
+        if variants.contains_key(from) {
+            Ok(variants)
+        } else {
+            Err(format!("flag {} has no variant `{from}`, only {}", self.flag, flag::list(&variants)))
+        }
     }
 }

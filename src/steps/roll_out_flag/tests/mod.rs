@@ -68,7 +68,9 @@ impl<K: StepKind> Play<K> {
     fn world(&self) -> World {
         match &self.runs {
             None => self.sim.world(),
-            Some(runs) => World::builder("sim").flags("main", Ok(self.sim.flags.clone())).workloads("main", Ok(Arc::new(runs.clone()))).build(),
+            Some(runs) => {
+                World::builder("sim").flags("main", Ok(self.sim.flags.clone())).workloads("main", Ok(Arc::new(runs.clone()))).build()
+            }
         }
     }
 

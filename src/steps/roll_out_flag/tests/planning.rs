@@ -27,7 +27,14 @@ async fn the_plan_is_a_picture_of_the_shares() {
     assert_eq!(effect.to.as_deref(), Some("events  0.1% 1% 10% 50% 100%, each for 10m"));
     let play = Rolling::new(&sim, body(&json!({})));
     let acts = play.step.acts(&play.change().await).iter().map(ToString::to_string).collect::<Vec<_>>();
-    assert_eq!(acts, ["set flag exercise-read to events for 1%", "set flag exercise-read to events for 10%", "set flag exercise-read to events for 100%"]);
+    assert_eq!(
+        acts,
+        [
+            "set flag exercise-read to events for 1%",
+            "set flag exercise-read to events for 10%",
+            "set flag exercise-read to events for 100%"
+        ]
+    );
 }
 
 #[tokio::test]
@@ -42,7 +49,8 @@ async fn a_flag_that_is_not_there_needs_its_variants_and_the_one_to_keep() {
     assert_eq!((change.cohort.from.as_str(), change.before.clone()), ("call", None));
     let first = change.state(0).unwrap();
     assert_eq!(first.default_variant.as_deref(), Some("call"));
-    let targeting = json!({ "fractional": [{ "cat": ["exercise-read@0:", { "var": "targetingKey" }] }, ["events", 1000], ["call", 99_000]] });
+    let targeting =
+        json!({ "fractional": [{ "cat": ["exercise-read@0:", { "var": "targetingKey" }] }, ["events", 1000], ["call", 99_000]] });
     assert_eq!(first.targeting, Some(targeting));
     let last = change.state(2).unwrap();
     assert_eq!((last.default_variant.as_deref(), last.targeting), (Some("events"), None));
@@ -65,7 +73,10 @@ async fn what_is_in_the_way_is_said() {
     let flag = serving("call");
     by_hand(&sim, FlagState { targeting: Some(json!({ "if": [true, "events"] })), ..flag.clone() }).await;
     let why = impossible(&sim, &json!({})).await;
-    assert_eq!(why, "flag exercise-read has targeting that is no roll-out from what it serves to events by targetingKey; take it away with set_flag first");
+    assert_eq!(
+        why,
+        "flag exercise-read has targeting that is no roll-out from what it serves to events by targetingKey; take it away with set_flag first"
+    );
     by_hand(&sim, flag.clone()).await;
     assert!(impossible(&sim, &json!({ "from": "both", "variants": { "both": "both" } })).await.contains("would change to both at once"));
     assert!(impossible(&sim, &json!({ "variants": { "events": "other" } })).await.contains("another value, for everybody"));

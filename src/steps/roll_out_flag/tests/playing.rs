@@ -48,7 +48,10 @@ async fn a_share_bakes_before_the_next_one() {
     assert_eq!(now, "1% for 0s, 10m left; unacknowledged: no service has reported the revision it uses");
     play.pass(MINUTE * 9 + Duration::from_millis(59_900));
     let Verdict::NotYet { now, goal, again_in } = play.settle(&change, 0).await else { panic!("it has not baked") };
-    assert!(now.starts_with("1% for 9m59s, 100ms left") && goal == "1% for 10m" && again_in == Duration::from_millis(100), "{now} {again_in:?}");
+    assert!(
+        now.starts_with("1% for 9m59s, 100ms left") && goal == "1% for 10m" && again_in == Duration::from_millis(100),
+        "{now} {again_in:?}"
+    );
     play.pass(again_in);
     let Verdict::Holds(evidence) = play.settle(&change, 0).await else { panic!("it has baked") };
     assert_eq!(evidence.data["acknowledged"], json!(false), "silence is no acknowledgement");
@@ -60,10 +63,7 @@ async fn a_bake_begins_when_everybody_has_the_share_and_a_crash_does_not_begin_i
     play.pass(MINUTE);
     play.says("hiring-1", 2, 2);
     play.says("hiring-2", 2, 1);
-    assert_eq!(
-        now_of(play.settle(&change, 0).await),
-        "1 of 2 instances use revision 2; not yet: hiring 1.5 (hiring-2) at revision 1"
-    );
+    assert_eq!(now_of(play.settle(&change, 0).await), "1 of 2 instances use revision 2; not yet: hiring 1.5 (hiring-2) at revision 1");
     play.pass(MINUTE);
     assert!(now_of(play.settle(&change, 0).await).contains("hiring 1.5 (hiring-2) not seen for 60 s"));
     play.says("hiring-2", 2, 2);
