@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::services::Start;
-use crate::step::{Gap, Move};
+use crate::step::{Gap, Move, Today};
 
 /// Steps in their order, and where they begin.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -12,6 +12,9 @@ pub struct Book {
     /// Where the steps begin.
     #[serde(default)]
     pub start: Start,
+    /// What live systems say of the beginning, when they were asked.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub today: Option<Today>,
     /// What may break.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub accept: Vec<Gap>,

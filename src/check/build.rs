@@ -8,7 +8,7 @@ use super::model::{
     ServiceInfo, StreamId, StreamInfo, TableId, TableInfo, TopicInfo, When, Writing,
 };
 use crate::services::{ColumnUse, Condition, Services, Way, WrittenRelease};
-use crate::step::Move;
+use crate::step::{Move, TopicToday};
 
 /// Puts numbers in place of names.
 pub(super) fn build(services: &Services, book: &Book) -> Model {
@@ -26,9 +26,12 @@ pub(super) fn build(services: &Services, book: &Book) -> Model {
 
 /// The releases that run at some time: those of the start, and those that a step brings.
 fn planned(services: &Services, book: &Book) -> BTreeSet<(String, String)> {
-    let start = services.services.iter().filter_map(|(name, service)| {
-        let release = book.start.releases.get(name).or_else(|| service.releases.first().map(|release| &release.name))?;
-        Some((name.clone(), release.clone()))
+    let start = services.services.iter().flat_map(|(name, service)| {
+        let today = book.today.iter().filter_map(|today| today.releases.get(name)).flatten();
+        let said = book.start.releases.get(name).or_else(|| service.releases.first().map(|release| &release.name));
+        let mut live: Vec<&String> = today.collect();
+        live.extend(said.filter(|_| live.is_empty()));
+        live.into_iter().map(|release| (name.clone(), release.clone())).collect::<Vec<_>>()
     });
     let brought = book.steps.iter().flat_map(|step| &step.moves).filter_map(|one| match one {
         Move::Release { service, release } => Some((service.clone(), release.clone())),
@@ -72,12 +75,17 @@ impl Build<'_> {
                 let event = link.event.as_ref().and_then(|event| self.services.events.get(event));
                 link.state.is_some() && event.is_some_and(|event| event.topic == name)
             });
-            if created.or(declared).is_none() && carries_state {
+            let today = book.today.as_ref().and_then(|today| today.topics.get(&name)).and_then(|topic| match topic {
+                TopicToday::There { compacted, .. } => Some(*compacted),
+                TopicToday::Missing => None,
+            });
+            let known = created.or(today).or(declared);
+            if known.is_none() && carries_state {
                 self.model
                     .assumed
                     .push(format!("{name} carries state and is taken for compacted; `compacted: false` at its event says otherwise"));
             }
-            self.model.topics[at].compacted = created.or(declared).unwrap_or(carries_state);
+            self.model.topics[at].compacted = known.unwrap_or(carries_state);
         }
     }
 

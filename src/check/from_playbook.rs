@@ -17,5 +17,5 @@ pub fn book_of(playbook: &Playbook) -> Book {
         let place = (step.place.line, step.place.column);
         steps.push(BookStep { id: step.id.clone(), moves, line, beside: false, place });
     }
-    Book { start: playbook.start.clone(), accept: playbook.accept.clone(), steps }
+    Book { start: playbook.start.clone(), today: None, accept: playbook.accept.clone(), steps }
 }

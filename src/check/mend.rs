@@ -298,6 +298,6 @@ impl<'a> Search<'a> {
                 Item::New(act) => steps.push(super::BookStep::new(format!("new-{at}"), self.case.spoken(act).into_iter().collect())),
             }
         }
-        Book { start: self.case.book.start.clone(), accept: self.case.book.accept.clone(), steps }
+        Book { steps, ..self.case.book.clone() }
     }
 }

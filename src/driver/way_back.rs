@@ -14,7 +14,7 @@ use crate::check::{Book, BookStep, book_of, prove_rest};
 use crate::engine::plan::SCHEMA;
 use crate::engine::{BackAction, BackStep, Phase, PlanDocument, PlannedStep, Run, RunState, StepState};
 use crate::playbook::PlaybookStep;
-use crate::step::{ErasedChange, ErasedPlan, Life, Nature, Proof, Receipt, Revert, Risk, StepError};
+use crate::step::{ErasedChange, ErasedPlan, Life, Nature, Proof, Receipt, Revert, Risk, StepError, Today};
 
 /// A change that is to be taken back.
 struct Taken<'a> {
@@ -56,11 +56,12 @@ impl Taken<'_> {
 
 /// Whether what is left of the way back breaks anything. It is told and forbids nothing: who must go back decides that. `None` when nothing
 /// is left, or nothing is declared.
-fn prove_what_is_left(run: &Run, opened: &Opened) -> Option<Proof> {
+fn prove_what_is_left(run: &Run, opened: &Opened, today: Option<Today>) -> Option<Proof> {
     let services = opened.playbook.services.as_deref()?;
-    let Book { start, accept, steps } = book_of(&opened.playbook);
+    let book = book_of(&opened.playbook);
     let state = |id: &str| run.forward().find(|(definition, _)| definition.id == id).map(|(_, record)| record.state).unwrap_or_default();
-    let mut steps: Vec<_> = steps.into_iter().filter(|step| !matches!(state(&step.id), StepState::Pending | StepState::Skipped)).collect();
+    let mut steps: Vec<_> =
+        book.steps.iter().filter(|step| !matches!(state(&step.id), StepState::Pending | StepState::Skipped)).cloned().collect();
     let (forward, broken_off) = (steps.len(), steps.last().is_some_and(|step| !state(&step.id).is_over()));
     let begun = matches!(run.phase(), Phase::Back(_)) && run.state() != RunState::Aborted;
     let (lines, behind) =
@@ -73,7 +74,7 @@ fn prove_what_is_left(run: &Run, opened: &Opened) -> Option<Proof> {
         // Why beside it: what was broken off may be half there while the first step back begins.
         steps.push(BookStep { beside: at == 0 && broken_off, ..BookStep::new(line.id.clone(), moves) });
     }
-    Some(prove_rest(services, &Book { start, accept, steps }, forward + behind))
+    Some(prove_rest(services, &Book { steps, today, ..book }, forward + behind))
 }
 
 /// The lines of a way back, newest step first. A step that cannot say how is told as one that cannot be taken back.
@@ -139,7 +140,8 @@ pub async fn plan_way_back(seen: &Seen, now: DateTime<Utc>) -> Result<PlanDocume
         changes: steps.iter().any(PlannedStep::changes_state),
         reverts: Some(seen.row.id),
         no_return: run.past_no_return().map(|step| step.id.clone()),
-        proof: prove_what_is_left(run, &seen.opened),
+        proof: prove_what_is_left(run, &seen.opened, seen.plan.as_ref().and_then(|plan| plan.today.clone())),
+        today: None,
         steps,
     })
 }

@@ -297,6 +297,13 @@ steps:
     }
 }
 
+/// The event that a schema describes, as `Name@version`; `None` when its text does not say.
+#[must_use]
+pub fn described_event(text: &str) -> Option<String> {
+    let EventForm { name, version, .. } = EventForm::read(text);
+    (!name.is_empty()).then(|| format!("{name}@{version}"))
+}
+
 fn registered(version: &SchemaVersion) -> Receipt {
     let line = format!("registered as version {}, id {}", number(version.version), number(version.id));
     Receipt::with(line, &json!({ "version": version.version, "id": version.id }))

@@ -5,6 +5,7 @@ mod command;
 mod delivered;
 mod invented;
 mod mutants;
+mod today;
 
 use cutover::check::prove;
 

@@ -5,5 +5,6 @@ mod bad;
 #[path = "../foreseen/mod.rs"]
 mod foreseen;
 mod guarded;
+mod losing;
 mod rows;
 mod stage;

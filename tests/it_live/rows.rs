@@ -54,6 +54,11 @@ async fn did_what_it_foresaw(stage: &Stage, run: Uuid) {
     let journal = store.journal(run, 0, i64::MAX).await.unwrap();
     assert_eq!(foreseen::unforeseen(&plan.steps, &journal), Vec::<String>::new(), "{}", plan.playbook);
     assert!(plan.proof.expect("a proof").proven, "{}", plan.playbook);
+    let today = plan.today.expect("what the live systems said");
+    let (release, read) = if plan.playbook == "p2" { ("1.6", "events") } else { ("1.4", "call") };
+    assert_eq!(today.releases["hiring"], [release.to_owned()].into(), "{today:#?}");
+    assert_eq!(today.flags["exercise-read"], [read.to_owned()].into(), "{today:#?}");
+    assert_eq!(today.unasked, Vec::<String>::new());
 }
 
 /// Where controllers die, again and again, each counting the writes from its own start.

@@ -297,6 +297,7 @@ mod tests {
             reverts: None,
             no_return: None,
             proof: None,
+            today: None,
             steps: vec![step("one"), step("two")],
         };
         SavedPlan::seal(bundle, plan, "ann", DateTime::UNIX_EPOCH).unwrap()
