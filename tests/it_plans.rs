@@ -54,9 +54,12 @@ impl Bench {
             servers.stack.kafka.bootstrap, servers.stack.registry.url
         );
         std::fs::write(here.join("cutover.yaml"), config).unwrap();
-        let hello = include_str!("../playbooks/hello.yaml").replace("hello.greeting", &format!("hello.{name}"));
-        let hello = hello.replace("hello-readers", &format!("readers-{name}")).replace("hello-greetings", &format!("greetings-{name}"));
-        std::fs::write(here.join("hello.yaml"), hello).unwrap();
+        let own = |text: &str| {
+            let text = text.replace("hello.greeting", &format!("hello.{name}")).replace("hello-readers", &format!("readers-{name}"));
+            text.replace("hello-greetings", &format!("greetings-{name}"))
+        };
+        std::fs::write(here.join("hello.yaml"), own(include_str!("../playbooks/hello.yaml"))).unwrap();
+        std::fs::write(here.join("hello-services.yaml"), own(include_str!("../playbooks/hello-services.yaml"))).unwrap();
         std::fs::write(here.join("schemas/greeting.v0.json"), include_str!("../playbooks/schemas/greeting.v0.json")).unwrap();
         Self { servers, here, database, store }
     }

@@ -13,6 +13,7 @@ mod mend;
 mod model;
 mod rewrite;
 mod rules;
+mod scene;
 mod spoken;
 mod start;
 mod state;
@@ -235,6 +236,7 @@ impl<'a> Case<'a> {
                 .get(&seen.finding.key())
                 .cloned()
                 .unwrap_or_else(|| story::usual(seen.finding.rule, seen.finding.subject).to_owned()),
+            scene: scene::scene(&self.space.model, self.book, seen),
         }
     }
 }

@@ -31,6 +31,18 @@ fn delivered(name: &str) -> (Book, Proof) {
     (book, proof)
 }
 
+#[test]
+fn every_delivered_playbook_is_proven() {
+    let directory = Path::new(env!("CARGO_MANIFEST_DIR")).join("playbooks");
+    let names = std::fs::read_dir(directory).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap());
+    let playbooks: Vec<String> = names.filter(|name| name.ends_with(".yaml") && !name.ends_with("services.yaml")).collect();
+    assert!(playbooks.len() >= 4, "{playbooks:?}");
+    for name in playbooks {
+        let (_, proof) = delivered(&name);
+        assert!(proof.proven && proof.start_violations.is_empty(), "{name}: {proof:#?}");
+    }
+}
+
 fn moves(book: &Book) -> Vec<String> {
     book.steps.iter().flat_map(|step| &step.moves).map(ToString::to_string).collect()
 }

@@ -5,6 +5,7 @@ mod declared;
 mod invent;
 mod judge;
 mod random;
+mod replay;
 mod world;
 
 use std::collections::BTreeMap;
@@ -14,8 +15,9 @@ use crate::services::{ColumnStart, Services};
 use crate::step::{DrainGoal, Move};
 
 pub use invent::{Invented, invent};
-pub use judge::{Judged, Lost, Tally, judge};
+pub use judge::{Judged, Lost, Story, Tally, judge};
 pub use random::Random;
+pub use replay::{replay, tells_a_state};
 
 use self::declared::{Town, holds};
 use self::world::{Instance, Shape, World};
@@ -44,7 +46,7 @@ pub fn run_moves(
     let town = Town::new(services, ideal, book);
     let mut world = World::new(&town, &book.start.flags, seed);
     begin(&mut world, book);
-    let mut play = Play { world, half: false, seed, snapshots: BTreeMap::new() };
+    let mut play = Play::new(world, seed);
     for (at, one) in moves.iter().enumerate() {
         play.traffic();
         play.unfair();
@@ -123,6 +125,12 @@ struct Play<'a> {
     seed: u64,
     /// Topic to where it ended when the last snapshot was acknowledged.
     snapshots: BTreeMap<String, u64>,
+}
+
+impl<'a> Play<'a> {
+    fn new(world: World<'a>, seed: u64) -> Self {
+        Self { world, half: false, seed, snapshots: BTreeMap::new() }
+    }
 }
 
 impl Play<'_> {

@@ -72,7 +72,7 @@ pub(super) struct World<'a> {
     pub(super) effects: BTreeMap<u64, usize>,
     pub(super) held: Vec<(String, usize, u64)>,
     /// What was there before the first step.
-    old: BTreeSet<(String, usize)>,
+    pub(super) old: BTreeSet<(String, usize)>,
     next_action: u64,
     next_entity: usize,
     /// Whether a copy ignores a record of the same sequence number as its row.
@@ -132,6 +132,13 @@ impl<'a> World<'a> {
         for (table, columns, service) in self.written_tables() {
             for key in 0..ENTITIES {
                 self.write(&service, &table, key, &columns, true);
+            }
+        }
+        // Why rows of nobody: what a service keeps is there, also when no release says who writes it.
+        for link in self.town.links.values().filter(|link| !link.effect) {
+            let rows = self.rows.entry(link.state.clone()).or_default();
+            if rows.is_empty() {
+                rows.extend((0..ENTITIES).map(|key| (key, Row { seq: 1, ..Row::default() })));
             }
         }
         for _ in 0..400 {
