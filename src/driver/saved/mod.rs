@@ -14,6 +14,7 @@ use uuid::Uuid;
 use crate::engine::PlanDocument;
 use crate::playbook::Bundle;
 use crate::playbook::bundle::canonical_hash;
+use crate::step::pointer::{escape, of_path, unescape};
 
 /// Name of the file's form, without its number.
 const FORM: &str = "cutover.saved-plan/";
@@ -152,10 +153,8 @@ impl SavedPlan {
         }
         // Why from the file and not from what it reads to: a form that this program writes with more fields has another hash.
         let bundle = fields.get("bundle").map(canonical_hash);
-        let saved: Self = serde_path_to_error::deserialize(value).map_err(|error| {
-            let pointer = format!("/{}", error.path().to_string().replace(['.', '['], "/").replace(']', ""));
-            SavedPlanError::DoesNotRead { at: place(&pointer), message: error.inner().to_string() }
-        })?;
+        let saved: Self = serde_path_to_error::deserialize(value)
+            .map_err(|error| SavedPlanError::DoesNotRead { at: place(&of_path(error.path())), message: error.inner().to_string() })?;
         for (pointer, fits) in [
             ("/plan/bundle", Some(&saved.plan.bundle) == bundle.as_ref()),
             ("/plan/environment", saved.plan.environment == saved.environment),
@@ -234,16 +233,12 @@ fn changed(fields: &Map<String, Value>) -> Vec<String> {
     if found.is_empty() { vec!["/hash".to_owned()] } else { found }
 }
 
-fn escape(key: &str) -> String {
-    key.replace('~', "~0").replace('/', "~1")
-}
-
 /// A pointer for people: `plan, step 3`, `bundle, text`.
 fn words(pointer: &str) -> String {
     let mut out: Vec<String> = Vec::new();
     let mut steps = false;
     for part in pointer.split('/').filter(|part| !part.is_empty()) {
-        let part = part.replace("~1", "/").replace("~0", "~");
+        let part = unescape(part);
         match part.parse::<usize>() {
             Ok(at) if steps => {
                 out.pop();
@@ -357,6 +352,17 @@ mod tests {
         assert!(matches!(SavedPlan::read(&resealed(|saved| saved.schema = format!("{FORM}2"))), Err(SavedPlanError::Newer { .. })));
         let moved = SavedPlan::read(&resealed(|saved| saved.environment = "prod".to_owned())).unwrap_err();
         assert!(matches!(moved, SavedPlanError::Changed(_)), "{moved}");
+    }
+
+    #[test]
+    fn what_does_not_read_is_told_with_its_place_whatever_its_name() {
+        let mut value = serde_json::to_value(saved()).unwrap();
+        value["bundle"]["files"] = json!({ "schemas/changed.v0.json": 5 });
+        let Value::Object(fields) = value else { panic!("an object") };
+        let hash = hash_of(fields.clone());
+        let error = SavedPlan::from_json(&json!(fields.into_iter().chain([("hash".to_owned(), json!(hash))]).collect::<Map<_, _>>()));
+        let Err(SavedPlanError::DoesNotRead { at, .. }) = error else { panic!("{error:?}") };
+        assert_eq!(at, "bundle, files, schemas/changed.v0.json");
     }
 
     #[test]
