@@ -7,6 +7,7 @@ use std::cmp::Ordering;
 use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::{DateTime, Utc};
+use semver::Version;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use uuid::Uuid;
@@ -174,11 +175,10 @@ pub fn is_saved_plan(text: &str) -> bool {
     text.trim_start().starts_with('{') && text.contains(FORM)
 }
 
-/// Compares version numbers part by part; what is no number counts as 0.
+/// Which of two versions of this program is newer, by the rules of semantic versions; what is no version is older than any.
 #[must_use]
 pub fn compare_versions(left: &str, right: &str) -> Ordering {
-    let parts = |text: &str| text.split(['.', '-']).map(|part| part.parse::<u64>().unwrap_or_default()).collect::<Vec<_>>();
-    parts(left).cmp(&parts(right))
+    Version::parse(left).ok().cmp(&Version::parse(right).ok())
 }
 
 fn hash_of(mut fields: Map<String, Value>) -> String {
@@ -378,5 +378,7 @@ mod tests {
     fn versions_compare_by_number() {
         assert_eq!(compare_versions("0.9.0", "0.10.0"), Ordering::Less);
         assert_eq!(compare_versions("1.0.0", "1.0.0"), Ordering::Equal);
+        assert_eq!(compare_versions("1.0.0", "1.0.0-rc.1"), Ordering::Greater);
+        assert_eq!(compare_versions("of an unknown version", "0.0.1"), Ordering::Less);
     }
 }
