@@ -2,12 +2,13 @@
 
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 use uuid::Uuid;
 
 use super::plan::{Line, Tone};
 use super::run::plan_line;
 use crate::driver::SavedPlan;
-use crate::engine::stale::{StaleStep, differences, words};
+use crate::engine::stale::{Difference, StaleStep, differences, words};
 use crate::step::ErasedPlan;
 
 /// Name of the JSON form.
@@ -69,8 +70,8 @@ impl From<&StaleStep> for StaleLine {
         if let (ErasedPlan::Change(one), Some(ErasedPlan::Change(other))) = (&step.foreseen, &step.now)
             && foreseen == now
         {
-            let side = |pick: fn(&crate::engine::stale::Difference) -> &serde_json::Value| {
-                let each = |difference: &crate::engine::stale::Difference| {
+            let side = |pick: fn(&Difference) -> &Value| {
+                let each = |difference: &Difference| {
                     let at = if difference.at.is_empty() { "it" } else { &difference.at };
                     format!("{at} is {}", words(pick(difference)))
                 };
@@ -85,7 +86,7 @@ impl From<&StaleStep> for StaleLine {
 
 #[cfg(test)]
 mod tests {
-    use serde_json::{Value, json};
+    use serde_json::json;
 
     use super::*;
     use crate::step::ErasedChange;
