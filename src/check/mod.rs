@@ -21,7 +21,7 @@ mod walk;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-pub use book::{Book, BookStep};
+pub use book::{Book, BookStep, NamedGroup};
 pub use from_playbook::book_of;
 pub use mend::{Mended, MendedStep, mend};
 pub use rewrite::{diff, rewrite};
