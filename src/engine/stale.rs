@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::plan::{PlanDocument, PlannedStep};
+use crate::step::scalar::worded;
 use crate::step::{ErasedPlan, binding_holds};
 
 /// One value that is not what was foreseen.
@@ -31,8 +32,7 @@ impl fmt::Display for Difference {
 pub fn words(value: &Value) -> String {
     match value {
         Value::Null => "not there".to_owned(),
-        Value::String(text) => text.clone(),
-        other => other.to_string(),
+        other => worded(other),
     }
 }
 

@@ -50,12 +50,11 @@ impl StaleDocument {
     /// One line per step and side.
     #[must_use]
     pub fn lines(&self) -> Vec<Line> {
-        let line = |tone, text| Line { tone, text };
         let three = |step: &StaleLine| {
             [
-                line(Tone::Plain, format!("  {} ({})", step.step, step.kind)),
-                line(Tone::Dim, format!("    foreseen: {}", step.foreseen)),
-                line(Tone::Warn, format!("    now:      {}", step.now)),
+                Line::new(Tone::Plain, format!("  {} ({})", step.step, step.kind)),
+                Line::new(Tone::Dim, format!("    foreseen: {}", step.foreseen)),
+                Line::new(Tone::Warn, format!("    now:      {}", step.now)),
             ]
         };
         self.steps.iter().flat_map(three).collect()

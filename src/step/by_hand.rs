@@ -7,6 +7,7 @@ use serde_json::Value;
 use shlex::Quoter;
 
 use super::SystemKind;
+use super::scalar::worded;
 
 /// One line of it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -51,8 +52,7 @@ impl ByHand {
     pub fn of_body(kind: &str, body: &Value) -> Self {
         let mut text = String::new();
         for (field, value) in body.as_object().into_iter().flatten() {
-            let value = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
-            let _ = write!(text, "{}{field} {value}", if text.is_empty() { "" } else { "; " });
+            let _ = write!(text, "{}{field} {}", if text.is_empty() { "" } else { "; " }, worded(value));
         }
         Self::new(format!("do what `{kind}` does")).say(format!("Its settings: {text}."))
     }

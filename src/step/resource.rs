@@ -172,6 +172,17 @@ pub enum Mode {
     Write,
 }
 
+impl Mode {
+    /// What a step does with the resource: `reads` or `writes`.
+    #[must_use]
+    pub fn verb(self) -> &'static str {
+        match self {
+            Self::Read => "reads",
+            Self::Write => "writes",
+        }
+    }
+}
+
 /// A resource and how it is held.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct Claim {
