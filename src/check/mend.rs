@@ -9,7 +9,7 @@ use super::act::Act;
 use super::finding::{Key, Known, Rule, Subject};
 use super::model::{LinkKind, Path, StreamId};
 use super::state::{Space, State};
-use super::walk::{Plan, Stage, broken};
+use super::walk::{Plan, Stage, walk};
 use super::{Book, Case};
 use crate::services::Services;
 use crate::step::Move;
@@ -132,8 +132,8 @@ struct Search<'a> {
 impl<'a> Search<'a> {
     fn new(case: &'a Case<'a>) -> Self {
         let mut known = case.known();
-        let walk = super::walk::walk(&case.space, &case.plan, &case.start, &known);
-        known.accepted.extend(walk.seen.iter().filter(|seen| case.gap(&seen.finding).is_some()).map(|seen| seen.finding.key()));
+        let walk = walk(&case.space, &case.plan, &case.start, &known);
+        known.accepted.extend(case.sort(walk.seen).1.into_iter().map(|(key, _)| key));
         Self { case, space: &case.space, start: &case.start, known }
     }
 
@@ -146,7 +146,8 @@ impl<'a> Search<'a> {
     }
 
     fn broken(&self, order: &[Item]) -> BTreeSet<Key> {
-        broken(self.space, &self.plan(order), self.start, &self.known)
+        let walk = walk(self.space, &self.plan(order), self.start, &self.known);
+        walk.seen.iter().map(|seen| seen.finding.key()).collect()
     }
 
     fn tries(&self, order: &[Item], wrong: &BTreeSet<Key>) -> Vec<Try> {
