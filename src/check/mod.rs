@@ -17,6 +17,7 @@ mod spoken;
 mod start;
 mod state;
 mod story;
+mod transition;
 mod walk;
 
 use std::collections::{BTreeMap, BTreeSet};

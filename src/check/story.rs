@@ -1,11 +1,11 @@
 //! The story of a finding: when it happens, what goes wrong, by which steps it came to be so, and why the steps that were meant to
 //! prevent it did not. In words for people who know their services and not this proof.
 
-use super::act::Stays;
 use super::book::Book;
 use super::finding::{Finding, Rule, Subject};
 use super::model::{Model, ReleaseId};
 use super::state::{Fact, Space};
+use super::transition::Stays;
 use super::walk::{Moment, Seen, Trail};
 
 /// A finding in words.

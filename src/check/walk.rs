@@ -2,11 +2,12 @@
 
 use std::collections::BTreeSet;
 
-use super::act::{Act, NoAct, Stays};
+use super::act::{Act, NoAct};
 use super::book::Book;
 use super::finding::{Finding, Known, Rule, Subject};
 use super::model::Model;
 use super::state::{Fact, Space, State};
+use super::transition::Stays;
 
 /// The steps' acts; steps that run beside one another are one stage.
 #[derive(Clone, Debug, Default)]
