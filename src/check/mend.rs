@@ -20,6 +20,13 @@ const ROUNDS: usize = 8;
 /// Books longer than this have only the steps near a fault moved.
 const LONG: usize = 32;
 
+/// How near to a fault that is, in stages.
+const NEAR: usize = 4;
+
+/// What moving a step costs besides one for each place that it moves, and what each step of a block costs that is put in.
+const MOVED: usize = 10;
+const PUT_IN: usize = 20;
+
 /// A better order.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Mended {
@@ -157,7 +164,7 @@ impl<'a> Search<'a> {
             for to in 0..order.len() {
                 // Why: moving a step by one place to the right is the same as moving its neighbour to the left.
                 if from != to && to != from + 1 && (order.len() <= LONG || near.contains(&from)) {
-                    changes.push((Change::Shift { from, to }, 10 + from.abs_diff(to)));
+                    changes.push((Change::Shift { from, to }, MOVED + from.abs_diff(to)));
                 }
             }
         }
@@ -172,7 +179,7 @@ impl<'a> Search<'a> {
         for block in blocks {
             changes.extend((0..=order.len()).map(|at| {
                 // Why: of equal places, the latest is the one where most is known by then.
-                let cost = 20 * block.len() + order.len() - at;
+                let cost = PUT_IN * block.len() + order.len() - at;
                 (Change::Insert { at, block: block.clone() }, cost)
             }));
         }
@@ -185,7 +192,7 @@ impl<'a> Search<'a> {
             return BTreeSet::new();
         }
         let first = (1..=order.len()).find(|end| !self.broken(&order[..*end]).is_disjoint(wrong)).unwrap_or(order.len());
-        (first.saturating_sub(4)..(first + 4).min(order.len())).collect()
+        (first.saturating_sub(NEAR)..(first + NEAR).min(order.len())).collect()
     }
 
     /// Blocks of steps that gain what a broken rule misses.
