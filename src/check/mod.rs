@@ -138,7 +138,7 @@ impl<'a> Case<'a> {
         // Why: a way back from a broken state would only repeat what is reported already.
         let mut line = None;
         if seen.is_empty() {
-            let found = back::line(&self.space, &self.plan, &walk, self.plan.stages.len(), &allowed);
+            let found = back::line(&self.space, &self.plan, &walk, &allowed);
             states += found.states;
             if found.gave_up {
                 self.assumed.push("the search for the way back gave up; the line may lie later".to_owned());
