@@ -40,6 +40,20 @@ pub struct BookStep {
     /// Line and column in the playbook, from 1; zeros when there is none.
     #[serde(default)]
     pub place: (u32, u32),
+    /// The consumer groups that it names, also where it makes no move with them.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub groups: Vec<NamedGroup>,
+}
+
+/// A consumer group that a step names.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct NamedGroup {
+    /// The group.
+    pub group: String,
+    /// The topic that the step names with it, when that is one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub topic: Option<String>,
 }
 
 impl BookStep {

@@ -12,6 +12,7 @@ use super::session::Session;
 use super::{plan, runs};
 use crate::playbook::environment;
 use crate::report::{Form, OwnTemplate, ReportDocument, ReportSource};
+use crate::step::quote;
 
 /// In which form a report is written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -92,8 +93,8 @@ async fn of_plan(session: &Session, args: &ReportArgs) -> Result<ReportDocument,
     let client = Client::connect(session).await?;
     let plan = plan::ask(&client, &bundle).await?;
     let (playbook, _) = bundle.open().map_err(|wrong| load::mistakes(session, &wrong, exit::INVALID))?;
-    let vars = bundle.vars.iter().fold(String::new(), |vars, (name, value)| vars + " --var " + &quoted(&format!("{name}={value}")));
-    let whole = format!("cutover report {} --env {}{vars} --format html", quoted(&bundle.file), quoted(&plan.environment));
+    let vars = bundle.vars.iter().fold(String::new(), |vars, (name, value)| vars + " --var " + &quote(&format!("{name}={value}")));
+    let whole = format!("cutover report {} --env {}{vars} --format html", quote(&bundle.file), quote(&plan.environment));
     let source = ReportSource { plan: &plan, playbook: &playbook, file: Some(&bundle.file), run: None, whole: &whole };
     Ok(ReportDocument::new(&source))
 }
@@ -133,23 +134,4 @@ fn template(session: &Session, args: &ReportArgs, form: Form) -> Result<Option<O
 
 fn read(path: &Path, file: &str) -> Result<String, CliError> {
     std::fs::read_to_string(path).map_err(|error| CliError::new(exit::CONFIG, format!("cannot read the template {file}: {error}")))
-}
-
-/// A word as a shell takes it.
-fn quoted(word: &str) -> String {
-    let plain =
-        |letter: char| letter.is_ascii_alphanumeric() || matches!(letter, '-' | '_' | '.' | '/' | '=' | ':' | ',' | '@' | '%' | '+');
-    if !word.is_empty() && word.chars().all(plain) { word.to_owned() } else { format!("'{}'", word.replace('\'', r"'\''")) }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::quoted;
-
-    #[test]
-    fn a_command_can_be_typed_as_it_stands() {
-        assert_eq!(quoted("playbooks/p.yaml"), "playbooks/p.yaml");
-        assert_eq!(quoted("a=it's so"), r"'a=it'\''s so'");
-        assert_eq!(quoted(""), "''");
-    }
 }

@@ -63,10 +63,8 @@ fn prove_what_is_left(run: &Run, opened: &Opened, today: Option<Today>) -> Optio
     let mut steps: Vec<_> =
         book.steps.iter().filter(|step| !matches!(state(&step.id), StepState::Pending | StepState::Skipped)).cloned().collect();
     let (forward, broken_off) = (steps.len(), steps.last().is_some_and(|step| !state(&step.id).is_over()));
-    let begun = matches!(run.phase(), Phase::Back(_)) && run.state() != RunState::Aborted;
-    let (lines, behind) =
-        if begun { (run.back().iter().map(|back| back.step.clone()).collect(), run.at()) } else { (way_back(run, opened), 0) };
-    if run.state() == RunState::Reverted || lines.len() <= behind {
+    let (lines, behind) = lines_and_behind(run, opened);
+    if lines.len() <= behind {
         return None;
     }
     for (at, line) in lines.iter().enumerate() {
@@ -151,7 +149,8 @@ pub async fn plan_way_back(seen: &Seen, now: DateTime<Utc>) -> Result<PlanDocume
 /// # Errors
 /// When a system does not answer or refuses.
 pub async fn plan_back_steps(run: &Run, opened: &Opened) -> Result<Vec<PlannedStep>, PlanError> {
-    let lines = left_of_way_back(run, opened);
+    let (mut lines, behind) = lines_and_behind(run, opened);
+    lines.drain(..behind.min(lines.len()));
     let decoded: Vec<_> = lines.iter().map(|line| matches!(line.action, BackAction::Step { .. }).then(|| opened.back_step(line))).collect();
     let readable = lines.iter().zip(&decoded).filter_map(|(line, step)| match step {
         Some(Ok(step)) => Some((line.id.as_str(), step.as_ref())),
@@ -193,11 +192,12 @@ pub async fn plan_back_steps(run: &Run, opened: &Opened) -> Result<Vec<PlannedSt
     Ok(steps)
 }
 
-/// The lines that are still to come; before a way back has begun, all that it would have.
-fn left_of_way_back(run: &Run, opened: &Opened) -> Vec<BackStep> {
+/// The lines of the way back, and how many of them are behind; before it has begun, all that it would have.
+fn lines_and_behind(run: &Run, opened: &Opened) -> (Vec<BackStep>, usize) {
+    let written = || run.back().iter().map(|back| back.step.clone()).collect::<Vec<_>>();
     match (run.state(), run.phase()) {
-        (RunState::Reverted, _) => Vec::new(),
-        (RunState::Aborted, _) | (_, Phase::Forward) => way_back(run, opened),
-        (_, Phase::Back(_)) => run.back().iter().skip(run.at()).map(|back| back.step.clone()).collect(),
+        (RunState::Reverted, _) => (written(), run.back().len()),
+        (RunState::Aborted, _) | (_, Phase::Forward) => (way_back(run, opened), 0),
+        (_, Phase::Back(_)) => (written(), run.at()),
     }
 }

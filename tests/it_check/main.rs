@@ -3,6 +3,7 @@
 mod books;
 mod command;
 mod delivered;
+mod groups;
 mod invented;
 mod mutants;
 mod today;

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use cutover::check::{Book, Violation, prove, way_back};
 use cutover::services::{Services, Written};
+use cutover::step::pointer::{escape, unescape};
 use cutover::step::{DrainGoal, Move};
 use serde_json::Value;
 
@@ -259,7 +260,7 @@ fn declarations(written: &Written) -> Vec<(String, Written)> {
         let Some(parent) = document.pointer_mut(parent) else { continue };
         match parent {
             Value::Object(object) => {
-                object.remove(&last.replace("~1", "/").replace("~0", "~"));
+                object.remove(&unescape(last));
             }
             Value::Array(items) => {
                 items.remove(last.parse().expect("an index"));
@@ -274,11 +275,10 @@ fn declarations(written: &Written) -> Vec<(String, Written)> {
 }
 
 fn collect(path: &str, value: &Value, link: bool, paths: &mut Vec<String>) {
-    let escaped = |key: &str| key.replace('~', "~0").replace('/', "~1");
     match value {
         Value::Object(object) => {
             for (key, inner) in object {
-                let path = format!("{path}/{}", escaped(key));
+                let path = format!("{path}/{}", escape(key));
                 if link {
                     if matches!(key.as_str(), "key" | "seq") {
                         paths.push(path);

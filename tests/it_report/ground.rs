@@ -57,23 +57,16 @@ impl Planned {
     }
 
     pub fn report(&self) -> ReportDocument {
-        self.source(None)
+        self.document(&self.plan, None)
     }
 
     /// The report with another proof.
     pub fn proven(&self, proof: Option<Proof>) -> ReportDocument {
-        let plan = PlanDocument { proof, ..self.plan.clone() };
-        ReportDocument::new(&ReportSource {
-            plan: &plan,
-            playbook: &self.playbook,
-            file: Some("playbooks/p.yaml"),
-            run: None,
-            whole: WHOLE,
-        })
+        self.document(&PlanDocument { proof, ..self.plan.clone() }, None)
     }
 
-    fn source(&self, run: Option<&RunDocument>) -> ReportDocument {
-        let (plan, playbook) = (&self.plan, &self.playbook);
+    fn document(&self, plan: &PlanDocument, run: Option<&RunDocument>) -> ReportDocument {
+        let playbook = &self.playbook;
         ReportDocument::new(&ReportSource { plan, playbook, file: Some("playbooks/p.yaml"), run, whole: WHOLE })
     }
 
@@ -98,7 +91,7 @@ impl Planned {
             ended_at,
             bundle: self.plan.bundle.clone(),
         };
-        self.source(Some(&RunDocument::new(&row, &run, Some(&self.plan))))
+        self.document(&self.plan, Some(&RunDocument::new(&row, &run, Some(&self.plan))))
     }
 }
 

@@ -6,8 +6,9 @@ use crate::services::{Services, Way};
 use crate::step::{DrainGoal, Move, Running, Scene, Waiting};
 
 use super::declared::{Release, Town, holds};
+use super::play::Play;
 use super::world::{Instance, Shape, World};
-use super::{Play, begin, split};
+use super::{begin, split};
 
 /// Schedules that are tried at most. What is directed comes about soon or never.
 const TRIES: u64 = 48;
@@ -60,11 +61,10 @@ impl<'a> Replay<'a> {
                 self.play.traffic();
                 self.unread = self.is_unread();
                 if here && self.rule == "h" {
-                    return !self.play.step(one);
+                    return !self.play.step(one, false);
                 }
-                self.play.half = here && last && self.scene.under_way;
                 // Why whatever it says: a step that can never end is told of by a story of its own, and a person may have skipped it.
-                self.play.step(one);
+                self.play.step(one, here && last && self.scene.under_way);
                 self.direct(one);
                 // Why: what a step fails on is there when it has failed.
                 if here && last {
