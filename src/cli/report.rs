@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
+use clap::builder::PossibleValue;
 use clap::{Args, ValueEnum};
 
 use super::client::Client;
@@ -13,19 +14,6 @@ use super::{plan, runs};
 use crate::playbook::environment;
 use crate::report::{Form, OwnTemplate, ReportDocument, ReportSource};
 use crate::step::quote;
-
-/// In which form a report is written.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub enum ReportFormat {
-    /// Lines for people and pipes
-    Text,
-    /// For programs; has everything, by name
-    Json,
-    /// For pull requests; under 65,000 characters, and says what it left out
-    Markdown,
-    /// One file for a browser, without anything from outside
-    Html,
-}
 
 /// Write a report on a plan or on a run, for people who were not there
 ///
@@ -45,7 +33,7 @@ pub struct ReportArgs {
 
     /// Form of the report; text when it is left out, json with `--output json`
     #[arg(long, value_enum)]
-    pub format: Option<ReportFormat>,
+    pub format: Option<Form>,
 
     /// File that is written instead of standard output
     #[arg(long, value_name = "FILE")]
@@ -56,14 +44,19 @@ pub struct ReportArgs {
     pub template: Option<PathBuf>,
 }
 
-impl From<ReportFormat> for Form {
-    fn from(format: ReportFormat) -> Self {
-        match format {
-            ReportFormat::Text => Self::Text,
-            ReportFormat::Json => Self::Json,
-            ReportFormat::Markdown => Self::Markdown,
-            ReportFormat::Html => Self::Html,
-        }
+impl ValueEnum for Form {
+    fn value_variants<'a>() -> &'a [Self] {
+        &Self::ALL
+    }
+
+    fn to_possible_value(&self) -> Option<PossibleValue> {
+        let help = match self {
+            Self::Text => "Lines for people and pipes",
+            Self::Json => "For programs; has everything, by name",
+            Self::Markdown => "For pull requests; under 65,000 characters, and says what it left out",
+            Self::Html => "One file for a browser, without anything from outside",
+        };
+        Some(PossibleValue::new(self.as_str()).help(help))
     }
 }
 
@@ -72,7 +65,7 @@ impl From<ReportFormat> for Form {
 /// # Errors
 /// When there is no such playbook or run, a system does not answer, or a template has a mistake.
 pub async fn run(session: &Session, args: &ReportArgs) -> Result<u8, CliError> {
-    let form = args.format.map_or(if session.is_json() { Form::Json } else { Form::Text }, Form::from);
+    let form = args.format.unwrap_or(if session.is_json() { Form::Json } else { Form::Text });
     // Why: a mistake in a template is said before any system is asked.
     let own = template(session, args, form)?;
     let report = if load::find(session, &args.subject).is_ok() { of_plan(session, args).await? } else { of_run(session, args).await? };
