@@ -70,6 +70,11 @@ pub(super) fn name_of(label: &str) -> &str {
     label.split_once('@').map_or(label, |(name, _)| name)
 }
 
+/// The way that is taken under the flags as an instance sees them.
+pub(super) fn way(ways: Option<&Vec<(Way, Option<Condition>)>>, view: &View) -> Option<Way> {
+    ways.into_iter().flatten().find(|(_, when)| holds(when.as_ref(), view)).map(|(way, _)| *way)
+}
+
 fn apart(text: &str) -> (String, String) {
     text.split_once('~').map_or((text.to_owned(), String::new()), |(column, meaning)| (column.to_owned(), meaning.to_owned()))
 }

@@ -5,7 +5,7 @@ use crate::check::{Book, Violation};
 use crate::services::{Services, Way};
 use crate::step::{DrainGoal, Move, Running, Scene, Waiting};
 
-use super::declared::{Release, Town, holds};
+use super::declared::{Release, Town, holds, way};
 use super::play::Play;
 use super::world::{Instance, Shape, World};
 use super::{begin, split};
@@ -136,7 +136,7 @@ impl<'a> Replay<'a> {
             "e" => self.is_twice_or_out_of_order(),
             "f" => self.harmed(|instance, body| {
                 let link = scene.link.as_deref().unwrap_or_default();
-                way(body, link, instance) == Some(Way::Copy) && self.copy_lacks(link)
+                taken(body, link, instance) == Some(Way::Copy) && self.copy_lacks(link)
             }),
             _ => false,
         }
@@ -174,7 +174,7 @@ impl<'a> Replay<'a> {
             None => self.world().instances.get(sink).is_none_or(Vec::is_empty),
         };
         let asks_back = body.handles.iter().any(|(event, (_, calls))| calls.as_deref() == Some(link) && self.arrives(event));
-        match way(body, link, instance) {
+        match taken(body, link, instance) {
             Some(Way::Call) => unanswered(),
             None if asks_back => unanswered(),
             Some(Way::Copy) => !self.is_consumed(),
@@ -199,7 +199,7 @@ impl<'a> Replay<'a> {
     fn produces(&self, instance: &Instance, body: &Release, event: &str) -> bool {
         let by_hand = body.produces.iter().any(|(label, when)| label == event && holds(when.as_ref(), &instance.view));
         let link = self.world().town.event(event).and_then(|event| event.link.clone());
-        by_hand || link.is_some_and(|link| way(body, &link, instance) == Some(Way::Event))
+        by_hand || link.is_some_and(|link| taken(body, &link, instance) == Some(Way::Event))
     }
 
     /// Whether the version is produced, on its way, unread by whom it may concern, or kept by compaction.
@@ -288,7 +288,7 @@ impl<'a> Replay<'a> {
         let labels = releases.flat_map(|body| body.handles.keys().chain(body.produces.iter().map(|(label, _)| label)));
         let on_its_way = labels.into_iter().any(|label| label.starts_with(&prefix) && self.arrives(label));
         match &self.scene.release {
-            Some(_) => on_its_way && self.harmed(|instance, body| way(body, name, instance) == Some(Way::Call)),
+            Some(_) => on_its_way && self.harmed(|instance, body| taken(body, name, instance) == Some(Way::Call)),
             None => on_its_way && !link.key,
         }
     }
@@ -317,9 +317,8 @@ impl<'a> Replay<'a> {
     }
 }
 
-fn way(body: &Release, link: &str, instance: &Instance) -> Option<Way> {
-    let ways = body.uses.get(link).or_else(|| body.sends.get(link));
-    ways.into_iter().flatten().find(|(_, when)| holds(when.as_ref(), &instance.view)).map(|(way, _)| *way)
+fn taken(body: &Release, link: &str, instance: &Instance) -> Option<Way> {
+    way(body.uses.get(link).or_else(|| body.sends.get(link)), &instance.view)
 }
 
 /// The relays of every service of which some release produces the version.

@@ -2,9 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use super::super::declared::{View, holds};
+use super::super::declared::{holds, way};
 use super::{Record, Somebody, World};
-use crate::services::{Condition, Way};
+use crate::services::Way;
 
 impl World<'_> {
     /// Somebody needs something of another service.
@@ -127,9 +127,4 @@ impl World<'_> {
             *count += 1;
         }
     }
-}
-
-/// The way that is taken under the flags as an instance sees them.
-fn way(ways: Option<&Vec<(Way, Option<Condition>)>>, view: &View) -> Option<Way> {
-    ways.into_iter().flatten().find(|(_, when)| holds(when.as_ref(), view)).map(|(way, _)| *way)
 }

@@ -9,8 +9,9 @@ mod topics;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
-use super::declared::{Release, Town, View};
+use super::declared::{Release, Town, View, way};
 use super::random::Random;
+use crate::services::Way;
 
 /// Entities that traffic never touches.
 const QUIET: usize = 3;
@@ -165,18 +166,32 @@ impl<'a> World<'a> {
                 self.write(&service, &table, key, None);
             }
         }
-        // Why rows of nobody: what a service keeps is there, also when no release says who writes it.
-        for link in self.town.links.values().filter(|link| !link.effect) {
-            let rows = self.rows.entry(link.state.clone()).or_default();
-            if rows.is_empty() {
-                rows.extend((0..ENTITIES).map(|key| (key, Row { seq: 1, ..Row::default() })));
-            }
-        }
+        self.rows_of_nobody();
         for _ in 0..LONG_AGO {
             self.relay(None);
             self.consume(None);
         }
         self.old = self.rows.iter().flat_map(|(table, rows)| rows.keys().map(|key| (table.clone(), *key))).collect();
+    }
+
+    /// What a service keeps is there, also when no release says who writes it; and so is a copy of it that is relied on already.
+    fn rows_of_nobody(&mut self) {
+        for (name, link) in self.town.links.iter().filter(|(_, link)| !link.effect) {
+            let rows = || (0..ENTITIES).map(|key| (key, Row { seq: 1, ..Row::default() }));
+            let kept = self.rows.entry(link.state.clone()).or_default();
+            if !kept.is_empty() {
+                continue;
+            }
+            kept.extend(rows());
+            let reader = link.copy.split('.').next().unwrap_or_default();
+            let relies = self.instances.get(reader).into_iter().flatten().any(|instance| {
+                let body = self.town.releases.get(&(reader.to_owned(), instance.release.clone()));
+                body.is_some_and(|body| way(body.uses.get(name), &instance.view) == Some(Way::Copy))
+            });
+            if relies {
+                self.rows.entry(link.copy.clone()).or_default().extend(rows());
+            }
+        }
     }
 
     /// One small happening.
