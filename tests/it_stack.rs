@@ -149,7 +149,8 @@ async fn the_stack_comes_up_survives_a_kill_and_a_stop_and_leaves_nothing() {
     assert!(again == addresses, "addresses have changed");
     filled(&addresses).await;
 
-    let options = KafkaOptions { extra_properties: [("message.max.bytes".to_owned(), "123456".to_owned())].into() };
+    let extra_properties = [("message.max.bytes".to_owned(), "123456".to_owned())].into();
+    let options = KafkaOptions { extra_properties, ..KafkaOptions::default() };
     local::up_with(&ground.data, &options, &mut Silent).await.unwrap();
     assert_eq!(broker_setting(&addresses, "message.max.bytes").await.as_deref(), Some("123456"));
     let (_, told) = ground.up().await;

@@ -71,7 +71,7 @@ default: prdo
     cutover.yaml:9:27: error[C0104]: `environments.prod.kafka.second.bootstrap` must be text, not a number
       help: put it in quotes
     cutover.yaml:9:40: error[C0301]: `sasl.password` would be a secret in plain text
-      help: secrets stand in `sasl.password` and `tls.key`, as `env:NAME` or `file:PATH`
+      help: secrets stand in `sasl.password`, `sasl.token.secret` and `tls.key`, as `env:NAME` or `file:PATH`
     cutover.yaml:11:19: error[C0107]: `environments.prod.registry.main.url`: `registry:8081` is not an address that begins with http:// or https://
     cutover.yaml:11:67: error[C0104]: `environments.prod.registry.main.basic.password` must be text, not a number
       help: write `env:NAME` or `file:PATH`
@@ -89,6 +89,28 @@ default: prdo
     for form in [diagnostics.plain(), diagnostics.graphical(true, 100), serde_json::to_string(&diagnostics).expect("JSON")] {
         assert!(!form.contains("hunter2") && !form.contains("12345678"), "{form}");
     }
+}
+
+/// Keys that nobody would look at are mistakes: a password that is not sent, a certificate that is not shown.
+#[test]
+fn what_the_protection_does_not_look_at() {
+    let text = r#"environments:
+  prod:
+    kafka:
+      one: {bootstrap: "a:1", sasl: {mechanism: PLAIN, username: u}}
+      two: {bootstrap: "a:1", security: sasl_plaintext, tls: {ca: ca.pem}}
+      three:
+        bootstrap: "a:1"
+        security: sasl_ssl
+        sasl: {mechanism: OAUTHBEARER, username: u}
+      four:
+        bootstrap: "a:1"
+        security: sasl_ssl
+        tls: {ca: ca.pem}
+        sasl: {mechanism: OAUTHBEARER, token: {url: "https://id/token", client: c, secret: "env:S", scope: kafka}}
+"#;
+    let diagnostics = Config::read("cutover.yaml", text).expect_err("mistakes");
+    insta::assert_snapshot!(diagnostics.plain(), @r"");
 }
 
 #[test]

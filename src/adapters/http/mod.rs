@@ -32,6 +32,7 @@ pub struct Endpoint {
     client: Client,
     basic: Option<(String, Secret)>,
     bearer: Option<Secret>,
+    tls: Option<Tls>,
 }
 
 /// What came back, whatever its status.
@@ -83,7 +84,7 @@ impl Endpoint {
         }
         let client = tls::apply(builder, tls, secrets, &|detail| invalid(&system, detail))?.build();
         let client = client.map_err(|error| invalid(&system, format!("the HTTP client cannot be made: {}", chain(&error))))?;
-        Ok(Self { system, base, client, basic, bearer: None })
+        Ok(Self { system, base, client, basic, bearer: None, tls: tls.cloned() })
     }
 
     /// Sends `Authorization: Bearer …` with every request from now on.
@@ -97,6 +98,12 @@ impl Endpoint {
     #[must_use]
     pub fn system(&self) -> &SystemRef {
         &self.system
+    }
+
+    /// Whether nobody on the way can read what is sent: TLS, or no way at all.
+    #[must_use]
+    pub fn is_private(&self) -> bool {
+        self.base.scheme() == "https" || is_loopback(&self.base)
     }
 
     /// The address of a resource under the base; every segment is percent-encoded, slashes in it included.
@@ -185,7 +192,7 @@ impl Endpoint {
         let detail = chain(error);
         if error.is_builder() {
             PortError::Invalid { system, detail }
-        } else if tls::is_distrust(error) {
+        } else if let Some(detail) = tls::distrust(error, &detail, self.tls.as_ref()) {
             PortError::Refused { system, detail }
         } else {
             PortError::Unreachable { system, detail }

@@ -1,6 +1,7 @@
 //! A Kafka cluster through librdkafka. Owns the connections to one cluster; the truth about topics, records and groups is the
 //! cluster's alone, nothing is cached but the fact that it is the right cluster.
 
+mod direct;
 mod fault;
 mod ffi;
 mod group;
@@ -10,6 +11,7 @@ mod produce;
 mod progress;
 mod scan;
 mod settings;
+mod token;
 mod topics;
 
 use std::collections::BTreeMap;
@@ -23,9 +25,11 @@ use rdkafka::consumer::BaseConsumer;
 use rdkafka::error::KafkaError;
 use rdkafka::producer::{FutureProducer, Producer};
 
+use self::direct::Direct;
 use self::ffi::{AdminError, Line};
 use self::listener::{Listener, Trouble};
 use self::pool::{Pool, retire};
+use self::token::TokenSource;
 use crate::adapters::secret::Secrets;
 use crate::ports::kafka::{ClusterState, GroupState, Kafka, NewRecord, NewTopic, PartitionEnds, Position, StoredRecord, TopicState};
 use crate::ports::settings::KafkaSettings;
@@ -38,6 +42,9 @@ const READING: Duration = Duration::from_secs(5);
 /// How long a change may take once the cluster has shown that it is there.
 const CHANGING: Duration = Duration::from_secs(20);
 
+/// How long a new consumer waits at once for librdkafka to ask for a token.
+const SERVING: Duration = Duration::from_millis(20);
+
 /// A Kafka cluster. Clients are made when they are first needed.
 pub struct KafkaCluster {
     shared: Arc<Shared>,
@@ -48,6 +55,10 @@ struct Shared {
     system: SystemRef,
     config: ClientConfig,
     expected: Option<String>,
+    /// For what librdkafka does not tell.
+    direct: Direct,
+    /// Where tokens come from, where the broker wants tokens.
+    tokens: Option<Arc<TokenSource>>,
     /// Set once the cluster has shown the expected id.
     introduced: AtomicBool,
     trouble: Arc<Trouble>,
@@ -70,9 +81,15 @@ impl KafkaCluster {
         let system =
             SystemRef { name: format!("kafka {name}"), address: settings.bootstrap.trim().to_owned(), setting: setting.to_owned() };
         let config = settings::base(settings, &system, secrets)?;
+        let tokens = settings.sasl.as_ref().and_then(|sasl| sasl.token.as_ref());
+        let tokens = tokens.map(|tokens| TokenSource::new(name, tokens, setting, secrets).map(Arc::new)).transpose()?;
+        let invalid = |detail: String| StepError::Port(PortError::Invalid { system: system.clone(), detail });
+        let direct = Direct::new(settings, tokens.as_ref(), secrets, &invalid)?;
         let shared = Shared {
             system,
             config,
+            direct,
+            tokens,
             expected: settings.cluster_id.clone(),
             introduced: AtomicBool::new(false),
             trouble: Arc::default(),
@@ -151,7 +168,10 @@ impl Shared {
     }
 
     fn fault(&self, doing: &str, error: AdminError) -> PortError {
-        fault::port_error(&self.system, doing, error, self.trouble.last())
+        let error = fault::telling(error, self.trouble.last());
+        // Why: librdkafka says of every certificate that it could not be verified, and never why.
+        let advice = if error.code == fault::DISTRUST { self.direct.distrust() } else { fault::advice(&error).map(str::to_owned) };
+        fault::port_error(&self.system, doing, error, advice)
     }
 
     fn client_fault(&self, doing: &str, error: &KafkaError) -> PortError {
@@ -171,7 +191,7 @@ impl Shared {
     }
 
     fn listener(&self) -> Listener {
-        Listener(Arc::clone(&self.trouble))
+        Listener { trouble: Arc::clone(&self.trouble), tokens: self.tokens.clone(), served: Arc::default() }
     }
 
     fn admin(&self, doing: &str) -> Result<FutureProducer<Listener>, PortError> {
@@ -189,7 +209,17 @@ impl Shared {
     }
 
     fn consumer(&self, doing: &str, config: &ClientConfig) -> Result<BaseConsumer<Listener>, PortError> {
-        config.create_with_context(self.listener()).map_err(|error| self.client_fault(doing, &error))
+        let listener = self.listener();
+        let served = Arc::clone(&listener.served);
+        let consumer: BaseConsumer<Listener> = config.create_with_context(listener).map_err(|error| self.client_fault(doing, &error))?;
+        // Why: a consumer asks for its token only while it is polled, and questions about commits are asked without polling.
+        let end = Instant::now() + READING;
+        while self.tokens.is_some() && !served.load(Ordering::Acquire) && Instant::now() < end {
+            if let Some(Err(error)) = consumer.poll(SERVING) {
+                return Err(self.client_fault(doing, &error));
+            }
+        }
+        Ok(consumer)
     }
 }
 

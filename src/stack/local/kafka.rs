@@ -98,7 +98,7 @@ async fn launch(directory: &Path, log: &Path, book: &Book, teller: &Teller) -> R
     files::write_private(&settings, properties(&record, &directory.join("data")).as_bytes())?;
     files::write_private(&logging, LOGGING.as_bytes())?;
     let program = |log: &Path| {
-        let mut program = Program::new(&java, log).args(JVM);
+        let mut program = Program::new(&java, log).args(JVM).args(&record.options.java_arguments);
         program = program.arg(format!("-Djava.io.tmpdir={}", directory.join("tmp").display()));
         program = program.arg(format!("-Dlog4j2.configurationFile={}", logging.display()));
         program.arg("-cp").arg(jars.join("*"))

@@ -38,6 +38,9 @@ use record::{Book, Record};
 pub struct KafkaOptions {
     /// Broker properties on top of ours, which they replace; `{port}` and `{controller_port}` in a value stand for our ports.
     pub extra_properties: BTreeMap<String, String>,
+    /// Arguments of its Java machine on top of ours.
+    #[serde(default)]
+    pub java_arguments: Vec<String>,
 }
 
 /// How parts are ended.
