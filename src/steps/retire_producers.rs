@@ -17,10 +17,7 @@ use super::producers::{self, Complaint};
 use crate::ports::{PortError, SystemRef};
 use crate::services::{EventRef, Producer, Services};
 use crate::step::scalar::Span;
-use crate::step::{
-    ActContext, Change, Claim, Evidence, Fact, Facts, FileRef, Kind, Move, Nature, OnUnknown, Plan, Receipt, Resource, Revert, Risk,
-    Standing, StepError, StepKind, SystemKind, Verdict, View, World,
-};
+use crate::step::{ActContext, Change, Claim, Evidence, Fact, Facts, FileRef, Kind, Move, Nature, OnUnknown, Plan, Receipt, Resource, Revert, Right, Risk, Standing, StepError, StepKind, SystemKind, Verdict, View, World};
 
 /// How often instances are looked at.
 const LOOK_AGAIN: Duration = Duration::from_secs(1);
@@ -258,6 +255,10 @@ steps:
 
     fn revert(&self, _: &Retiring, _: &[Receipt]) -> Revert {
         Revert::Nothing
+    }
+
+    fn rights(&self) -> Vec<Right> {
+        Right::look(&self.topic_resource())
     }
 
     fn moves(&self) -> Vec<Move> {

@@ -9,6 +9,7 @@ mod listener;
 mod pool;
 mod produce;
 mod progress;
+mod rights;
 mod scan;
 mod settings;
 mod token;
@@ -31,6 +32,7 @@ use self::listener::{Listener, Trouble};
 use self::pool::{Pool, retire};
 use self::token::TokenSource;
 use crate::adapters::secret::Secrets;
+use crate::ports::access::{Access, Leave};
 use crate::ports::kafka::{ClusterState, GroupState, Kafka, NewRecord, NewTopic, PartitionEnds, Position, StoredRecord, TopicState};
 use crate::ports::settings::KafkaSettings;
 use crate::ports::{PortError, SystemRef};
@@ -44,6 +46,9 @@ const CHANGING: Duration = Duration::from_secs(20);
 
 /// How long a new consumer waits at once for librdkafka to ask for a token.
 const SERVING: Duration = Duration::from_millis(20);
+
+/// How long librdkafka itself waits for a coordinator: for ever, as far as we are concerned.
+const FAR_AWAY: Duration = Duration::from_hours(1);
 
 /// A Kafka cluster. Clients are made when they are first needed.
 pub struct KafkaCluster {
@@ -321,5 +326,10 @@ impl Kafka for KafkaCluster {
     async fn groups_on(&self, topic: &str) -> Result<Vec<String>, PortError> {
         let topic = topic.to_owned();
         self.block(move |shared| shared.groups_on(&topic)).await
+    }
+
+    async fn allows(&self, asked: &[Access]) -> Result<Vec<Leave>, PortError> {
+        let asked = asked.to_vec();
+        self.block(move |shared| shared.allows(&asked)).await
     }
 }
