@@ -27,7 +27,8 @@ pub async fn run(session: &Session, playbook: &PlaybookArgs, principal: Option<&
     let bundle = load::bundle(session, playbook)?;
     let client = Client::connect(session).await?;
     let found: RightsDocument = client.post("/api/rights", &bundle).await?;
-    let count = |wanted: fn(&Leave) -> bool| found.systems.iter().flat_map(|system| &system.rights).filter(|right| wanted(&right.state)).count();
+    let count =
+        |wanted: fn(&Leave) -> bool| found.systems.iter().flat_map(|system| &system.rights).filter(|right| wanted(&right.state)).count();
     let (missing, unknown) = (count(|state| *state == Leave::Missing), count(|state| matches!(state, Leave::Unknown(_))));
     let trouble = found.systems.iter().any(|system| system.trouble.is_some());
     if session.is_json() {
@@ -174,7 +175,11 @@ mod tests {
 
     #[test]
     fn one_command_grants_all_operations_on_a_thing() {
-        let rights = vec![right("topic", "a b", Operation::Read), right("topic", "a b", Operation::Create), right("group", "*", Operation::Describe)];
+        let rights = vec![
+            right("topic", "a b", Operation::Read),
+            right("topic", "a b", Operation::Create),
+            right("group", "*", Operation::Describe),
+        ];
         let told = acls(&system(SystemKind::Kafka, rights), "User:limited");
         assert_eq!(
             told,

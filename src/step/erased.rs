@@ -9,8 +9,8 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::{
-    ActContext, ByHand, Claim, Effect, Facts, FileRef, Kind, Length, Life, Move, Plan, Question, Receipt, Revert, Right, Standing, StepError,
-    StepKind, StepRef, Verdict, View, World,
+    ActContext, ByHand, Claim, Effect, Facts, FileRef, Kind, Length, Life, Move, Plan, Question, Receipt, Revert, Right, Standing,
+    StepError, StepKind, StepRef, Verdict, View, World,
 };
 
 /// A planned change, ready for the journal.

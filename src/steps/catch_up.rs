@@ -15,7 +15,10 @@ use serde_json::json;
 use super::common::{look_at_topic, topic_id, topic_there};
 use super::publish_snapshot::acknowledged;
 use crate::drain::{self, Barrier, Last, Mark, Topic, Verdict as Drain};
-use crate::step::{ActContext, Change, Claim, Evidence, Fact, Facts, Kind, Move, Nature, OnUnknown, Operation, Plan, Receipt, Resource, Revert, Right, Risk, Standing, StepError, StepKind, StepRef, SystemKind, Verdict, View, World};
+use crate::step::{
+    ActContext, Change, Claim, Evidence, Fact, Facts, Kind, Move, Nature, OnUnknown, Operation, Plan, Receipt, Resource, Revert, Right,
+    Risk, Standing, StepError, StepKind, StepRef, SystemKind, Verdict, View, World,
+};
 
 /// How often a group's commits are looked at.
 const LOOK_AGAIN: Duration = Duration::from_millis(500);

@@ -9,7 +9,10 @@ use serde_json::json;
 
 use super::common::{ConfigValue, kafka_tool, main_system, topic_life};
 use crate::ports::kafka::{NewTopic, TopicState};
-use crate::step::{ActContext, ByHand, Change, Claim, Effect, Evidence, Fact, Facts, Kind, Life, Mark, Move, Nature, OnUnknown, Operation, Plan, Receipt, Resource, Revert, Right, Risk, Standing, StepError, StepKind, SystemKind, Verdict, View, World, quote};
+use crate::step::{
+    ActContext, ByHand, Change, Claim, Effect, Evidence, Fact, Facts, Kind, Life, Mark, Move, Nature, OnUnknown, Operation, Plan, Receipt,
+    Resource, Revert, Right, Risk, Standing, StepError, StepKind, SystemKind, Verdict, View, World, quote,
+};
 
 /// Creates a topic, or changes the named settings of one that is there.
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]

@@ -10,7 +10,10 @@ use super::common::{HELD, IfUsed, kafka_tool, look_at_topic, main_system};
 use super::subject::{curl, leave_deleted, subject_path};
 use crate::ports::kafka::TopicState;
 use crate::ports::registry::SchemaVersion;
-use crate::step::{ActContext, ByHand, Change, Claim, Effect, Evidence, Kind, Mark, Move, Nature, OnUnknown, Operation, Plan, Receipt, Resource, Revert, Right, Risk, Standing, StepError, StepKind, SystemKind, Verdict, View, World, quote};
+use crate::step::{
+    ActContext, ByHand, Change, Claim, Effect, Evidence, Kind, Mark, Move, Nature, OnUnknown, Operation, Plan, Receipt, Resource, Revert,
+    Right, Risk, Standing, StepError, StepKind, SystemKind, Verdict, View, World, quote,
+};
 
 /// Deletes the newest version of a subject whose topic never held a record.
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]

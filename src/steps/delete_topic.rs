@@ -8,7 +8,10 @@ use serde_json::json;
 
 use super::common::{HELD, IfUsed, kafka_tool, look_at_topic, main_system, topic_id, topic_life};
 use crate::ports::kafka::TopicState;
-use crate::step::{ActContext, ByHand, Change, Claim, Effect, Evidence, Fact, Facts, Kind, Life, Mark, Move, Nature, OnUnknown, Operation, Plan, Receipt, Resource, Revert, Right, Risk, Standing, StepError, StepKind, SystemKind, Verdict, View, World, quote};
+use crate::step::{
+    ActContext, ByHand, Change, Claim, Effect, Evidence, Fact, Facts, Kind, Life, Mark, Move, Nature, OnUnknown, Operation, Plan, Receipt,
+    Resource, Revert, Right, Risk, Standing, StepError, StepKind, SystemKind, Verdict, View, World, quote,
+};
 
 /// Deletes a topic that never held a record.
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]

@@ -13,7 +13,10 @@ use serde_json::{Value, json};
 use super::common::{look_at_topic, main_system, topic_id, topic_there};
 use crate::drain::{self, Barrier, Verdict as Drain};
 use crate::ports::kafka::Kafka;
-use crate::step::{ActContext, Change, Claim, DrainGoal, EVERY_GROUP, Evidence, Fact, Facts, Kind, Move, Nature, OnUnknown, Operation, Plan, Receipt, Resource, Revert, Right, Risk, Standing, StepError, StepKind, SystemKind, Verdict, View, World};
+use crate::step::{
+    ActContext, Change, Claim, DrainGoal, EVERY_GROUP, Evidence, Fact, Facts, Kind, Move, Nature, OnUnknown, Operation, Plan, Receipt,
+    Resource, Revert, Right, Risk, Standing, StepError, StepKind, SystemKind, Verdict, View, World,
+};
 
 /// How often the groups' commits are looked at.
 const LOOK_AGAIN: Duration = Duration::from_millis(500);

@@ -24,7 +24,10 @@ use crate::ports::database::TableState;
 use crate::ports::kafka::TopicState;
 use crate::services::EventRef;
 use crate::step::scalar::Span;
-use crate::step::{ActContext, Change, Claim, Effect, Evidence, Fact, Facts, FileRef, Kind, Mark, Move, Nature, OnUnknown, Operation, Plan, Receipt, Resource, Revert, Right, Risk, Standing, StepError, StepKind, StepRef, SystemKind, Verdict, View, World};
+use crate::step::{
+    ActContext, Change, Claim, Effect, Evidence, Fact, Facts, FileRef, Kind, Mark, Move, Nature, OnUnknown, Operation, Plan, Receipt,
+    Resource, Revert, Right, Risk, Standing, StepError, StepKind, StepRef, SystemKind, Verdict, View, World,
+};
 
 /// Aspect of a table in a view: about how many rows it has.
 const ROWS: &str = "rows";

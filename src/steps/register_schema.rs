@@ -14,7 +14,10 @@ use super::common::main_system;
 use super::set_compatibility::{Level, look_at_level};
 use super::subject::{curl, is_deleted, leave_registered, subject_path};
 use crate::ports::registry::{Compatibility, CompatibilityAnswer, NewSchema, SchemaFormat, SchemaVersion};
-use crate::step::{ActContext, ByHand, Change, Claim, Effect, Evidence, Fact, Facts, FileRef, KNOWN_LATER, Kind, Mark, Move, Nature, OnUnknown, Operation, OrdinaryStep, Plan, Receipt, Resource, Revert, Right, Risk, Standing, StepError, StepKind, SystemKind, Verdict, View, World};
+use crate::step::{
+    ActContext, ByHand, Change, Claim, Effect, Evidence, Fact, Facts, FileRef, KNOWN_LATER, Kind, Mark, Move, Nature, OnUnknown, Operation,
+    OrdinaryStep, Plan, Receipt, Resource, Revert, Right, Risk, Standing, StepError, StepKind, SystemKind, Verdict, View, World,
+};
 
 /// Registers a schema under a subject, after asking the registry whether it may follow the versions that are there.
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]

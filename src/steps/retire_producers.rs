@@ -17,7 +17,10 @@ use super::producers::{self, Complaint};
 use crate::ports::{PortError, SystemRef};
 use crate::services::{EventRef, Producer, Services};
 use crate::step::scalar::Span;
-use crate::step::{ActContext, Change, Claim, Evidence, Fact, Facts, FileRef, Kind, Move, Nature, OnUnknown, Plan, Receipt, Resource, Revert, Right, Risk, Standing, StepError, StepKind, SystemKind, Verdict, View, World};
+use crate::step::{
+    ActContext, Change, Claim, Evidence, Fact, Facts, FileRef, Kind, Move, Nature, OnUnknown, Plan, Receipt, Resource, Revert, Right, Risk,
+    Standing, StepError, StepKind, SystemKind, Verdict, View, World,
+};
 
 /// How often instances are looked at.
 const LOOK_AGAIN: Duration = Duration::from_secs(1);

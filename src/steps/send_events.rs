@@ -19,7 +19,10 @@ use super::common::{EVENT_HEADER, HELD, look_at_topic, main_system, topic_id};
 use crate::ports::kafka::{Position, TopicState};
 use crate::ports::registry::{SchemaFormat, SchemaVersion};
 use crate::step::scalar::Span;
-use crate::step::{ActContext, Change, Claim, Effect, Fact, Facts, Kind, Length, Mark, Move, Nature, OnUnknown, Operation, Plan, Receipt, Resource, Revert, Right, Risk, Standing, StepError, StepKind, SystemKind, Verdict, View, World};
+use crate::step::{
+    ActContext, Change, Claim, Effect, Fact, Facts, Kind, Length, Mark, Move, Nature, OnUnknown, Operation, Plan, Receipt, Resource,
+    Revert, Right, Risk, Standing, StepError, StepKind, SystemKind, Verdict, View, World,
+};
 
 /// Produces the events that are written out here, once, and waits until a consumer group has seen them.
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]

@@ -9,7 +9,10 @@ use serde_json::json;
 use super::common::main_system;
 use super::subject::{curl, subject_path};
 use crate::ports::registry::{Compatibility, Registry};
-use crate::step::{ActContext, ByHand, Change, Claim, Effect, Evidence, Kind, Mark, Nature, OnUnknown, Operation, Plan, Receipt, Resource, Revert, Right, Risk, Standing, StepError, StepKind, SystemKind, Verdict, View, World};
+use crate::step::{
+    ActContext, ByHand, Change, Claim, Effect, Evidence, Kind, Mark, Nature, OnUnknown, Operation, Plan, Receipt, Resource, Revert, Right,
+    Risk, Standing, StepError, StepKind, SystemKind, Verdict, View, World,
+};
 
 /// Aspect of a subject in a view: its own compatibility level.
 pub(super) const LEVEL: &str = "level";

@@ -9,12 +9,14 @@ use std::sync::{Arc, Mutex, OnceLock};
 use cutover::adapters::kafka::KafkaCluster;
 use cutover::adapters::secret::{ProcessSecrets, Secret, Secrets};
 use cutover::ports::settings::{KafkaSecurity, KafkaSettings, Sasl, SaslMechanism, SecretRef, Tls, TokenSettings};
+use cutover::stack::DataDir;
 use cutover::stack::local::{self, KafkaOptions, StackAddresses};
+use cutover::stack::process::Identity;
 use cutover::stack::progress::Silent;
 use cutover::stack::reaper::Reaper;
 use cutover::step::StepError;
 
-use crate::certificates::{Authority, Identity};
+use crate::certificates::{self, Authority};
 use crate::provider::{AUDIENCE, CLIENT, ISSUER, Provider, SECRET};
 use crate::reaped::Reaped;
 use crate::tls;
@@ -41,13 +43,15 @@ pub struct Ground {
     pub authority: Authority,
     /// An authority that signed nothing here.
     pub stranger: Authority,
-    pub identity: Identity,
+    pub identity: certificates::Identity,
     pub provider: Arc<Provider>,
     /// Where tokens are.
     pub provider_url: String,
     /// The registry behind TLS.
     pub registry_url: String,
-    _reaper: Mutex<Reaper>,
+    /// The data directory, for commands.
+    pub data: DataDir,
+    reaper: Mutex<Reaper>,
 }
 
 /// The ground, made by the first test that needs it. Why a thread and a runtime of its own: the tests' runtimes come and go, and what
@@ -108,22 +112,34 @@ impl Ground {
             provider,
             provider_url,
             registry_url,
-            _reaper: Mutex::new(reaper),
+            data,
+            reaper: Mutex::new(reaper),
         };
         ground.add_users();
         ground
     }
 
-    /// One of Kafka's own tools, with the classes of the broker that runs.
-    pub fn tool(&self, class: &str, arguments: &[&str]) -> String {
+    /// Has a process ended when the tests end.
+    pub fn end_with_tests(&self, process: &Identity) {
+        self.reaper.lock().unwrap().watch_pid(process).unwrap();
+    }
+
+    /// The Java and the classes of the broker that runs.
+    pub fn java(&self) -> (String, String) {
         let ps = Command::new("ps").args(["-ww", "-eo", "args="]).output().unwrap();
         let said = String::from_utf8_lossy(&ps.stdout).into_owned();
         let directory = self.directory.to_string_lossy().into_owned();
         let line = said.lines().find(|line| line.contains("kafka.Kafka") && line.contains(&directory)).expect("the broker");
         let (java, rest) = line.split_once(' ').unwrap();
         let classes = rest.split(" -cp ").nth(1).and_then(|rest| rest.split(' ').next()).unwrap();
+        (java.to_owned(), classes.to_owned())
+    }
+
+    /// One of Kafka's own tools.
+    fn tool(&self, class: &str, arguments: &[&str]) -> String {
+        let (java, classes) = self.java();
         let mut command = Command::new(java);
-        command.args(["-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC", "-Xshare:auto", "-cp", classes, class]).args(arguments);
+        command.args(["-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC", "-Xshare:auto", "-cp", &classes, class]).args(arguments);
         let output = command.output().unwrap();
         let text = format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
         assert!(output.status.success(), "{class} {arguments:?}: {text}");
@@ -197,9 +213,9 @@ impl Ground {
 fn properties(
     ports: &Ports,
     authority: &Path,
-    broker: &Identity,
-    expired: &Identity,
-    elsewhere: &Identity,
+    broker: &certificates::Identity,
+    expired: &certificates::Identity,
+    elsewhere: &certificates::Identity,
     keys: &str,
 ) -> BTreeMap<String, String> {
     let listeners = [

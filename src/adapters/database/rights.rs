@@ -43,7 +43,8 @@ impl PostgresDatabase {
                     found.map_err(|error| self.fault(doing, &error))?
                 }
                 "table" => {
-                    let (schema, name) = access.id.split_once('.').map_or((None, access.id.as_str()), |(schema, name)| (Some(schema), name));
+                    let (schema, name) =
+                        access.id.split_once('.').map_or((None, access.id.as_str()), |(schema, name)| (Some(schema), name));
                     let found = sqlx::query_scalar(TABLE).bind(schema).bind(name).fetch_optional(&self.pool).await;
                     found.map_err(|error| self.fault(doing, &error))?
                 }
