@@ -28,7 +28,7 @@ pub struct Need {
 pub const JAVA: Need =
     Need { what: "Java 17 or later (`java`)", by: "Kafka and the schema registry", apt: "openjdk-17-jdk-headless", brew: "openjdk@17" };
 /// Maven, for fetching them.
-pub const MAVEN: Need = Need { what: "Maven (`mvn`)", by: "fetching Kafka and the schema registry", apt: "maven", brew: "maven" };
+pub const MAVEN: Need = Need { what: "Maven (`mvn`)", by: "fetching what is not installed", apt: "maven", brew: "maven" };
 /// Postgres' server programs.
 pub const POSTGRES: Need =
     Need { what: "PostgreSQL 14 or later (`initdb`, `postgres`)", by: "the databases", apt: "postgresql", brew: "postgresql@17" };

@@ -148,12 +148,13 @@ impl Bench {
             let said = self.cutover(&["doctor", "--rights", "rights.yaml", "--output", "json"]);
             let found: Value = serde_json::from_str(&said.out).unwrap_or_else(|_| panic!("{}\n{}", said.out, said.err));
             let missing: Vec<String> = rights(&found).filter(|right| right["state"] == "missing").map(name).collect();
-            if missing == wanted {
+            // Why: a broker that makes its first group cannot be asked for a moment.
+            if missing == wanted && said.code != 69 {
                 assert_eq!(said.code, if wanted.is_empty() { 0 } else { 77 }, "{}", said.err);
                 assert_eq!(found["ok"], wanted.is_empty());
                 return;
             }
-            assert!(begin.elapsed() < LONG, "missing are {missing:?} and not {wanted:?}");
+            assert!(begin.elapsed() < LONG, "missing are {missing:?} and not {wanted:?}: {found:#}");
         }
     }
 }
@@ -254,10 +255,18 @@ async fn the_printed_rights_are_enough_and_each_one_that_is_missing_is_named() {
     bench.must(0, &["apply", "rights.yaml", "--yes"]);
     let runs: Value = serde_json::from_str(&bench.must(0, &["runs", "--output", "json"])).unwrap();
     let id = runs["runs"][0]["id"].as_str().unwrap().to_owned();
-    let back = bench.must(0, &["plan", "rights.yaml", "--revert"]);
+    let back = bench.must(0, &["plan", "--revert", &id]);
     assert!(back.contains("delete"), "{back}");
-    let said = bench.cutover(&["runs", "revert", &id, "--wait", "--yes"]);
-    assert!([0, 101].contains(&said.code), "{}\n{}", said.out, said.err);
+    bench.cutover(&["runs", "revert", &id, "--yes"]);
+    let begin = Instant::now();
+    loop {
+        let run: Value = serde_json::from_str(&bench.must(0, &["runs", "show", &id, "--output", "json"])).unwrap();
+        match run["state"].as_str() {
+            Some("reverted") => break,
+            Some("reverting" | "done") => assert!(begin.elapsed() < LONG, "{run:#}"),
+            _ => panic!("{run:#}"),
+        }
+    }
     let kafka = |name: &'static str| cutover::ports::kafka::Kafka::topic(administrator.as_ref(), name);
     assert_eq!(kafka("rights.unused").await.unwrap(), None, "taken back");
     let existing = kafka("rights.existing").await.unwrap().unwrap();
@@ -286,7 +295,9 @@ async fn nothing_holds_a_secret(bench: &Bench) {
     }
     assert!(rows > 20, "{rows} rows");
     let mut logs = 0;
-    for entry in fs::read_dir(data.path()).unwrap().flatten().filter(|entry| entry.path().is_file()) {
+    // Why not the stack's own file: there the tests' broker is told the passwords that it knows.
+    let entries = fs::read_dir(data.path()).unwrap().flatten().filter(|entry| entry.path() != data.stack_file());
+    for entry in entries.filter(|entry| entry.path().is_file()) {
         let text = String::from_utf8_lossy(&fs::read(entry.path()).unwrap()).into_owned();
         logs += usize::from(entry.path().extension().is_some_and(|extension| extension == "log"));
         assert!(!text.contains(PASSWORD) && !text.contains(SECRET), "{} holds a secret", entry.path().display());

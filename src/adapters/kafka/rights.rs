@@ -1,6 +1,8 @@
 //! What the cluster lets us do, as it tells us itself: no right to see the list of rights is needed for that.
 
 use std::collections::BTreeMap;
+use std::thread;
+use std::time::{Duration, Instant};
 
 use rdkafka::producer::Producer;
 use uuid::Uuid;
@@ -12,6 +14,9 @@ use super::pool::retire;
 use super::{FAR_AWAY, READING, Shared};
 use crate::ports::PortError;
 use crate::ports::access::{Access, Leave, Operation};
+
+/// Pause between two questions to a coordinator that is not there yet.
+const PAUSE: Duration = Duration::from_millis(100);
 
 /// Every group.
 const EVERY: &str = "*";
@@ -73,7 +78,14 @@ impl Shared {
         };
         let hopeless = || false;
         let line = Line { client: client.client().native_client(), patience: READING, limit: FAR_AWAY, hopeless: &hopeless };
-        let outcome = ffi::group_operations(line, &name);
+        let end = Instant::now() + READING;
+        let outcome = loop {
+            match ffi::group_operations(line, &name) {
+                // Why: a cluster that has never had a group has no coordinator for a moment, and says so.
+                Err(error) if error.code > 0 && class(error.code) == Class::Passing && Instant::now() < end => thread::sleep(PAUSE),
+                outcome => break outcome,
+            }
+        };
         if self.note(&outcome) {
             self.coordination.keep((), client);
         } else {

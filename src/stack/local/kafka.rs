@@ -7,12 +7,12 @@ use std::time::Duration;
 
 use tokio::time::{Instant, timeout};
 
-use super::fetch::KAFKA;
 use super::part::Part;
 use super::record::{Book, KafkaRecord};
 use super::{java, wire};
 use crate::stack::DataDir;
 use crate::stack::error::StackError;
+use crate::stack::fetch::KAFKA;
 use crate::stack::files;
 use crate::stack::process::{Identity, Program};
 use crate::stack::progress::Teller;
@@ -110,7 +110,7 @@ async fn launch(directory: &Path, log: &Path, book: &Book, teller: &Teller) -> R
     book.change(|record| {
         record.kafka.process = Some(process.clone());
         log.clone_into(&mut record.kafka.log);
-        super::record::KAFKA.clone_into(&mut record.kafka.version);
+        KAFKA.version.clone_into(&mut record.kafka.version);
     })?;
     Ok(process)
 }

@@ -27,7 +27,9 @@ pub(in crate::web) async fn rights(State(app): State<App>, Body(bundle): Body<Bu
     let (playbook, _) = bundle.open().map_err(BeginError::Invalid)?;
     let world = app.worlds.world(&bundle.environment);
     let mut systems: BTreeMap<Place, Vec<Needed<String>>> = BTreeMap::new();
-    for needed in playbook.rights() {
+    let place = |step: &String| playbook.steps.iter().position(|one| one.id == *step);
+    for mut needed in playbook.rights() {
+        needed.reasons.sort_by_key(|(step, _)| place(step));
         systems.entry((needed.resource.system, needed.resource.name.clone())).or_default().push(needed);
     }
     let asked = systems.into_iter().map(|(place, needed)| system(&world, place, needed));
