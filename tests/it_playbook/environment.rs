@@ -157,3 +157,16 @@ fn the_nearest_file_upward_is_found() {
     std::fs::write(root.join("a/b/cutover.yaml"), GOOD).expect("a file");
     assert_eq!(find(&deep), Some(root.join("a/b/cutover.yaml")));
 }
+
+/// The page for people shows every way to connect; what it shows is read as it stands there.
+#[test]
+fn the_examples_of_the_page_on_connections_are_good() {
+    let page = include_str!("../../web/docs/connections.md");
+    let examples: Vec<_> = page.split("```yaml\n").skip(1).filter_map(|rest| rest.split("```").next()).collect();
+    assert!(examples.len() >= 5, "{}", examples.len());
+    for example in examples {
+        if let Err(diagnostics) = Config::read("cutover.yaml", example) {
+            panic!("{}\n{example}", diagnostics.plain());
+        }
+    }
+}

@@ -84,7 +84,7 @@ impl Ground {
         let expired = authority.expired("expired-broker", &here);
         let elsewhere = authority.identity("elsewhere-broker", &["broker.elsewhere.example"]);
         let identity = authority.identity("cutover-mtls", &["cutover.example"]);
-        let provider = Provider::new(300);
+        let provider = Provider::new();
         let provider_url = tls::serve(provider.router(), &broker).await;
         let keys = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let keys_url = format!("http://{}/keys", keys.local_addr().unwrap());
@@ -254,6 +254,8 @@ fn properties(
             format!("org.apache.kafka.common.security.plain.PlainLoginModule required user_{USER}=\"{PASSWORD}\";"),
         ),
         ("listener.name.token.sasl.enabled.mechanisms", text("OAUTHBEARER")),
+        // With a limit the broker ends a connection whose token has expired.
+        ("listener.name.token.oauthbearer.connections.max.reauth.ms", text("3600000")),
         ("listener.name.token.oauthbearer.sasl.jaas.config", format!("{oauth}.OAuthBearerLoginModule required;")),
         ("listener.name.token.oauthbearer.sasl.server.callback.handler.class", format!("{oauth}.OAuthBearerValidatorCallbackHandler")),
         ("listener.name.token.sasl.oauthbearer.jwks.endpoint.url", text(keys)),

@@ -21,6 +21,8 @@ pub const CLIENT: &str = "cutover-service";
 pub const SECRET: &str = "s3cret-of-the-client";
 /// A client whose tokens are signed with a key that is not the published one.
 pub const FORGER: &str = "forger";
+/// A client whose tokens live for seconds.
+pub const SHORT: &str = "short-lived";
 pub const ISSUER: &str = "https://id.test";
 pub const AUDIENCE: &str = "kafka";
 
@@ -28,8 +30,11 @@ pub struct Provider {
     key: EcdsaKeyPair,
     other: EcdsaKeyPair,
     given: AtomicUsize,
-    /// Seconds.
-    lifetime: u64,
+}
+
+/// Seconds that a client's tokens live.
+fn lifetime(client: &str) -> u64 {
+    if client == SHORT { 12 } else { 300 }
 }
 
 fn key() -> EcdsaKeyPair {
@@ -39,8 +44,8 @@ fn key() -> EcdsaKeyPair {
 }
 
 impl Provider {
-    pub fn new(lifetime: u64) -> Arc<Self> {
-        Arc::new(Self { key: key(), other: key(), given: AtomicUsize::new(0), lifetime })
+    pub fn new() -> Arc<Self> {
+        Arc::new(Self { key: key(), other: key(), given: AtomicUsize::new(0) })
     }
 
     /// How many tokens it gave.
@@ -56,7 +61,7 @@ impl Provider {
         let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs();
         let head = json!({ "alg": "ES256", "kid": "one", "typ": "JWT" });
         let body = json!({
-            "iss": ISSUER, "aud": AUDIENCE, "sub": client, "scope": "kafka", "iat": now, "exp": now + self.lifetime, "jti": now.to_string(),
+            "iss": ISSUER, "aud": AUDIENCE, "sub": client, "scope": "kafka", "iat": now, "exp": now + lifetime(client), "jti": now.to_string(),
         });
         let encode = |value: &serde_json::Value| URL_SAFE_NO_PAD.encode(value.to_string());
         let text = format!("{}.{}", encode(&head), encode(&body));
@@ -77,7 +82,7 @@ async fn token(State(provider): State<Arc<Provider>>, headers: HeaderMap, Form(f
     let basic = headers.get("authorization").and_then(|value| value.to_str().ok()).and_then(|value| value.strip_prefix("Basic "));
     let login = basic.and_then(|basic| String::from_utf8(STANDARD.decode(basic).ok()?).ok()).unwrap_or_default();
     let (client, secret) = login.split_once(':').unwrap_or_default();
-    if secret != SECRET || ![CLIENT, FORGER].contains(&client) {
+    if secret != SECRET || ![CLIENT, FORGER, SHORT].contains(&client) {
         let told = json!({ "error": "invalid_client", "error_description": "client or secret are wrong" });
         return (StatusCode::UNAUTHORIZED, Json(told)).into_response();
     }
@@ -88,5 +93,5 @@ async fn token(State(provider): State<Arc<Provider>>, headers: HeaderMap, Form(f
     }
     provider.given.fetch_add(1, Ordering::SeqCst);
     let token = provider.sign(client);
-    Json(json!({ "access_token": token, "token_type": "Bearer", "expires_in": provider.lifetime })).into_response()
+    Json(json!({ "access_token": token, "token_type": "Bearer", "expires_in": lifetime(client) })).into_response()
 }

@@ -9,6 +9,7 @@ use axum::response::{IntoResponse, Response};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use cutover::adapters::registry::ConfluentRegistry;
+use cutover::adapters::secret::ProcessSecrets;
 use cutover::ports::PortError;
 use cutover::ports::registry::Registry;
 use cutover::ports::settings::{ApiSettings, BasicAuth, SecretRef, Tls};
@@ -108,4 +109,19 @@ async fn an_expired_certificate_and_one_for_another_host() {
     let elsewhere = tls::serve(proxy(before), &ground.authority.identity("elsewhere-registry", &["registry.elsewhere.example"])).await;
     let elsewhere = told(&ApiSettings { url: elsewhere, ..settings() }).await;
     assert!(elsewhere.contains("registry.elsewhere.example") && elsewhere.contains("127.0.0.1"), "{elsewhere}");
+}
+
+/// A server that repeats what it was sent, as some do on their error pages.
+#[tokio::test(flavor = "multi_thread")]
+async fn credentials_that_come_back_are_taken_out() {
+    let echo = async |headers: HeaderMap| (StatusCode::BAD_REQUEST, format!("{headers:?} {PASSWORD}"));
+    let url = tls::serve(Router::new().fallback(echo), &ground().authority.identity("echo", &["127.0.0.1"])).await;
+    let file = ground().directory.join("echoed-password");
+    std::fs::write(&file, PASSWORD).unwrap();
+    let mut settings = ApiSettings { url, ..settings() };
+    settings.basic.as_mut().unwrap().password = SecretRef::File(file.to_string_lossy().into_owned());
+    let registry = ConfluentRegistry::connect("main", &settings, SETTING, &ProcessSecrets::default()).unwrap();
+    let told = registry.subjects().await.unwrap_err().to_string();
+    let encoded = STANDARD.encode(format!("{USER}:{PASSWORD}"));
+    assert!(told.contains("[secret]") && !told.contains(PASSWORD) && !told.contains(&encoded), "{told}");
 }

@@ -7,6 +7,7 @@ use cutover::ports::settings::{KafkaSettings, SaslMechanism};
 
 use crate::conformance::kafka as promises;
 use crate::ground::{USER, connect, ground};
+use crate::provider::SHORT;
 
 async fn keeps_its_promises(settings: &KafkaSettings) {
     let cluster = connect(settings);
@@ -62,4 +63,19 @@ async fn a_reader_of_commits_gets_its_token_in_time() {
         }
     };
     assert_eq!(tokio::time::timeout(Duration::from_mins(1), asked).await.expect("an answer").unwrap(), []);
+}
+
+/// A broker ends connections whose token has expired, so a client has to come with the next one in time.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_token_that_expires_is_followed_by_another() {
+    let mut settings = ground().token();
+    settings.sasl.as_mut().unwrap().token.as_mut().unwrap().client = SHORT.to_owned();
+    let cluster = connect(&settings);
+    cluster.cluster().await.unwrap();
+    let first = std::time::Instant::now();
+    // Longer than the token lives, by far.
+    while first.elapsed() < Duration::from_secs(30) {
+        cluster.cluster().await.unwrap();
+        tokio::time::sleep(Duration::from_millis(500)).await;
+    }
 }

@@ -4,11 +4,12 @@
 mod service;
 mod tls;
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use reqwest::{Client, Method, Url};
 
-use crate::adapters::secret::{Secret, Secrets};
+use crate::adapters::secret::{Redactor, Secret, Secrets};
 use crate::ports::settings::{BasicAuth, Tls};
 use crate::ports::{PortError, SystemRef};
 use crate::step::StepError;
@@ -33,6 +34,7 @@ pub struct Endpoint {
     basic: Option<(String, Secret)>,
     bearer: Option<Secret>,
     tls: Option<Tls>,
+    redactor: Arc<Redactor>,
 }
 
 /// What came back, whatever its status.
@@ -84,7 +86,7 @@ impl Endpoint {
         }
         let client = tls::apply(builder, tls, secrets, &|detail| invalid(&system, detail))?.build();
         let client = client.map_err(|error| invalid(&system, format!("the HTTP client cannot be made: {}", chain(&error))))?;
-        Ok(Self { system, base, client, basic, bearer: None, tls: tls.cloned() })
+        Ok(Self { system, base, client, basic, bearer: None, tls: tls.cloned(), redactor: secrets.redactor() })
     }
 
     /// Sends `Authorization: Bearer …` with every request from now on.
@@ -184,12 +186,15 @@ impl Endpoint {
             }
             body.extend_from_slice(&chunk);
         }
-        Ok(Answer { status, body: String::from_utf8_lossy(&body).into_owned(), location })
+        let body = String::from_utf8_lossy(&body).into_owned();
+        // Why: what refuses a request may repeat its credentials; what answers it is the caller's, byte for byte.
+        let body = if status < 400 { body } else { self.redactor.scrub(&body) };
+        Ok(Answer { status, body, location })
     }
 
     fn failure(&self, error: &reqwest::Error) -> PortError {
         let system = self.system.clone();
-        let detail = chain(error);
+        let detail = self.redactor.scrub(&chain(error));
         if error.is_builder() {
             PortError::Invalid { system, detail }
         } else if let Some(detail) = tls::distrust(error, &detail, self.tls.as_ref()) {

@@ -31,7 +31,7 @@ use self::ffi::{AdminError, Line};
 use self::listener::{Listener, Trouble};
 use self::pool::{Pool, retire};
 use self::token::TokenSource;
-use crate::adapters::secret::Secrets;
+use crate::adapters::secret::{Redactor, Secrets};
 use crate::ports::access::{Access, Leave};
 use crate::ports::kafka::{ClusterState, GroupState, Kafka, NewRecord, NewTopic, PartitionEnds, Position, StoredRecord, TopicState};
 use crate::ports::settings::KafkaSettings;
@@ -60,6 +60,7 @@ struct Shared {
     system: SystemRef,
     config: ClientConfig,
     expected: Option<String>,
+    redactor: Arc<Redactor>,
     /// For what librdkafka does not tell.
     direct: Direct,
     /// Where tokens come from, where the broker wants tokens.
@@ -95,6 +96,7 @@ impl KafkaCluster {
             config,
             direct,
             tokens,
+            redactor: secrets.redactor(),
             expected: settings.cluster_id.clone(),
             introduced: AtomicBool::new(false),
             trouble: Arc::default(),
@@ -174,6 +176,7 @@ impl Shared {
 
     fn fault(&self, doing: &str, error: AdminError) -> PortError {
         let error = fault::telling(error, self.trouble.last());
+        let error = AdminError { text: self.redactor.scrub(&error.text), ..error };
         // Why: librdkafka says of every certificate that it could not be verified, and never why.
         let advice = if error.code == fault::DISTRUST { self.direct.distrust() } else { fault::advice(&error).map(str::to_owned) };
         fault::port_error(&self.system, doing, error, advice)

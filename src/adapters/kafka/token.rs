@@ -1,8 +1,7 @@
 //! Tokens for `OAUTHBEARER`: fetched from the identity provider with client credentials, kept until shortly before they expire. Owns the
 //! token in use; it is a secret and goes nowhere but to the broker.
 
-use std::sync::mpsc;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError, mpsc};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use reqwest::{Method, Url};
@@ -10,7 +9,7 @@ use serde::Deserialize;
 use tokio::runtime::{Builder, Runtime};
 
 use crate::adapters::http::Endpoint;
-use crate::adapters::secret::{Secret, Secrets};
+use crate::adapters::secret::{Redactor, Secret, Secrets};
 use crate::ports::PortError;
 use crate::ports::settings::{BasicAuth, TokenSettings};
 use crate::step::StepError;
@@ -59,7 +58,8 @@ struct NotGiven {
 
 /// Where tokens come from.
 pub(super) struct TokenSource {
-    endpoint: std::sync::Arc<Endpoint>,
+    endpoint: Arc<Endpoint>,
+    redactor: Arc<Redactor>,
     /// The client id, which also names us to librdkafka.
     pub client: String,
     body: String,
@@ -91,8 +91,8 @@ impl TokenSource {
             form.query_pairs_mut().append_pair("scope", scope);
         }
         let body = form.query().unwrap_or_default().to_owned();
-        let (client, endpoint) = (settings.client.clone(), std::sync::Arc::new(endpoint));
-        Ok(Self { endpoint, client, body, kept: Mutex::default(), runtime: Some(runtime) })
+        let (client, endpoint) = (settings.client.clone(), Arc::new(endpoint));
+        Ok(Self { endpoint, redactor: secrets.redactor(), client, body, kept: Mutex::default(), runtime: Some(runtime) })
     }
 
     /// A token that is good for a while. Blocks, for [`FETCHING`] at the most.
@@ -105,7 +105,7 @@ impl TokenSource {
             return Ok(token.clone());
         }
         let (done, waited) = mpsc::channel();
-        let (endpoint, body) = (std::sync::Arc::clone(&self.endpoint), self.body.clone());
+        let (endpoint, body) = (Arc::clone(&self.endpoint), self.body.clone());
         if let Some(runtime) = &self.runtime {
             runtime.spawn(async move {
                 // Why: nobody waits any more when this fails.
@@ -113,7 +113,10 @@ impl TokenSource {
             });
         }
         let token = waited.recv_timeout(FETCHING + MARGIN).unwrap_or_else(|_| Err(unreachable(&self.endpoint, "no answer in time")))?;
-        *kept = Some(token.clone());
+        self.redactor.learn(token.value.expose());
+        if let Some(old) = kept.replace(token.clone()) {
+            self.redactor.forget(old.value.expose());
+        }
         Ok(token)
     }
 }
