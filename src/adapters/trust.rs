@@ -53,9 +53,9 @@ fn certificates(field: &str, path: &str, invalid: &dyn Fn(String) -> StepError) 
 /// What a failed handshake means and how to mend it, when it is one of the usual mistakes. `whose` is the other side, for
 /// instance `the broker`.
 pub(super) fn advice(error: &rustls::Error, whose: &str, ours: Option<&Tls>) -> Option<String> {
+    use rustls::Error::{AlertReceived, InvalidCertificate};
     let trusted = ours.and_then(|tls| tls.ca.as_ref());
     let shown = ours.is_some_and(|tls| tls.certificate.is_some());
-    use rustls::Error::{AlertReceived, InvalidCertificate};
     Some(match error {
         InvalidCertificate(CertificateError::Expired | CertificateError::ExpiredContext { .. }) => {
             format!("{whose}'s certificate has expired; it has to be renewed there, and if it was, the clock of this machine is wrong")

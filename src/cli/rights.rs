@@ -136,7 +136,7 @@ fn acls(system: &SystemRights, whom: &str) -> Vec<String> {
     let server = variable(SystemKind::Kafka, &system.name);
     let whom = if whom == NOBODY { format!("\"{NOBODY}\"") } else { quote(whom) };
     let one = |((sort, id), operations): (&(&str, &str), &Vec<&str>)| {
-        let operations: String = operations.iter().map(|operation| format!(" --operation {operation}")).collect();
+        let operations = operations.iter().fold(String::new(), |all, operation| all + " --operation " + operation);
         format!("kafka-acls.sh --bootstrap-server \"${server}\" --add --allow-principal {whom}{operations} --{sort} {}", quote(id))
     };
     things.iter().map(one).collect()

@@ -96,11 +96,11 @@ mod tests {
     }
 
     fn names(rights: Vec<Right>) -> Vec<String> {
-        let one = |needed: &Needed<()>| {
+        let one = |needed: &Needed<u8>| {
             let back = if needed.reasons.iter().all(|(_, back)| *back) { " back" } else { "" };
             format!("{} {}{back}", needed.resource, needed.operation.as_str())
         };
-        least(rights.into_iter().map(|right| (right, ()))).iter().map(one).collect()
+        least(rights.into_iter().map(|right| (right, 0))).iter().map(one).collect()
     }
 
     #[test]

@@ -290,7 +290,8 @@ steps:
         // Why the topic: a version that a record may carry is not taken back.
         let stem = self.subject.strip_suffix("-value").or_else(|| self.subject.strip_suffix("-key")).unwrap_or(&self.subject);
         let look = Right::look(&Resource::topic(&main_system(), stem)).into_iter().map(|right| Right { way_back: true, ..right });
-        let own = Right::all(&subject, [Operation::Read, Operation::Write]);
+        let level = self.compatibility.map(|_| Operation::AlterConfigs);
+        let own = Right::all(&subject, [Operation::Read, Operation::Write].into_iter().chain(level));
         own.into_iter().chain(Right::back(&subject, [Operation::Delete])).chain(look).collect()
     }
 

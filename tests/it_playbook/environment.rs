@@ -65,6 +65,8 @@ default: prdo
     cutover.yaml:6:20: error[C0106]: `environments.prod.kafka.main.bootstrap` must not be empty
     cutover.yaml:7:9: error[C0102]: `securty` is not a key of `environments.prod.kafka.main`
       help: did you mean `security`?
+    cutover.yaml:8:9: error[C0117]: `sasl` is not used without `security`
+      help: write `security: sasl_ssl`, or `sasl_plaintext` where nobody can listen
     cutover.yaml:8:27: error[C0105]: `SCRAM` is not a value of `environments.prod.kafka.main.sasl.mechanism`
       help: did you mean `SCRAM-SHA-256`?
     cutover.yaml:8:63: error[C0301]: `environments.prod.kafka.main.sasl.password`: a secret is written as a reference: `env:NAME` or `file:PATH`, never as plain text
@@ -110,7 +112,18 @@ fn what_the_protection_does_not_look_at() {
         sasl: {mechanism: OAUTHBEARER, token: {url: "https://id/token", client: c, secret: "env:S", scope: kafka}}
 "#;
     let diagnostics = Config::read("cutover.yaml", text).expect_err("mistakes");
-    insta::assert_snapshot!(diagnostics.plain(), @r"");
+    insta::assert_snapshot!(diagnostics.plain(), @r"
+    cutover.yaml:4:31: error[C0117]: `sasl` is not used without `security`
+      help: write `security: sasl_ssl`, or `sasl_plaintext` where nobody can listen
+    cutover.yaml:4:31: error[C0103]: `PLAIN` needs `sasl.password`
+    cutover.yaml:5:41: error[C0103]: `security: sasl_plaintext` needs `sasl`
+      help: write `sasl: {mechanism: …}` with who we are
+    cutover.yaml:5:57: error[C0117]: `tls` goes with another `security` than `sasl_plaintext`
+      help: write `security: ssl`, or `sasl_ssl` with `sasl`
+    cutover.yaml:9:9: error[C0103]: `OAUTHBEARER` needs `sasl.token`
+    cutover.yaml:9:40: error[C0117]: `sasl.username` does not go with `OAUTHBEARER`
+      help: take it away
+    ");
 }
 
 #[test]

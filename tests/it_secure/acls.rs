@@ -5,6 +5,8 @@ use std::net::TcpStream;
 
 const CREATE: i16 = 30;
 const DELETE: i16 = 31;
+const LITERAL: u8 = 3;
+const ALLOW: u8 = 3;
 
 /// An ACL that allows one operation.
 #[derive(Clone, Copy, Debug)]
@@ -50,8 +52,6 @@ impl Acl<'_> {
             "alter_configs" => 11,
             other => panic!("{other}"),
         };
-        const LITERAL: u8 = 3;
-        const ALLOW: u8 = 3;
         [&[sort][..], &text(self.name), &[LITERAL], &text(self.principal), &text("*"), &[operation, ALLOW]].concat()
     }
 }

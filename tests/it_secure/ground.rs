@@ -225,7 +225,7 @@ fn properties(
         ("EXPIRED", ports.expired),
         ("ELSEWHERE", ports.elsewhere),
     ];
-    let ours: String = listeners.iter().map(|(name, port)| format!(",{name}://127.0.0.1:{port}")).collect();
+    let ours = listeners.iter().fold(String::new(), |all, (name, port)| format!("{all},{name}://127.0.0.1:{port}"));
     let path = |path: &Path| path.to_string_lossy().into_owned();
     let oauth = "org.apache.kafka.common.security.oauthbearer";
     let text = |value: &str| value.to_owned();

@@ -50,6 +50,8 @@ steps:
     create_topic: {topic: rights.unused, partitions: 1}
   - id: unused-schema
     register_schema: {subject: rights.unused-value, file: state.json}
+  - id: level
+    set_compatibility: {subject: rights.unused-value, level: FULL}
   - id: existing
     create_topic: {topic: rights.existing, partitions: 2, allow: grow, configs: {retention.ms: 86400000}}
 "#;

@@ -1,5 +1,7 @@
 //! What the database lets our role do, as its own functions tell.
 
+use sqlx::error::DatabaseError;
+
 use super::PostgresDatabase;
 use crate::ports::PortError;
 use crate::ports::access::{Access, Leave, Operation};
@@ -24,7 +26,7 @@ impl PostgresDatabase {
         let connected = sqlx::query_scalar::<_, bool>(DATABASE).fetch_one(&self.pool).await;
         let connect = match connected {
             Ok(given) => given,
-            Err(error) if error.as_database_error().and_then(|told| told.code()).as_deref() == Some(REFUSED) => {
+            Err(error) if error.as_database_error().and_then(DatabaseError::code).as_deref() == Some(REFUSED) => {
                 let why = "it is known only to whoever may connect";
                 let told = |access: &Access| match access.operation {
                     Operation::Connect => Leave::Missing,

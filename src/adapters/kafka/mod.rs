@@ -62,7 +62,7 @@ struct Shared {
     expected: Option<String>,
     redactor: Arc<Redactor>,
     /// For what librdkafka does not tell.
-    direct: Direct,
+    direct: Result<Direct, String>,
     /// Where tokens come from, where the broker wants tokens.
     tokens: Option<Arc<TokenSource>>,
     /// Set once the cluster has shown the expected id.
@@ -90,7 +90,8 @@ impl KafkaCluster {
         let tokens = settings.sasl.as_ref().and_then(|sasl| sasl.token.as_ref());
         let tokens = tokens.map(|tokens| TokenSource::new(name, tokens, setting, secrets).map(Arc::new)).transpose()?;
         let invalid = |detail: String| StepError::Port(PortError::Invalid { system: system.clone(), detail });
-        let direct = Direct::new(settings, tokens.as_ref(), secrets, &invalid)?;
+        // Why no error here: librdkafka may well be at peace with a certificate that our own connection cannot use.
+        let direct = Direct::new(settings, tokens.as_ref(), secrets, &invalid).map_err(|error| error.to_string());
         let shared = Shared {
             system,
             config,
@@ -178,7 +179,11 @@ impl Shared {
         let error = fault::telling(error, self.trouble.last());
         let error = AdminError { text: self.redactor.scrub(&error.text), ..error };
         // Why: librdkafka says of every certificate that it could not be verified, and never why.
-        let advice = if error.code == fault::DISTRUST { self.direct.distrust() } else { fault::advice(&error).map(str::to_owned) };
+        let advice = if error.code == fault::DISTRUST {
+            self.direct.as_ref().ok().and_then(Direct::distrust)
+        } else {
+            fault::advice(&error).map(str::to_owned)
+        };
         fault::port_error(&self.system, doing, error, advice)
     }
 

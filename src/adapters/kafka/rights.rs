@@ -28,7 +28,11 @@ impl Shared {
         let mut topics: Vec<String> = asked.iter().filter(|access| access.sort == "topic").map(|access| access.id.clone()).collect();
         topics.sort();
         topics.dedup();
-        let topics = if topics.is_empty() { Ok(BTreeMap::new()) } else { self.direct.allowed(&topics) };
+        let topics = if topics.is_empty() {
+            Ok(BTreeMap::new())
+        } else {
+            self.direct.as_ref().map_err(String::clone).and_then(|direct| direct.allowed(&topics))
+        };
         let mut groups: BTreeMap<&str, Result<Option<u32>, PortError>> = BTreeMap::new();
         asked
             .iter()
@@ -40,7 +44,7 @@ impl Shared {
                 },
                 ("group", _) => {
                     let found = groups.entry(&access.id).or_insert_with(|| self.group_operations(&access.id));
-                    group_leave(access.operation, found.as_ref().map_err(Clone::clone)?.as_ref())
+                    Ok(group_leave(access.operation, found.as_ref().map_err(Clone::clone)?.as_ref()))
                 }
                 (other, _) => Ok(Leave::Unknown(format!("Kafka has no {other}"))),
             })
@@ -99,14 +103,14 @@ impl Shared {
     }
 }
 
-fn group_leave(operation: Operation, operations: Option<&u32>) -> Result<Leave, PortError> {
-    Ok(match (operations, operation) {
+fn group_leave(operation: Operation, operations: Option<&u32>) -> Leave {
+    match (operations, operation) {
         (None, Operation::Describe | Operation::Read | Operation::Delete) => Leave::Missing,
         (Some(_), Operation::Describe) => Leave::Given,
         (Some(0), _) => Leave::Unknown("the coordinator does not tell it".to_owned()),
         (Some(operations), _) => leave(operation, *operations),
         (None, _) => Leave::Unknown("the coordinator does not speak of the group".to_owned()),
-    })
+    }
 }
 
 /// Reads the bits, which have Kafka's own numbers of operations.
@@ -139,8 +143,8 @@ mod tests {
 
     #[test]
     fn a_group_that_nobody_speaks_of_is_missing_and_a_silent_coordinator_unknown() {
-        assert_eq!(group_leave(Operation::Read, None), Ok(Leave::Missing));
-        assert_eq!(group_leave(Operation::Describe, Some(&0)), Ok(Leave::Given));
-        assert!(matches!(group_leave(Operation::Read, Some(&0)), Ok(Leave::Unknown(_))));
+        assert_eq!(group_leave(Operation::Read, None), Leave::Missing);
+        assert_eq!(group_leave(Operation::Describe, Some(&0)), Leave::Given);
+        assert!(matches!(group_leave(Operation::Read, Some(&0)), Leave::Unknown(_)));
     }
 }

@@ -98,6 +98,11 @@ fn set_tls(config: &mut ClientConfig, tls: &Tls, secrets: &dyn Secrets, invalid:
     let read = |field: &str, path: &str| {
         std::fs::read_to_string(path).map_err(|error| invalid(format!("`tls.{field}`: the file {path} cannot be read: {error}")))
     };
+    match (&tls.certificate, &tls.key) {
+        (Some(_), None) => return Err(invalid("`tls.certificate` needs `tls.key`".to_owned())),
+        (None, Some(_)) => return Err(invalid("`tls.key` needs `tls.certificate`".to_owned())),
+        _ => {}
+    }
     if let Some(path) = &tls.ca {
         config.set("ssl.ca.pem", read("ca", path)?);
     }

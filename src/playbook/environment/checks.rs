@@ -44,7 +44,10 @@ fn entrance(file: &str, system: &Entry, out: &mut Diagnostics) {
     let security = system.value.get("security").and_then(|entry| entry.value.as_text()).unwrap_or("plaintext");
     let mut unused = |key: &str, fits: bool, help: &str| match system.value.get(key) {
         Some(entry) if !fits => {
-            let message = format!("`{key}` goes with another `security` than `{security}`");
+            let message = match system.value.get("security") {
+                Some(_) => format!("`{key}` goes with another `security` than `{security}`"),
+                None => format!("`{key}` is not used without `security`"),
+            };
             out.push(Diagnostic::new(codes::DOES_NOT_FIT, file, entry.key.place, message).help(help));
         }
         _ => {}

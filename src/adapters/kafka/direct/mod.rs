@@ -128,9 +128,13 @@ impl Direct {
         }
         let mut request = Writer::default();
         request.count(topics.len());
-        topics.iter().for_each(|topic| request.text(topic));
+        for topic in topics {
+            request.text(topic);
+        }
         // Why: no topic is made, nothing is asked about the cluster, everything about the topics.
-        [0, 0, 1].into_iter().for_each(|flag| request.byte(flag));
+        for flag in [0, 0, 1] {
+            request.byte(flag);
+        }
         metadata(&mut Reader::new(&exchange(line.as_mut(), METADATA, METADATA_VERSION, &request.done())?))
     }
 }
@@ -152,7 +156,9 @@ fn metadata(answer: &mut Reader<'_>) -> io::Result<BTreeMap<String, Allowed>> {
         answer.byte()?;
         for _ in 0..answer.count()? {
             answer.i16()?;
-            (answer.i32()?, answer.i32()?, answer.i32()?);
+            for _ in 0..3 {
+                answer.i32()?;
+            }
             for _ in 0..3 {
                 for _ in 0..answer.count()? {
                     answer.i32()?;
