@@ -309,7 +309,7 @@ mod tests {
         assert_eq!(error.hint().unwrap(), "install it: `apt-get install openjdk-17-jdk-headless` or `brew install openjdk@17`");
         lacks.push(Lack { need: MAVEN, found: None });
         let error = StackError::Missing(lacks);
-        let maven = "Maven (`mvn`) is needed for fetching Kafka and the schema registry and is not installed";
+        let maven = "Maven (`mvn`) is needed for fetching what is not installed and is not installed";
         assert_eq!(error.to_string(), format!("{java}; {maven}"));
         let hint = "install it: `apt-get install openjdk-17-jdk-headless maven` or `brew install openjdk@17 maven`";
         assert_eq!(error.hint().unwrap(), hint);

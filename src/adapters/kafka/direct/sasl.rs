@@ -173,7 +173,7 @@ mod tests {
         let challenge = "r=rOprNGfwEbeRWgbNEkqO%hvYDpWUa2RaTCAfuxFIlj)hNlF$k0,s=W22ZaJ0SNY7soEsUEjb6gQ==,i=4096";
         let proof = Hash::Sha256.answer("pencil", first, nonce, challenge).unwrap();
         assert!(proof.message.ends_with(",p=dHzbZapWIk4jUhN+Ute9ytag9zjfMHgsqmmiz7AndVQ="), "{}", proof.message);
-        assert_eq!(proof.expected, "6rriTRBi23WpRR/wtup+mMhUZUn/dB5nLTJsjl95G4=");
+        assert_eq!(proof.expected, "6rriTRBi23WpRR/wtup+mMhUZUn/dB5nLTJRsjl95G4=");
     }
 
     #[test]
