@@ -118,6 +118,18 @@ impl Resource {
         Self::new(SystemKind::Database, database, "table", table)
     }
 
+    /// A database as a whole.
+    #[must_use]
+    pub fn database(database: &str) -> Self {
+        Self::new(SystemKind::Database, database, "database", database)
+    }
+
+    /// A schema of a database.
+    #[must_use]
+    pub fn schema(database: &str, schema: &str) -> Self {
+        Self::new(SystemKind::Database, database, "schema", schema)
+    }
+
     /// What a store of metrics answers to an expression.
     #[must_use]
     pub fn query(metrics: &str, expression: &str) -> Self {
