@@ -4,7 +4,6 @@
 
 mod act;
 mod back;
-mod bits;
 mod book;
 mod build;
 mod finding;

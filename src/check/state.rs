@@ -1,7 +1,8 @@
 //! One state: the facts that hold at an instant. A MAY fact says what could be so, a MUST fact what is proven; all are one set of bits,
 //! and the instant inside a step is the set in which both what was and what will be are possible.
 
-use super::bits::Bits;
+use fixedbitset::FixedBitSet;
+
 use super::model::{ColumnId, LinkId, LinkKind, MeaningId, Model, Path, ReleaseId, ServiceId, StreamId, TopicId, VariantId, When, Writing};
 
 /// The kinds of fact, each with what it is about and with the list of the model that says how many there are of it.
@@ -119,7 +120,7 @@ pub(super) struct Space {
 
 /// The facts that hold at an instant.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub(super) struct State(pub(super) Bits);
+pub(super) struct State(pub(super) FixedBitSet);
 
 impl Space {
     pub(super) fn new(model: Model) -> Self {
@@ -128,24 +129,30 @@ impl Space {
     }
 
     pub(super) fn empty(&self) -> State {
-        State(Bits::new(self.layout.size()))
+        State(FixedBitSet::with_capacity(self.layout.size()))
     }
 
     pub(super) fn has(&self, state: &State, fact: Fact) -> bool {
-        state.0.has(self.layout.id(fact))
+        state.0.contains(self.layout.id(fact))
     }
 
+    /// Whether it was not so before.
     pub(super) fn put(&self, state: &mut State, fact: Fact) -> bool {
-        state.0.put(self.layout.id(fact))
+        !state.0.put(self.layout.id(fact))
     }
 
+    /// Whether it was so before.
     pub(super) fn take(&self, state: &mut State, fact: Fact) -> bool {
-        state.0.take(self.layout.id(fact))
+        let id = self.layout.id(fact);
+        let was = state.0.contains(id);
+        state.0.set(id, false);
+        was
     }
 
     /// The releases that may be live.
     pub(super) fn live<'a>(&'a self, state: &'a State) -> impl Iterator<Item = ReleaseId> + 'a {
-        state.0.within(0, self.model.releases.len())
+        // Why so: they are the first kind of fact.
+        state.0.ones().take_while(|id| *id < self.model.releases.len())
     }
 
     /// The releases of a service that may be live.

@@ -160,8 +160,10 @@ pub(super) fn walk(space: &Space, plan: &Plan, start: &State, already: &Known) -
 
 impl Trail {
     fn record(&mut self, space: &Space, step: usize, before: &mut State, now: &State) {
-        for id in now.0.differing(&before.0) {
-            self.changes.push((step, space.layout.fact(id), now.0.has(id)));
+        // Why not `symmetric_difference`: it goes bit by bit, and this is asked after every act of every order that is tried.
+        before.0.symmetric_difference_with(&now.0);
+        for id in before.0.ones() {
+            self.changes.push((step, space.layout.fact(id), now.0.contains(id)));
         }
         before.clone_from(now);
     }

@@ -71,10 +71,10 @@ impl<'a> Play<'a> {
                 }
             }
         }
-        if self.world.random.once_in(3) {
-            if let Some(service) = self.world.any_service() {
-                self.world.rebuild(&service);
-            }
+        if self.world.random.once_in(3)
+            && let Some(service) = self.world.any_service()
+        {
+            self.world.rebuild(&service);
         }
     }
 
