@@ -174,15 +174,14 @@ impl<'a> World<'a> {
         self.old = self.rows.iter().flat_map(|(table, rows)| rows.keys().map(|key| (table.clone(), *key))).collect();
     }
 
-    /// What a service keeps is there, also when no release says who writes it; and so is a copy of it that is relied on already.
+    /// What a service keeps is there, also when no release says that it writes it; and so is a copy of it that is relied on already.
     fn rows_of_nobody(&mut self) {
         for (name, link) in self.town.links.iter().filter(|(_, link)| !link.effect) {
             let rows = || (0..ENTITIES).map(|key| (key, Row { seq: 1, ..Row::default() }));
-            let kept = self.rows.entry(link.state.clone()).or_default();
-            if !kept.is_empty() {
+            if self.town.releases.values().any(|body| body.writes.contains_key(&link.state)) {
                 continue;
             }
-            kept.extend(rows());
+            self.rows.entry(link.state.clone()).or_default().extend(rows());
             let reader = link.copy.split('.').next().unwrap_or_default();
             let relies = self.instances.get(reader).into_iter().flatten().any(|instance| {
                 let body = self.town.releases.get(&(reader.to_owned(), instance.release.clone()));
