@@ -251,6 +251,7 @@ impl Space {
                 for variant in self.model.flags[*flag].1.iter().filter(|variant| !to.contains(variant)) {
                     self.take(state, Fact::Variant(*variant));
                 }
+                self.let_go(state);
             }
             Act::CreateTopic(topic) => {
                 self.put(state, Fact::Topic(*topic));
@@ -308,6 +309,15 @@ impl Space {
             }
             // Why nothing for a share: the variants from before are served on.
             Act::FlagShare { .. } | Act::DeleteSchema(_) | Act::Send(_) => {}
+        }
+    }
+
+    /// Why only where a flag is verified: who can hold says that it has left `hold` only when nothing is held any more.
+    fn let_go(&self, state: &mut State) {
+        for link in 0..self.model.links.len() {
+            if !self.holding(state, link) && self.live(state).any(|release| self.holds(release, link)) {
+                self.take(state, Fact::Held(link));
+            }
         }
     }
 

@@ -210,6 +210,7 @@ impl<'a> Search<'a> {
                 vec![drained, retire, vec![Act::CreateTopic(topic)]]
             }
             (Rule::Once, Subject::Order(link)) => self.held(link),
+            (Rule::Handled, Subject::Held(link)) => self.let_go(link),
             (Rule::Columns | Rule::Valid, Subject::Column(column)) => vec![vec![Act::AddColumn(column)]],
             (Rule::Columns, Subject::Given(column)) => vec![vec![Act::RelaxColumn(column)]],
             (_, Subject::Filled(column)) => vec![vec![Act::Backfill { columns: vec![(column, None)], back: Vec::new() }]],
@@ -255,6 +256,14 @@ impl<'a> Search<'a> {
             [flag(variant)].into_iter().chain(retire).chain([drain]).collect()
         };
         held.iter().flat_map(|variant| [vec![flag(variant)], drained(variant)]).collect()
+    }
+
+    /// Flags at the variants under which what is held of a link goes.
+    fn let_go(&self, link: usize) -> Vec<Vec<Act>> {
+        let model = &self.space.model;
+        let ways = model.releases.iter().flat_map(|release| &release.paths).filter(|(of, _)| *of == link).flat_map(|(_, ways)| ways);
+        let open: BTreeSet<_> = ways.filter(|(path, _)| *path != Path::Hold).filter_map(|(_, when)| *when).collect();
+        open.iter().map(|variant| vec![Act::Flag { flag: model.variants[*variant].0, to: vec![*variant] }]).collect()
     }
 
     fn words(&self, order: &[Item], change: &Change) -> String {

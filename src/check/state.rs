@@ -45,11 +45,13 @@ pub(super) enum Fact {
     Rewritten(StreamId),
     /// MUST: the playbook has said that the need has ended.
     Ended(LinkId),
+    /// MAY: effects of the link wait in their source for another way.
+    Held(LinkId),
 }
 
 /// Where the kinds of fact begin within the set.
 #[derive(Clone, Debug)]
-pub(super) struct Layout([usize; 20]);
+pub(super) struct Layout([usize; 21]);
 
 impl Layout {
     pub(super) fn new(model: &Model) -> Self {
@@ -74,8 +76,9 @@ impl Layout {
             model.links.len(),
             streams,
             model.links.len(),
+            model.links.len(),
         ];
-        let mut bases = [0; 20];
+        let mut bases = [0; 21];
         let mut next = 0;
         for (base, count) in bases.iter_mut().zip(counts.into_iter().chain([0])) {
             *base = next;
@@ -85,7 +88,7 @@ impl Layout {
     }
 
     pub(super) fn size(&self) -> usize {
-        self.0[19]
+        self.0[20]
     }
 
     pub(super) fn id(&self, fact: Fact) -> usize {
@@ -94,7 +97,7 @@ impl Layout {
     }
 
     pub(super) fn fact(&self, id: usize) -> Fact {
-        let kind = (0..19).rev().find(|kind| self.0[*kind] <= id && self.0[*kind] < self.0[*kind + 1]).unwrap_or_default();
+        let kind = (0..20).rev().find(|kind| self.0[*kind] <= id && self.0[*kind] < self.0[*kind + 1]).unwrap_or_default();
         let at = id - self.0[kind];
         match kind {
             0 => Fact::Live(at),
@@ -115,7 +118,8 @@ impl Layout {
             15 => Fact::Snapshotted(at),
             16 => Fact::Complete(at),
             17 => Fact::Rewritten(at),
-            _ => Fact::Ended(at),
+            18 => Fact::Ended(at),
+            _ => Fact::Held(at),
         }
     }
 }
@@ -141,6 +145,7 @@ fn parts(fact: Fact) -> (usize, usize) {
         Fact::Complete(at) => (16, at),
         Fact::Rewritten(at) => (17, at),
         Fact::Ended(at) => (18, at),
+        Fact::Held(at) => (19, at),
     }
 }
 
@@ -218,6 +223,21 @@ impl Space {
         self.model.streams[stream].unread.iter().any(|(reader, at)| *reader == service && self.has(state, Fact::Unread(*at)))
     }
 
+    /// Whether a release can hold the link's effects, and so lets go what is held.
+    pub(super) fn holds(&self, release: ReleaseId, link: LinkId) -> bool {
+        self.ways(release, link).any(|(path, _)| path == Path::Hold)
+    }
+
+    /// The ways of a release for a link.
+    pub(super) fn ways(&self, release: ReleaseId, link: LinkId) -> impl Iterator<Item = (Path, When)> + '_ {
+        self.model.releases[release].paths.iter().filter(move |(of, _)| *of == link).flat_map(|(_, ways)| ways).copied()
+    }
+
+    /// Whether a live release may hold effects of the link now.
+    pub(super) fn holding(&self, state: &State, link: LinkId) -> bool {
+        self.live(state).any(|release| self.ways(release, link).any(|(path, when)| path == Path::Hold && self.active(state, when)))
+    }
+
     /// Whether the service's group may be handed the version.
     pub(super) fn arrives(&self, state: &State, service: ServiceId, stream: StreamId) -> bool {
         let compacted = self.model.topics[self.model.streams[stream].topic].compacted;
@@ -272,6 +292,11 @@ impl Space {
                 if self.active(state, production.when) {
                     self.put(state, Fact::Latent(production.latent));
                     self.take(state, Fact::Rewritten(production.stream));
+                }
+            }
+            for (link, ways) in &self.model.releases[*release].paths {
+                if ways.iter().any(|(path, when)| *path == Path::Hold && self.active(state, *when)) {
+                    self.put(state, Fact::Held(*link));
                 }
             }
         }

@@ -82,6 +82,9 @@ impl Teller<'_> {
                     None => format!("{stream} may still arrive and no live release of {service} consumes it, so its effect never happens"),
                 }
             }
+            (Rule::Handled, Subject::Held(link)) => {
+                format!("no live release lets go what may be held of {}, so those effects never happen", model.links[*link].name)
+            }
             (Rule::Valid, Subject::Field(stream, column)) => {
                 let (stream, column) = (&model.streams[*stream].label, &model.columns[*column].name);
                 let who = release.map_or_else(|| "the snapshot".to_owned(), |_| who.clone());
@@ -113,6 +116,9 @@ impl Teller<'_> {
             (Rule::Once, Subject::Key(link)) => {
                 let name = &model.links[*link].name;
                 format!("{name} may travel by event, and events come twice; without a `key` its effect happens twice")
+            }
+            (Rule::Once, Subject::Order(link)) if facts.contains(&Fact::Held(*link)) => {
+                format!("{who} does not know of what may be held of {} and may send past it", model.links[*link].name)
             }
             (Rule::Once, Subject::Order(link)) => {
                 let name = &model.links[*link].name;
@@ -246,6 +252,10 @@ impl Teller<'_> {
                 let since = since(self, came);
                 format!("{} may lie unread by {} {since}", model.streams[stream].label, model.services[service].name)
             }
+            Fact::Held(link) => {
+                let since = since(self, came);
+                format!("{} may be held {since}, and no flag that ends this has been verified", model.links[link].name)
+            }
             Fact::Lies(stream) => {
                 let since = since(self, came);
                 let topic = &model.topics[model.streams[stream].topic].name;
@@ -314,6 +324,7 @@ fn stays(why: Stays) -> &'static str {
 pub(super) fn usual(rule: Rule, subject: Subject) -> &'static str {
     match (rule, subject) {
         (Rule::Path, _) => "put the release that answers or fills it before the one that needs it, and end it after",
+        (Rule::Handled, Subject::Held(_)) => "flip the flag from `hold` to another way before the last release that can hold goes",
         (Rule::Handled, _) => {
             "put the handler's release before the first producer; before a handler goes, retire the producers, publish every key in the new version, and drain (`goal: absent` on a compacted topic)"
         }

@@ -18,8 +18,8 @@ use crate::samples::flags::Use;
 use crate::samples::outbox::{self, Transport};
 use crate::samples::problem::{Problem, checked_id};
 
-/// How often a request looks whether its call was answered.
-const LOOK_AGAIN: Duration = Duration::from_millis(15);
+/// The first pause between two looks whether a call was answered, and the longest.
+const PAUSES: (Duration, Duration) = (Duration::from_millis(10), Duration::from_millis(250));
 
 /// What a caller wants.
 #[derive(Debug, Deserialize)]
@@ -59,8 +59,10 @@ pub async fn assign(
     desk.call_poke.now();
     desk.poke.now();
     // Why: the flags count as in use until the call was answered, so that another way is open to everybody only when no call is under way.
+    let mut pause = PAUSES.0;
     while calls(&desk, &event).await? {
-        sleep(LOOK_AGAIN).await;
+        sleep(pause).await;
+        pause = (pause * 2).min(PAUSES.1);
     }
     let status = if first { StatusCode::CREATED } else { StatusCode::OK };
     Ok((status, Json(Assigned { attempt_id: wish.attempt_id, version: number })))

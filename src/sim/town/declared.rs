@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::check::Book;
-use crate::services::{Condition, Services, Way};
+use crate::services::{Condition, Order, Services, Way};
 use crate::step::Move;
 
 pub(super) type View = BTreeMap<String, String>;
@@ -45,6 +45,8 @@ pub(super) struct Link {
     pub(super) event: Option<String>,
     pub(super) key: bool,
     pub(super) seq: bool,
+    /// Whether its effects must keep the order of each key, and nobody sorts them where they happen.
+    pub(super) ordered: bool,
 }
 
 /// Everything that is declared.
@@ -90,6 +92,7 @@ impl Town {
                 event: link.event.clone(),
                 key: !link.key.is_empty(),
                 seq: link.seq.is_some(),
+                ordered: link.order == Some(Order::PerKey),
             };
             town.links.insert(name.clone(), told);
         }
@@ -178,6 +181,13 @@ impl Town {
             town.needs.extend(links.into_iter().map(|link| (service.clone(), link)));
         }
         town
+    }
+
+    /// The service whose group it is: by its name, or by the longest one that the group's name begins with.
+    pub(super) fn of_group(&self, group: &str) -> String {
+        let services = self.releases.keys().map(|(service, _)| service);
+        let own = services.filter(|service| group == *service || group.strip_prefix(*service).is_some_and(|rest| rest.starts_with('-')));
+        own.max_by_key(|service| service.len()).cloned().unwrap_or_else(|| group.to_owned())
     }
 
     pub(super) fn event(&self, label: &str) -> Option<&Event> {

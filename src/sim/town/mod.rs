@@ -202,11 +202,13 @@ impl Play<'_> {
                         None => instances.push(fresh),
                     }
                 }
+                self.acknowledged(one);
             }
             Move::Stop { service } => {
                 while self.world.instances.get_mut(service).is_some_and(|instances| instances.pop().is_some()) {
                     self.some_ticks();
                 }
+                self.acknowledged(one);
             }
             Move::Flag { flag, to } | Move::FlagShare { flag, to } => {
                 let mut left: Vec<(String, usize)> = Vec::new();
@@ -222,6 +224,7 @@ impl Play<'_> {
                         instance.view.insert(flag.clone(), to.clone());
                     }
                 }
+                self.acknowledged(one);
             }
             Move::CreateTopic { topic, .. } => {
                 let topic = self.world.topics.entry(topic.clone()).or_default();
@@ -239,11 +242,12 @@ impl Play<'_> {
                 self.world.schemas.remove(event);
             }
             Move::Retire { event } => return self.retire(event),
-            Move::Drain { event, goal, .. } => return self.drain(event.as_deref().unwrap_or_default(), *goal),
+            Move::Drain { topic, event, groups, goal } => return self.drain(topic, event.as_deref(), groups, *goal),
             Move::Snapshot { table, topic, event } => return self.snapshot(table, topic, event.as_deref().unwrap_or_default()),
             Move::CatchUp { group, topic } => {
                 let goal = self.snapshots.get(topic).copied().unwrap_or_default();
                 self.world.stalled.clear();
+                let group = self.world.town.of_group(group);
                 let read = |world: &World<'_>| world.read.get(&(group.clone(), topic.clone())).copied().unwrap_or_default();
                 if !self.until(|world| read(world) >= goal) {
                     return false;
@@ -290,6 +294,16 @@ impl Play<'_> {
         true
     }
 
+    /// A flag is set when everybody has said so, and an instance is gone when its requests are over. A share leaves the others as they are.
+    fn acknowledged(&mut self, one: &Move) {
+        match one {
+            _ if self.half => {}
+            Move::Flag { .. } => self.world.acknowledge(),
+            Move::Release { service, .. } | Move::Stop { service } => self.world.finish_requests(Some(service)),
+            _ => {}
+        }
+    }
+
     fn some_ticks(&mut self) {
         for _ in 0..4 + self.world.random.below(16) {
             self.world.tick();
@@ -332,15 +346,22 @@ impl Play<'_> {
         self.until(|world| !world.outbox.values().flatten().any(|record| labels.contains(&record.label)))
     }
 
-    fn drain(&mut self, event: &str, goal: DrainGoal) -> bool {
-        let labels = self.labels(event);
-        let Some(topic) = labels.first().and_then(|label| self.world.town.event(label)).map(|event| event.topic.clone()) else {
+    /// Done when the groups have read every record of these events that lies in the topic now.
+    fn drain(&mut self, topic: &str, event: Option<&str>, groups: &[String], goal: DrainGoal) -> bool {
+        let town = self.world.town;
+        let labels = match event {
+            Some(event) => self.labels(event),
+            None => town.events.iter().filter(|(_, event)| event.topic == topic).flat_map(|(name, _)| self.labels(name)).collect(),
+        };
+        let Some(topic) = labels.first().and_then(|label| town.event(label)).map(|event| event.topic.clone()) else {
             return true;
         };
         let end = self.world.topics.get(&topic).map_or(0, |topic| topic.end);
-        let name = event.split('@').next().unwrap_or_default().to_owned();
-        let groups: Vec<String> =
-            self.world.town.wants.iter().filter(|(_, wanted)| *wanted == name).map(|(service, _)| service.clone()).collect();
+        let wanted = |name: &String| labels.iter().any(|label| label.split('@').next() == Some(name));
+        let mut services: Vec<String> = town.wants.iter().filter(|(_, name)| wanted(name)).map(|(service, _)| service.clone()).collect();
+        services.dedup();
+        let asked: Vec<String> = groups.iter().map(|group| town.of_group(group)).collect();
+        let groups: Vec<String> = services.into_iter().filter(|service| asked.is_empty() || asked.contains(service)).collect();
         // Why: a group may be slow, but nobody waits for one that is stopped on purpose.
         self.world.stalled.retain(|who| !who.starts_with("group"));
         let read = |world: &World<'_>| {

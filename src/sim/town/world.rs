@@ -53,6 +53,14 @@ pub(super) struct Topic {
     pub(super) end: u64,
 }
 
+/// Something that one service causes in another: its link, its key and the number of the action.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Effect {
+    link: String,
+    key: usize,
+    action: u64,
+}
+
 pub(super) struct World<'a> {
     pub(super) town: &'a Town,
     pub(super) random: Random,
@@ -70,7 +78,11 @@ pub(super) struct World<'a> {
     pub(super) lost: BTreeMap<String, usize>,
     /// Action to how often it took effect.
     pub(super) effects: BTreeMap<u64, usize>,
-    pub(super) held: Vec<(String, usize, u64)>,
+    pub(super) held: Vec<Effect>,
+    /// Calls that are still being tried, each made by a request that is not over.
+    calls: VecDeque<Effect>,
+    /// Link and key to the last action that took effect there.
+    last: BTreeMap<(String, usize), u64>,
     /// What was there before the first step.
     old: BTreeSet<(String, usize)>,
     next_action: u64,
@@ -101,6 +113,8 @@ impl<'a> World<'a> {
             lost: BTreeMap::new(),
             effects: BTreeMap::new(),
             held: Vec::new(),
+            calls: VecDeque::new(),
+            last: BTreeMap::new(),
             old: BTreeSet::new(),
             next_action: 0,
             next_entity: ENTITIES,
@@ -313,7 +327,7 @@ impl<'a> World<'a> {
         }
         let link = town.event(&record.label).and_then(|event| event.link.clone()).unwrap_or_default();
         if let Some(action) = record.action {
-            self.effect(&link, action);
+            self.effect(&Effect { link, key: record.key, action });
         }
         let mut tables: BTreeMap<&String, Vec<(&String, &String)>> = BTreeMap::new();
         for (table, column, meaning) in writes {
@@ -415,11 +429,77 @@ impl<'a> World<'a> {
         answers
     }
 
-    fn effect(&mut self, link: &str, action: u64) {
-        let count = self.effects.entry(action).or_default();
-        let dedupes = self.town.links.get(link).is_some_and(|link| link.key);
-        if *count == 0 || !dedupes {
+    fn effect(&mut self, effect: &Effect) {
+        let told = self.town.links.get(&effect.link);
+        let dedupes = told.is_some_and(|link| link.key);
+        let count = self.effects.entry(effect.action).or_default();
+        let first = *count == 0;
+        if first || !dedupes {
             *count += 1;
+        }
+        if first && told.is_some_and(|link| link.ordered) {
+            let last = self.last.entry((effect.link.clone(), effect.key)).or_default();
+            let overtaken = *last > effect.action;
+            *last = effect.action.max(*last);
+            if overtaken {
+                self.lose(format!("an effect of {} was overtaken by a later one of its key", effect.link));
+            }
+        }
+    }
+
+    /// Whether an instance of this release knows that effects of the link may be held.
+    fn knows_hold(&self, service: &str, release: &str, link: &str) -> bool {
+        let body = self.town.releases.get(&(service.to_owned(), release.to_owned()));
+        body.and_then(|body| body.sends.get(link)).is_some_and(|ways| ways.iter().any(|(way, _)| *way == Way::Hold))
+    }
+
+    /// A call that is still being tried comes through, the first one first.
+    fn try_again(&mut self) {
+        let Some(effect) = self.calls.pop_front() else { return };
+        let from = self.town.links.get(&effect.link).map(|link| link.from.clone()).unwrap_or_default();
+        if self.call(&from, &effect.link) {
+            self.effect(&effect);
+        } else {
+            self.effects.remove(&effect.action);
+        }
+    }
+
+    /// The requests of a service are over, or those of all.
+    pub(super) fn finish_requests(&mut self, service: Option<&str>) {
+        let town = self.town;
+        let theirs = |effect: &Effect| service.is_none_or(|service| town.links.get(&effect.link).is_some_and(|link| link.from == service));
+        let (over, left) = std::mem::take(&mut self.calls).into_iter().partition(theirs);
+        self.calls = over;
+        while !self.calls.is_empty() {
+            self.try_again();
+        }
+        self.calls = left;
+    }
+
+    /// Whoever says that a flag is in use everywhere says that requests from before are over, and that nothing is held where nobody holds.
+    pub(super) fn acknowledge(&mut self) {
+        self.finish_requests(None);
+        for _ in 0..200 {
+            let waits = self.held.iter().any(|effect| {
+                let from = self.town.links.get(&effect.link).map(|link| link.from.as_str()).unwrap_or_default();
+                let mut knowing = self
+                    .instances
+                    .get(from)
+                    .into_iter()
+                    .flatten()
+                    .filter(|instance| self.knows_hold(from, &instance.release, &effect.link))
+                    .peekable();
+                let holds = |instance: &Instance| {
+                    let body = self.town.releases.get(&(from.to_owned(), instance.release.clone()));
+                    Self::way(body.and_then(|body| body.sends.get(&effect.link)), &instance.view) == Some(Way::Hold)
+                };
+                knowing.peek().is_some() && !knowing.any(holds)
+            });
+            if !waits {
+                return;
+            }
+            self.release_held();
+            self.relay(None);
         }
     }
 
@@ -431,8 +511,8 @@ impl<'a> World<'a> {
         if told.effect {
             self.next_action += 1;
             self.effects.insert(self.next_action, 0);
-            let key = self.entity();
-            self.act(&service, &link, key, self.next_action);
+            let effect = Effect { link, key: self.entity(), action: self.next_action };
+            self.act(&service, &effect, false);
         } else {
             self.look(&service, &link, &told.copy, &told.state, None);
         }
@@ -442,22 +522,47 @@ impl<'a> World<'a> {
         ways.into_iter().flatten().find(|(_, when)| holds(when.as_ref(), view)).map(|(way, _)| *way)
     }
 
-    /// An effect is caused, on whatever way the instance has.
-    fn act(&mut self, service: &str, link: &str, key: usize, action: u64) {
-        let Some(instance) = self.pick(service) else { return };
+    /// An effect is caused, on whatever way the instance has; from what is held, when it is let go.
+    fn act(&mut self, service: &str, effect: &Effect, let_go: bool) {
+        let Some(instance) = self.pick(service) else {
+            if let_go {
+                self.held.push(effect.clone());
+            }
+            return;
+        };
         let town = self.town;
         let Some(body) = town.releases.get(&(service.to_owned(), instance.release.clone())) else { return };
+        let Effect { link, key, action } = effect;
         let who = format!("{service} {}", instance.release);
-        match Self::way(body.sends.get(link), &instance.view) {
+        let way = Self::way(body.sends.get(link), &instance.view);
+        let same = |other: &Effect| other.link == *link && other.key == *key;
+        let knows = self.knows_hold(service, &instance.release, link);
+        // Why: who can hold sends nothing past what is held of the same key, and lets nothing go while something older of it is under way
+        // elsewhere. Who cannot knows nothing of it.
+        let mut waits = knows && way.is_some() && self.held.iter().any(same);
+        if let_go {
+            let promised = self.outbox.get(service).is_some_and(|records| {
+                let of_link = |label: &str| town.event(label).and_then(|event| event.link.as_ref()) == Some(link);
+                records.iter().any(|record| record.key == *key && record.action.is_some() && of_link(&record.label))
+            });
+            waits |= !knows || (way == Some(Way::Call) && promised) || (way == Some(Way::Event) && self.calls.iter().any(same));
+        }
+        if waits {
+            self.held.push(effect.clone());
+            return;
+        }
+        match way {
             Some(Way::Call) => {
-                if self.call(&who, link) {
-                    self.effect(link, action);
+                if self.calls.iter().any(same) || self.random.once_in(4) {
+                    self.calls.push_back(effect.clone());
+                } else if self.call(&who, link) {
+                    self.effect(effect);
                     // Why: an answer that is lost is tried again, by whoever comes next and on whatever way that one has.
                     if self.random.once_in(8) {
-                        self.act(service, link, key, action);
+                        self.act(service, effect, false);
                     }
                 } else {
-                    self.effects.remove(&action);
+                    self.effects.remove(action);
                 }
             }
             Some(Way::Event) => {
@@ -465,12 +570,12 @@ impl<'a> World<'a> {
                 let prefix = format!("{event}@");
                 let label = body.produces.iter().find(|(label, when)| label.starts_with(&prefix) && holds(when.as_ref(), &instance.view));
                 let label = label.map_or_else(|| format!("{event}@0"), |(label, _)| label.clone());
-                let record = Record { label, key, seq: action, fields: BTreeMap::new(), action: Some(action) };
+                let record = Record { label, key: *key, seq: *action, fields: BTreeMap::new(), action: Some(*action) };
                 self.outbox.entry(service.to_owned()).or_default().push_back(record);
             }
-            Some(Way::Hold) => self.held.push((link.to_owned(), key, action)),
+            Some(Way::Hold) => self.held.push(effect.clone()),
             _ => {
-                self.effects.remove(&action);
+                self.effects.remove(action);
                 self.lose(format!("{who} has no way for {link}"));
             }
         }
@@ -574,15 +679,16 @@ impl<'a> World<'a> {
                     self.compact();
                 }
                 self.release_held();
+                self.try_again();
             }
         }
     }
 
-    /// Held effects go as soon as an instance has another way.
+    /// Held effects go as soon as an instance that knows of them has another way, in their order.
     fn release_held(&mut self) {
-        for (link, key, action) in std::mem::take(&mut self.held) {
-            let from = self.town.links.get(&link).map(|link| link.from.clone()).unwrap_or_default();
-            self.act(&from, &link, key, action);
+        for effect in std::mem::take(&mut self.held) {
+            let from = self.town.links.get(&effect.link).map(|link| link.from.clone()).unwrap_or_default();
+            self.act(&from, &effect, true);
         }
     }
 
@@ -613,6 +719,7 @@ impl<'a> World<'a> {
         self.stalled.clear();
         for _ in 0..8 {
             self.release_held();
+            self.finish_requests(None);
             for service in self.outbox.keys().cloned().collect::<Vec<_>>() {
                 while self.outbox.get(&service).is_some_and(|records| !records.is_empty()) {
                     self.relay(Some(&service));
@@ -624,7 +731,7 @@ impl<'a> World<'a> {
                 }
             }
         }
-        let held: BTreeSet<u64> = self.held.iter().map(|(_, _, action)| *action).collect();
+        let held: BTreeSet<u64> = self.held.iter().map(|effect| effect.action).collect();
         let wrong: Vec<(u64, usize)> = self
             .effects
             .iter()
@@ -645,6 +752,13 @@ impl<'a> World<'a> {
     pub(super) fn finish(&mut self) {
         for _ in 0..4 {
             self.rest();
+        }
+        for effect in self.held.clone() {
+            let from = self.town.links.get(&effect.link).map(|link| link.from.clone()).unwrap_or_default();
+            let instances = self.instances.get(&from).into_iter().flatten();
+            if !instances.into_iter().any(|instance| self.knows_hold(&from, &instance.release, &effect.link)) {
+                self.lose(format!("nobody lets go what is held of {}", effect.link));
+            }
         }
         for service in self.instances.keys().cloned().collect::<Vec<_>>() {
             self.rebuild(&service);
