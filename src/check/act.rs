@@ -23,7 +23,7 @@ pub(super) enum Act {
     RegisterSchema(StreamId),
     DeleteSchema(StreamId),
     Retire(Vec<StreamId>),
-    Drain { streams: Vec<StreamId>, services: Option<Vec<ServiceId>>, absent: bool },
+    Drain { streams: Vec<StreamId>, services: Option<Vec<ServiceId>>, absent: bool, whole: Option<TopicId> },
     Snapshot { link: LinkId, stream: StreamId },
     CatchUp(Vec<LinkId>),
     Send(Vec<StreamId>),
@@ -95,7 +95,8 @@ impl Act {
                     None => all()?,
                 };
                 let services = (!groups.is_empty()).then(|| groups.iter().filter_map(|group| model.group(group)).collect());
-                Self::Drain { streams, services, absent: *goal == DrainGoal::Absent }
+                let whole = if event.is_none() { Some(topic(name)?) } else { None };
+                Self::Drain { streams, services, absent: *goal == DrainGoal::Absent, whole }
             }
             Move::Snapshot { table, topic: on, event } => {
                 let table = plain_table(table);
@@ -273,7 +274,7 @@ impl Space {
                     self.retire(state, *stream, notes);
                 }
             }
-            Act::Drain { streams, services, absent } => {
+            Act::Drain { streams, services, absent, .. } => {
                 for stream in streams {
                     self.drain(state, *stream, services.as_deref(), *absent, notes);
                 }
@@ -415,8 +416,9 @@ impl Space {
                 let producer = producers.iter().find(|(release, when)| self.has(state, Fact::Live(*release)) && self.active(state, *when));
                 producer.is_none_or(|(release, _)| found(Finding::new(Rule::Ends, Subject::Retire(*stream)).release(*release)))
             }),
-            Act::Drain { streams, services, absent } => {
-                streams.iter().all(|stream| self.drain_ends(state, *stream, services.as_deref(), *absent, found))
+            Act::Drain { streams, services, absent, whole } => {
+                whole.is_none_or(|topic| self.groups_read(state, topic, services.as_deref().unwrap_or_default(), found))
+                    && streams.iter().all(|stream| self.drain_ends(state, *stream, services.as_deref(), *absent, found))
             }
             Act::Snapshot { link, stream } => self.snapshot_works(state, *link, *stream, found),
             Act::CatchUp(links) => links.iter().all(|link| {
@@ -453,6 +455,17 @@ impl Space {
             let arriving = info.handles.iter().filter(|handler| self.arrives(state, info.service, handler.stream));
             let mut writes = info.writes.iter().chain(arriving.flat_map(|handler| &handler.writes));
             writes.all(|writing| writing.table != table || self.gives(state, writing, column))
+        })
+    }
+
+    /// Whether each group is there to read whatever lies in the topic, also what its service does not handle.
+    fn groups_read(&self, state: &State, topic: TopicId, services: &[ServiceId], found: &mut Found<'_>) -> bool {
+        let streams = &self.model.topics[topic].streams;
+        let Some(something) = streams.iter().find(|stream| self.has(state, Fact::Ever(**stream))) else { return true };
+        services.iter().all(|service| {
+            let reads = self.has(state, Fact::Up(*service))
+                && self.live_of(state, *service).any(|release| self.model.releases[release].member.contains(&topic));
+            reads || found(Finding::new(Rule::Ends, Subject::Drain(*service, *something)).fact(Fact::Up(*service)))
         })
     }
 

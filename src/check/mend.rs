@@ -206,7 +206,7 @@ impl<'a> Search<'a> {
                 let streams = self.space.model.topics[topic].streams.clone();
                 let retire: Vec<Act> = streams.iter().map(|stream| Act::Retire(vec![*stream])).collect();
                 let mut drained = retire.clone();
-                drained.push(Act::Drain { streams, services: None, absent: false });
+                drained.push(Act::Drain { streams, services: None, absent: false, whole: None });
                 vec![drained, retire, vec![Act::CreateTopic(topic)]]
             }
             (Rule::Once, Subject::Order(link)) => self.held(link),
@@ -231,8 +231,8 @@ impl<'a> Search<'a> {
     fn emptied(&self, stream: StreamId) -> Vec<Vec<Act>> {
         let model = &self.space.model;
         let retire = Act::Retire(vec![stream]);
-        let consumed = Act::Drain { streams: vec![stream], services: None, absent: false };
-        let absent = Act::Drain { streams: vec![stream], services: None, absent: true };
+        let consumed = Act::Drain { streams: vec![stream], services: None, absent: false, whole: None };
+        let absent = Act::Drain { streams: vec![stream], services: None, absent: true, whole: None };
         let mut blocks = vec![vec![retire.clone()], vec![retire.clone(), consumed]];
         let event = model.streams[stream].event;
         if let Some(link) = model.events[event].link.filter(|link| matches!(model.links[*link].kind, LinkKind::State { .. })) {
@@ -251,7 +251,7 @@ impl<'a> Search<'a> {
         let streams = model.links[link].event.map(|event| model.events[event].streams.clone()).unwrap_or_default();
         let flag = |variant: &usize| Act::Flag { flag: model.variants[*variant].0, to: vec![*variant] };
         let drained = |variant: &usize| {
-            let drain = Act::Drain { streams: streams.clone(), services: None, absent: false };
+            let drain = Act::Drain { streams: streams.clone(), services: None, absent: false, whole: None };
             let retire = streams.iter().map(|stream| Act::Retire(vec![*stream]));
             [flag(variant)].into_iter().chain(retire).chain([drain]).collect()
         };

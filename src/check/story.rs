@@ -138,6 +138,10 @@ impl Teller<'_> {
             (Rule::Ends, Subject::Retire(stream)) => {
                 format!("it waits for ever: {who} goes on producing {}", model.streams[*stream].label)
             }
+            (Rule::Ends, Subject::Drain(service, stream)) if matches!(facts.first(), Some(Fact::Up(_))) => {
+                let topic = &model.topics[model.streams[*stream].topic].name;
+                format!("it waits for ever: no live release of {} reads {topic}", model.services[*service].name)
+            }
             (Rule::Ends, Subject::Drain(service, stream)) => {
                 let (stream, service) = (&model.streams[*stream].label, &model.services[*service].name);
                 format!("it waits for ever: {stream} is unread, and no live release of {service} handles it")

@@ -54,9 +54,9 @@ impl Taken<'_> {
     }
 }
 
-/// Whether what is left of the way back breaks anything. It is told and forbids nothing: who must go back decides that. `None` when nothing
-/// is left, or nothing is declared.
-fn prove_what_is_left(run: &Run, opened: &Opened) -> Option<Proof> {
+/// Whether what is left of the way back breaks anything, as it is planned: what is kept does nothing. It is told and forbids nothing: who
+/// must go back decides that. `None` when nothing is left, or nothing is declared.
+fn prove_what_is_left(run: &Run, opened: &Opened, planned: &[PlannedStep]) -> Option<Proof> {
     let services = opened.playbook.services.as_deref()?;
     let Book { start, accept, steps } = book_of(&opened.playbook);
     let state = |id: &str| run.forward().find(|(definition, _)| definition.id == id).map(|(_, record)| record.state).unwrap_or_default();
@@ -68,8 +68,9 @@ fn prove_what_is_left(run: &Run, opened: &Opened) -> Option<Proof> {
     if run.state() == RunState::Reverted || lines.len() <= behind {
         return None;
     }
+    let kept = |id: &str| planned.iter().any(|step| step.id == id && matches!(step.plan, ErasedPlan::Kept(_)));
     for (at, line) in lines.iter().enumerate() {
-        let moves = opened.back_step(line).map(|step| step.moves()).unwrap_or_default();
+        let moves = if kept(&line.id) { Vec::new() } else { opened.back_step(line).map(|step| step.moves()).unwrap_or_default() };
         // Why beside it: what was broken off may be half there while the first step back begins.
         steps.push(BookStep { beside: at == 0 && broken_off, ..BookStep::new(line.id.clone(), moves) });
     }
@@ -139,7 +140,7 @@ pub async fn plan_way_back(seen: &Seen, now: DateTime<Utc>) -> Result<PlanDocume
         changes: steps.iter().any(PlannedStep::changes_state),
         reverts: Some(seen.row.id),
         no_return: run.past_no_return().map(|step| step.id.clone()),
-        proof: prove_what_is_left(run, &seen.opened),
+        proof: prove_what_is_left(run, &seen.opened, &steps),
         steps,
     })
 }

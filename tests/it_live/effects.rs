@@ -83,5 +83,5 @@ async fn the_move_to_notices_is_taken_back_from_where_the_copy_is_read() {
     let stage = stage().await;
     let (told, kept) = taken_back(&stage, &["p1-notify"], "only-copy").await;
     counted(&told, &NOTICED);
-    assert!(kept.iter().any(|line| line.starts_with("revert-topic")), "{kept:?}");
+    assert!(kept.iter().any(|line| line.starts_with("revert-schema")), "{kept:?}");
 }

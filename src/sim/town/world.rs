@@ -91,6 +91,8 @@ pub(super) struct World<'a> {
     strict: bool,
     /// Whether compaction comes only when somebody waits for it.
     lazy: bool,
+    /// Whether a call that is still being tried comes through only when somebody waits for it.
+    stubborn: bool,
 }
 
 impl<'a> World<'a> {
@@ -120,6 +122,7 @@ impl<'a> World<'a> {
             next_entity: ENTITIES,
             strict,
             lazy: seed % 3 == 1,
+            stubborn: seed % 3 == 2,
         }
     }
 
@@ -511,7 +514,8 @@ impl<'a> World<'a> {
         if told.effect {
             self.next_action += 1;
             self.effects.insert(self.next_action, 0);
-            let effect = Effect { link, key: self.entity(), action: self.next_action };
+            // Why so few keys: an order is lost only between effects of one key.
+            let effect = Effect { link, key: self.random.below(2), action: self.next_action };
             self.act(&service, &effect, false);
         } else {
             self.look(&service, &link, &told.copy, &told.state, None);
@@ -558,7 +562,8 @@ impl<'a> World<'a> {
                 } else if self.call(&who, link) {
                     self.effect(effect);
                     // Why: an answer that is lost is tried again, by whoever comes next and on whatever way that one has.
-                    if self.random.once_in(8) {
+                    // Not where there is no other way: whether that does it twice is so today, and no question of a plan.
+                    if town.links.get(link).is_some_and(|link| link.event.is_some()) && self.random.once_in(8) {
                         self.act(service, effect, false);
                     }
                 } else {
@@ -679,7 +684,9 @@ impl<'a> World<'a> {
                     self.compact();
                 }
                 self.release_held();
-                self.try_again();
+                if !self.stubborn {
+                    self.try_again();
+                }
             }
         }
     }
