@@ -194,7 +194,7 @@ steps:
                 complaints.push((format!("/shares/{}", self.shares.len().saturating_sub(1)), message));
             }
             (true, true) => {
-                complaints.push(("/partial".to_owned(), "`partial` says that the last share is below 100%, and it is not".to_owned()))
+                complaints.push(("/partial".to_owned(), "`partial` says that the last share is below 100%, and it is not".to_owned()));
             }
             _ => {}
         }

@@ -45,8 +45,8 @@ pub(super) struct Link {
     pub(super) event: Option<String>,
     pub(super) key: bool,
     pub(super) seq: bool,
-    /// Whether its effects must keep the order of each key, and nobody sorts them where they happen.
-    pub(super) ordered: bool,
+    /// Which order of its effects is kept.
+    pub(super) order: Option<Order>,
 }
 
 /// Everything that is declared.
@@ -61,6 +61,23 @@ pub(super) struct Town {
     pub(super) wants: BTreeSet<(String, String)>,
     /// What people need, whatever a release can do: (service, link).
     pub(super) needs: Vec<(String, String)>,
+}
+
+impl Link {
+    fn of(link: &crate::services::Link) -> Self {
+        let owner = |of: &Option<String>| of.clone().unwrap_or_default();
+        Self {
+            effect: link.effect,
+            state: owner(&link.state),
+            copy: owner(&link.copy),
+            from: owner(&link.from),
+            to: owner(&link.to),
+            event: link.event.clone(),
+            key: !link.key.is_empty(),
+            seq: link.seq.is_some(),
+            order: link.order,
+        }
+    }
 }
 
 pub(super) fn holds(when: Option<&Condition>, view: &View) -> bool {
@@ -82,19 +99,7 @@ impl Town {
     pub(super) fn new(services: &Services, ideal: &Services, book: &Book) -> Self {
         let mut town = Self::default();
         for (name, link) in &services.links {
-            let owner = |of: &Option<String>| of.clone().unwrap_or_default();
-            let told = Link {
-                effect: link.effect,
-                state: owner(&link.state),
-                copy: owner(&link.copy),
-                from: owner(&link.from),
-                to: owner(&link.to),
-                event: link.event.clone(),
-                key: !link.key.is_empty(),
-                seq: link.seq.is_some(),
-                ordered: link.order == Some(Order::PerKey),
-            };
-            town.links.insert(name.clone(), told);
+            town.links.insert(name.clone(), Link::of(link));
         }
         for (name, event) in &services.events {
             let fields = event.fields.iter().map(|(version, fields)| (version.clone(), fields.iter().map(|field| apart(field)).collect()));

@@ -2,6 +2,7 @@
 //! lost. It is what the whole-plan proof is held against, and shares the declarations with the proof and no thought of its own about them: no rule, no fact, no closure.
 
 mod declared;
+mod effects;
 mod invent;
 mod judge;
 mod random;
@@ -202,13 +203,11 @@ impl Play<'_> {
                         None => instances.push(fresh),
                     }
                 }
-                self.acknowledged(one);
             }
             Move::Stop { service } => {
                 while self.world.instances.get_mut(service).is_some_and(|instances| instances.pop().is_some()) {
                     self.some_ticks();
                 }
-                self.acknowledged(one);
             }
             Move::Flag { flag, to } | Move::FlagShare { flag, to } => {
                 let mut left: Vec<(String, usize)> = Vec::new();
@@ -224,7 +223,6 @@ impl Play<'_> {
                         instance.view.insert(flag.clone(), to.clone());
                     }
                 }
-                self.acknowledged(one);
             }
             Move::CreateTopic { topic, .. } => {
                 let topic = self.world.topics.entry(topic.clone()).or_default();
@@ -290,6 +288,7 @@ impl Play<'_> {
             }
             Move::Send { .. } | Move::EndLink { .. } => {}
         }
+        self.acknowledged(one);
         self.some_ticks();
         true
     }

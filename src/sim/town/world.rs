@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use crate::services::Way;
 
 use super::declared::{Town, View, holds};
+use super::effects::Effect;
 use super::random::Random;
 
 /// Entities that traffic never touches.
@@ -53,14 +54,6 @@ pub(super) struct Topic {
     pub(super) end: u64,
 }
 
-/// Something that one service causes in another: its link, its key and the number of the action.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Effect {
-    link: String,
-    key: usize,
-    action: u64,
-}
-
 pub(super) struct World<'a> {
     pub(super) town: &'a Town,
     pub(super) random: Random,
@@ -80,9 +73,9 @@ pub(super) struct World<'a> {
     pub(super) effects: BTreeMap<u64, usize>,
     pub(super) held: Vec<Effect>,
     /// Calls that are still being tried, each made by a request that is not over.
-    calls: VecDeque<Effect>,
+    pub(super) calls: VecDeque<Effect>,
     /// Link and key to the last action that took effect there.
-    last: BTreeMap<(String, usize), u64>,
+    pub(super) last: BTreeMap<(String, usize), u64>,
     /// What was there before the first step.
     old: BTreeSet<(String, usize)>,
     next_action: u64,
@@ -130,7 +123,7 @@ impl<'a> World<'a> {
         *self.lost.entry(why).or_default() += 1;
     }
 
-    fn pick(&mut self, service: &str) -> Option<Instance> {
+    pub(super) fn pick(&mut self, service: &str) -> Option<Instance> {
         let instances = self.instances.get(service)?;
         let at = self.random.below(instances.len());
         instances.get(at).cloned()
@@ -419,7 +412,7 @@ impl<'a> World<'a> {
         }
     }
 
-    fn call(&mut self, who: &str, link: &str) -> bool {
+    pub(super) fn call(&mut self, who: &str, link: &str) -> bool {
         let town = self.town;
         let Some(told) = town.links.get(link) else { return false };
         let sink = if told.effect { told.to.clone() } else { told.state.split('.').next().unwrap_or_default().to_owned() };
@@ -430,80 +423,6 @@ impl<'a> World<'a> {
             self.lose(format!("{who} calls {link} and nobody answers"));
         }
         answers
-    }
-
-    fn effect(&mut self, effect: &Effect) {
-        let told = self.town.links.get(&effect.link);
-        let dedupes = told.is_some_and(|link| link.key);
-        let count = self.effects.entry(effect.action).or_default();
-        let first = *count == 0;
-        if first || !dedupes {
-            *count += 1;
-        }
-        if first && told.is_some_and(|link| link.ordered) {
-            let last = self.last.entry((effect.link.clone(), effect.key)).or_default();
-            let overtaken = *last > effect.action;
-            *last = effect.action.max(*last);
-            if overtaken {
-                self.lose(format!("an effect of {} was overtaken by a later one of its key", effect.link));
-            }
-        }
-    }
-
-    /// Whether an instance of this release knows that effects of the link may be held.
-    fn knows_hold(&self, service: &str, release: &str, link: &str) -> bool {
-        let body = self.town.releases.get(&(service.to_owned(), release.to_owned()));
-        body.and_then(|body| body.sends.get(link)).is_some_and(|ways| ways.iter().any(|(way, _)| *way == Way::Hold))
-    }
-
-    /// A call that is still being tried comes through, the first one first.
-    fn try_again(&mut self) {
-        let Some(effect) = self.calls.pop_front() else { return };
-        let from = self.town.links.get(&effect.link).map(|link| link.from.clone()).unwrap_or_default();
-        if self.call(&from, &effect.link) {
-            self.effect(&effect);
-        } else {
-            self.effects.remove(&effect.action);
-        }
-    }
-
-    /// The requests of a service are over, or those of all.
-    pub(super) fn finish_requests(&mut self, service: Option<&str>) {
-        let town = self.town;
-        let theirs = |effect: &Effect| service.is_none_or(|service| town.links.get(&effect.link).is_some_and(|link| link.from == service));
-        let (over, left) = std::mem::take(&mut self.calls).into_iter().partition(theirs);
-        self.calls = over;
-        while !self.calls.is_empty() {
-            self.try_again();
-        }
-        self.calls = left;
-    }
-
-    /// Whoever says that a flag is in use everywhere says that requests from before are over, and that nothing is held where nobody holds.
-    pub(super) fn acknowledge(&mut self) {
-        self.finish_requests(None);
-        for _ in 0..200 {
-            let waits = self.held.iter().any(|effect| {
-                let from = self.town.links.get(&effect.link).map(|link| link.from.as_str()).unwrap_or_default();
-                let mut knowing = self
-                    .instances
-                    .get(from)
-                    .into_iter()
-                    .flatten()
-                    .filter(|instance| self.knows_hold(from, &instance.release, &effect.link))
-                    .peekable();
-                let holds = |instance: &Instance| {
-                    let body = self.town.releases.get(&(from.to_owned(), instance.release.clone()));
-                    Self::way(body.and_then(|body| body.sends.get(&effect.link)), &instance.view) == Some(Way::Hold)
-                };
-                knowing.peek().is_some() && !knowing.any(holds)
-            });
-            if !waits {
-                return;
-            }
-            self.release_held();
-            self.relay(None);
-        }
     }
 
     /// Somebody needs something of another service.
@@ -522,68 +441,8 @@ impl<'a> World<'a> {
         }
     }
 
-    fn way(ways: Option<&Vec<(Way, Option<crate::services::Condition>)>>, view: &View) -> Option<Way> {
+    pub(super) fn way(ways: Option<&Vec<(Way, Option<crate::services::Condition>)>>, view: &View) -> Option<Way> {
         ways.into_iter().flatten().find(|(_, when)| holds(when.as_ref(), view)).map(|(way, _)| *way)
-    }
-
-    /// An effect is caused, on whatever way the instance has; from what is held, when it is let go.
-    fn act(&mut self, service: &str, effect: &Effect, let_go: bool) {
-        let Some(instance) = self.pick(service) else {
-            if let_go {
-                self.held.push(effect.clone());
-            }
-            return;
-        };
-        let town = self.town;
-        let Some(body) = town.releases.get(&(service.to_owned(), instance.release.clone())) else { return };
-        let Effect { link, key, action } = effect;
-        let who = format!("{service} {}", instance.release);
-        let way = Self::way(body.sends.get(link), &instance.view);
-        let same = |other: &Effect| other.link == *link && other.key == *key;
-        let knows = self.knows_hold(service, &instance.release, link);
-        // Why: who can hold sends nothing past what is held of the same key, and lets nothing go while something older of it is under way
-        // elsewhere. Who cannot knows nothing of it.
-        let mut waits = knows && way.is_some() && self.held.iter().any(same);
-        if let_go {
-            let promised = self.outbox.get(service).is_some_and(|records| {
-                let of_link = |label: &str| town.event(label).and_then(|event| event.link.as_ref()) == Some(link);
-                records.iter().any(|record| record.key == *key && record.action.is_some() && of_link(&record.label))
-            });
-            waits |= !knows || (way == Some(Way::Call) && promised) || (way == Some(Way::Event) && self.calls.iter().any(same));
-        }
-        if waits {
-            self.held.push(effect.clone());
-            return;
-        }
-        match way {
-            Some(Way::Call) => {
-                if self.calls.iter().any(same) || self.random.once_in(4) {
-                    self.calls.push_back(effect.clone());
-                } else if self.call(&who, link) {
-                    self.effect(effect);
-                    // Why: an answer that is lost is tried again, by whoever comes next and on whatever way that one has.
-                    // Not where there is no other way: whether that does it twice is so today, and no question of a plan.
-                    if town.links.get(link).is_some_and(|link| link.event.is_some()) && self.random.once_in(8) {
-                        self.act(service, effect, false);
-                    }
-                } else {
-                    self.effects.remove(action);
-                }
-            }
-            Some(Way::Event) => {
-                let event = town.links.get(link).and_then(|link| link.event.clone()).unwrap_or_default();
-                let prefix = format!("{event}@");
-                let label = body.produces.iter().find(|(label, when)| label.starts_with(&prefix) && holds(when.as_ref(), &instance.view));
-                let label = label.map_or_else(|| format!("{event}@0"), |(label, _)| label.clone());
-                let record = Record { label, key: *key, seq: *action, fields: BTreeMap::new(), action: Some(*action) };
-                self.outbox.entry(service.to_owned()).or_default().push_back(record);
-            }
-            Some(Way::Hold) => self.held.push(effect.clone()),
-            _ => {
-                self.effects.remove(action);
-                self.lose(format!("{who} has no way for {link}"));
-            }
-        }
     }
 
     /// A state is looked at, on whatever way the instance has.
@@ -688,14 +547,6 @@ impl<'a> World<'a> {
                     self.try_again();
                 }
             }
-        }
-    }
-
-    /// Held effects go as soon as an instance that knows of them has another way, in their order.
-    fn release_held(&mut self) {
-        for effect in std::mem::take(&mut self.held) {
-            let from = self.town.links.get(&effect.link).map(|link| link.from.clone()).unwrap_or_default();
-            self.act(&from, &effect, true);
         }
     }
 

@@ -144,7 +144,7 @@ fn judge(
         }
         match oldest {
             Some(oldest) if oldest >= revision => {
-                off.push(format!("{when} is off since revision {revision} or earlier, and it uses {oldest}"))
+                off.push(format!("{when} is off since revision {revision} or earlier, and it uses {oldest}"));
             }
             Some(oldest) => return (true, format!("still uses revision {oldest} of the flags, not {revision}")),
             None => {
