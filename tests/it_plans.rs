@@ -54,9 +54,12 @@ impl Bench {
             servers.stack.kafka.bootstrap, servers.stack.registry.url
         );
         std::fs::write(here.join("cutover.yaml"), config).unwrap();
-        let hello = include_str!("../playbooks/hello.yaml").replace("hello.greeting", &format!("hello.{name}"));
-        let hello = hello.replace("hello-readers", &format!("readers-{name}")).replace("hello-greetings", &format!("greetings-{name}"));
-        std::fs::write(here.join("hello.yaml"), hello).unwrap();
+        let own = |text: &str| {
+            let text = text.replace("hello.greeting", &format!("hello.{name}")).replace("hello-readers", &format!("readers-{name}"));
+            text.replace("hello-greetings", &format!("greetings-{name}"))
+        };
+        std::fs::write(here.join("hello.yaml"), own(include_str!("../playbooks/hello.yaml"))).unwrap();
+        std::fs::write(here.join("hello-services.yaml"), own(include_str!("../playbooks/hello-services.yaml"))).unwrap();
         std::fs::write(here.join("schemas/greeting.v0.json"), include_str!("../playbooks/schemas/greeting.v0.json")).unwrap();
         Self { servers, here, database, store }
     }
@@ -147,10 +150,10 @@ async fn a_saved_plan_is_applied_as_it_is_or_not_at_all_and_the_way_back_is_the_
     let plan: PlanDocument = serde_json::from_value(saved["plan"].clone()).unwrap();
 
     // Changed anywhere, it is refused with the place; made by a newer program, too.
-    let at = text.lines().position(|line| line.contains("\"to\": \"on\"")).expect("the flag's variant") + 1;
+    let at = text.lines().position(|line| line.contains("\"id\": \"switch\"")).expect("the line behind the one on which the step begins");
     std::fs::write(bench.here.join("changed.plan"), text.replace("\"to\": \"on\"", "\"to\": \"off\"")).unwrap();
     let said = bench.must(77, &["apply", "changed.plan", "--yes"]);
-    assert!(said.err.contains("changed after it was saved: line ") && said.err.contains("plan, step 4"), "line {at}: {}", said.err);
+    assert!(said.err.contains(&format!("changed after it was saved: line {at}, plan, step 4")), "{}", said.err);
     std::fs::write(bench.here.join("newer.plan"), text.replace("\"program\": \"0.", "\"program\": \"99.")).unwrap();
     assert!(bench.must(78, &["apply", "newer.plan", "--yes"]).err.contains("use that version or a newer one"));
     assert_eq!(bench.must(64, &["apply", "hello.plan", "--yes", "--var", "topic=x"]).out, "");

@@ -149,7 +149,8 @@ async fn the_stack_comes_up_survives_a_kill_and_a_stop_and_leaves_nothing() {
     assert!(again == addresses, "addresses have changed");
     filled(&addresses).await;
 
-    let options = KafkaOptions { extra_properties: [("message.max.bytes".to_owned(), "123456".to_owned())].into() };
+    let extra_properties = [("message.max.bytes".to_owned(), "123456".to_owned())].into();
+    let options = KafkaOptions { extra_properties, ..KafkaOptions::default() };
     local::up_with(&ground.data, &options, &mut Silent).await.unwrap();
     assert_eq!(broker_setting(&addresses, "message.max.bytes").await.as_deref(), Some("123456"));
     let (_, told) = ground.up().await;
@@ -158,6 +159,36 @@ async fn the_stack_comes_up_survives_a_kill_and_a_stop_and_leaves_nothing() {
     local::down(&ground.data, Ending::Clean, true, &mut Silent).await.unwrap();
     gone(&addresses, &ground.status().await).await;
     assert!(!ground.data.stack().exists() && !ground.data.stack_file().exists());
+    ground.reaper.finish().unwrap();
+}
+
+/// With no Postgres to be found, one comes through Maven, for the stack and for the private database alike.
+#[tokio::test]
+async fn without_an_installed_postgres_one_is_fetched() {
+    let mut ground = Ground::new();
+    let run = |arguments: &[&str]| {
+        let mut command = Command::new(PROGRAM);
+        command.args(arguments).arg("--data").arg(ground.data.path()).env("CUTOVER_POSTGRES_PATH", "").stdin(Stdio::null());
+        let output = command.current_dir(ground.data.path()).output().unwrap();
+        assert!(output.status.success(), "{arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
+    };
+    run(&["stack", "up"]);
+    let addresses = local::addresses(&ground.data).unwrap().unwrap();
+    let version = "select current_setting('server_version_num')::int8 / 10000";
+    assert_eq!(number(&addresses.postgres.url, version).await, 17);
+    let mut connection = PgConnection::connect(&addresses.postgres.url).await.unwrap();
+    let pid: i32 = sqlx::query_scalar("select pg_backend_pid()").fetch_one(&mut connection).await.unwrap();
+    let program = std::fs::read_link(format!("/proc/{pid}/exe"));
+    // Why: elsewhere than on Linux nobody tells which program a process is.
+    assert!(program.as_ref().map_or(true, |program| program.to_string_lossy().contains("postgres-17.6.0-")), "{program:?}");
+    drop(connection);
+
+    run(&["runs"]);
+    ground.reaper.watch_pid(&ground.data.read_server().unwrap().unwrap().identity()).unwrap();
+    let url = keeper::find(&ground.data).await.unwrap().unwrap().expose().to_owned();
+    assert_eq!(number(&url, version).await, 17);
+    run(&["serve", "--stop"]);
+    run(&["stack", "down"]);
     ground.reaper.finish().unwrap();
 }
 

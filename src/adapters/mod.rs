@@ -8,4 +8,5 @@ pub mod kafka;
 pub mod metrics;
 pub mod registry;
 pub mod secret;
+mod trust;
 pub mod workloads;

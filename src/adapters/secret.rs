@@ -57,6 +57,11 @@ pub trait Secrets: Send + Sync {
     /// # Errors
     /// [`StepError::NoSecret`] when there is none; an empty value counts as none.
     fn resolve(&self, reference: &SecretRef) -> Result<Secret, StepError>;
+
+    /// What takes the secrets that were handed out here out of texts; nothing is known to it where nobody keeps one.
+    fn redactor(&self) -> Arc<Redactor> {
+        Arc::default()
+    }
 }
 
 /// The secrets of this process: its environment and the files that it may read. What it hands out, the redactor learns.
@@ -82,6 +87,10 @@ impl Secrets for ProcessSecrets {
         let value = found.filter(|value| !value.is_empty()).ok_or_else(|| StepError::NoSecret { reference: reference.to_string() })?;
         self.redactor.learn(&value);
         Ok(Secret::new(&value))
+    }
+
+    fn redactor(&self) -> Arc<Redactor> {
+        Arc::clone(&self.redactor)
     }
 }
 
@@ -124,6 +133,12 @@ impl Redactor {
         new.extend(forms.0.drain(..));
         forms.0 = new.into_iter().collect();
         forms.0.sort_by(|a, b| b.len().cmp(&a.len()).then_with(|| a.cmp(b)));
+    }
+
+    /// Forgets a value that is of no use to anybody any more, such as a token that has expired.
+    pub fn forget(&self, value: &str) {
+        let old = forms_of(value);
+        self.forms.write().unwrap_or_else(PoisonError::into_inner).0.retain(|form| !old.contains(form));
     }
 
     /// The text with `[secret]` in place of every known form.
@@ -253,6 +268,15 @@ mod tests {
         redactor.learn("secret-one-and-two");
         redactor.learn("kafka");
         assert_eq!(redactor.scrub("kafka secret-one-and-two secret-one"), "kafka [secret] [secret]");
+    }
+
+    #[test]
+    fn what_is_forgotten_is_not_looked_for_any_more() {
+        let redactor = Redactor::default();
+        redactor.learn("the-first-token");
+        redactor.learn("the-second-token");
+        redactor.forget("the-first-token");
+        assert_eq!(redactor.scrub("the-first-token the-second-token"), "the-first-token [secret]");
     }
 
     #[test]

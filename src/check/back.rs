@@ -4,8 +4,8 @@
 use std::collections::HashMap;
 
 use super::act::{Act, Meant};
-use super::finding::Known;
-use super::model::{LinkKind, Path, ReleaseId, StreamId};
+use super::finding::{Finding, Known};
+use super::model::{LinkKind, Path, ReleaseId, ServiceId, StreamId};
 use super::state::{Fact, Space, State};
 use super::walk::{Plan, Walk};
 
@@ -23,11 +23,11 @@ pub(super) struct Line {
     pub(super) gave_up: bool,
 }
 
-/// Computes the line over the first `stages` stages.
-pub(super) fn line(space: &Space, plan: &Plan, walk: &Walk, stages: usize, allowed: &Known) -> Line {
+/// Computes the line.
+pub(super) fn line(space: &Space, plan: &Plan, walk: &Walk, allowed: &Known) -> Line {
     let (mut search, ends) = Search::new(space, plan, walk, allowed);
     let mut found = None;
-    for (at, stage) in plan.stages.iter().enumerate().take(stages) {
+    for (at, stage) in plan.stages.iter().enumerate() {
         let both = walk.inside.get(at).into_iter().chain(walk.between.get(at + 1));
         if !both.into_iter().all(|state| search.back(ends[at], state)) {
             found = stage.acts.last().map(|(step, _)| *step).or_else(|| stage.steps.last().copied());
@@ -113,7 +113,7 @@ impl<'a> Search<'a> {
     fn step(&mut self, act: &Act, mut state: State) -> Option<State> {
         self.states += 2;
         let allowed = self.allowed;
-        let mut fine = |finding: super::finding::Finding| allowed.has(&finding);
+        let mut fine = |finding: Finding| allowed.has(&finding);
         self.space.inside(act, &mut state);
         self.space.close(&mut state);
         if !self.space.can_end(act, &state, &mut fine) || !self.space.check(&state, &mut fine) {
@@ -155,39 +155,8 @@ impl<'a> Search<'a> {
         let Some(before) = self.walk.between.get(at) else { return Vec::new() };
         let nothing = vec![Vec::new()];
         match act {
-            Act::Release { service, .. } | Act::Stop { service } => {
-                let to: Vec<ReleaseId> = space.live_of(before, *service).collect();
-                let inverse =
-                    if to.is_empty() { Act::Stop { service: *service } } else { Act::Release { service: *service, to: to.clone() } };
-                let touched = space.live_of(state, *service).chain(to).flat_map(|release| {
-                    let info = &space.model.releases[release];
-                    info.handles.iter().map(|handler| handler.stream).chain(info.produces.iter().map(|production| production.stream))
-                });
-                let mut ways = self.cleaned(state, touched.collect(), &inverse);
-                let back = self.columns_back(*service);
-                if !back.is_empty() {
-                    let with_columns = |way: &Vec<Act>| {
-                        let mut way = way.clone();
-                        way.insert(way.len().saturating_sub(1), Act::Backfill { columns: back.clone(), back: Vec::new() });
-                        way
-                    };
-                    ways.extend(ways.iter().map(with_columns).collect::<Vec<_>>());
-                }
-                if space.paths(state) == self.goal {
-                    ways.push(Vec::new());
-                }
-                ways
-            }
-            Act::Flag { flag, .. } | Act::FlagShare { flag, .. } => {
-                let variants = &space.model.flags[*flag].1;
-                let to = variants.iter().copied().filter(|variant| space.has(before, Fact::Variant(*variant))).collect();
-                let depends = |stream: &usize| {
-                    let mut whens = space.model.streams[*stream].producers.iter().filter_map(|(_, when)| *when);
-                    whens.any(|variant| variants.contains(&variant))
-                };
-                let touched = (0..space.model.streams.len()).filter(depends).collect();
-                self.cleaned(state, touched, &Act::Flag { flag: *flag, to })
-            }
+            Act::Release { service, .. } | Act::Stop { service } => self.ways_of_release(before, *service, state),
+            Act::Flag { flag, .. } | Act::FlagShare { flag, .. } => self.ways_of_flag(before, *flag, state),
             Act::CreateTopic(topic) => {
                 let ever = space.model.topics[*topic].streams.iter().any(|stream| space.has(state, Fact::Ever(*stream)));
                 let there = space.has(before, Fact::Topic(*topic));
@@ -219,6 +188,42 @@ impl<'a> Search<'a> {
             Act::DeleteTopic(_) | Act::DropColumn(_) | Act::DropTable(_) => Vec::new(),
             _ => nothing,
         }
+    }
+
+    /// Back to the releases that were live before.
+    fn ways_of_release(&self, before: &State, service: ServiceId, state: &State) -> Vec<Vec<Act>> {
+        let to: Vec<ReleaseId> = self.space.live_of(before, service).collect();
+        let inverse = if to.is_empty() { Act::Stop { service } } else { Act::Release { service, to: to.clone() } };
+        let touched = self.space.live_of(state, service).chain(to).flat_map(|release| {
+            let info = &self.space.model.releases[release];
+            info.handles.iter().map(|handler| handler.stream).chain(info.produces.iter().map(|production| production.stream))
+        });
+        let mut ways = self.cleaned(state, touched.collect(), &inverse);
+        let back = self.columns_back(service);
+        if !back.is_empty() {
+            let with_columns = |way: &Vec<Act>| {
+                let mut way = way.clone();
+                way.insert(way.len().saturating_sub(1), Act::Backfill { columns: back.clone(), back: Vec::new() });
+                way
+            };
+            ways.extend(ways.iter().map(with_columns).collect::<Vec<_>>());
+        }
+        if self.space.paths(state) == self.goal {
+            ways.push(Vec::new());
+        }
+        ways
+    }
+
+    /// Back to the variants that were served before.
+    fn ways_of_flag(&self, before: &State, flag: usize, state: &State) -> Vec<Vec<Act>> {
+        let variants = &self.space.model.flags[flag].1;
+        let to = variants.iter().copied().filter(|variant| self.space.has(before, Fact::Variant(*variant))).collect();
+        let depends = |stream: &usize| {
+            let mut whens = self.space.model.streams[*stream].producers.iter().filter_map(|(_, when)| *when);
+            whens.any(|variant| variants.contains(&variant))
+        };
+        let touched = (0..self.space.model.streams.len()).filter(depends).collect();
+        self.cleaned(state, touched, &Act::Flag { flag, to })
     }
 
     /// The inverse by itself; behind a drain of what is no longer produced; behind a republication in the version that is.

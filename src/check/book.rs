@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::services::Start;
-use crate::step::{Gap, Move};
+use crate::step::{Gap, Move, Today};
 
 /// Steps in their order, and where they begin.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -12,6 +12,9 @@ pub struct Book {
     /// Where the steps begin.
     #[serde(default)]
     pub start: Start,
+    /// What live systems say of the beginning, when they were asked.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub today: Option<Today>,
     /// What may break.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub accept: Vec<Gap>,
@@ -37,6 +40,20 @@ pub struct BookStep {
     /// Line and column in the playbook, from 1; zeros when there is none.
     #[serde(default)]
     pub place: (u32, u32),
+    /// The consumer groups that it names, also where it makes no move with them.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub groups: Vec<NamedGroup>,
+}
+
+/// A consumer group that a step names.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct NamedGroup {
+    /// The group.
+    pub group: String,
+    /// The topic that the step names with it, when that is one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub topic: Option<String>,
 }
 
 impl BookStep {

@@ -1,14 +1,19 @@
 //! From declarations, and what a plan names beside them, to the model.
 
+mod numbers;
+
 use std::collections::BTreeSet;
 
 use super::book::Book;
 use super::model::{
-    ColumnId, ColumnInfo, EventInfo, Field, Handler, LinkInfo, LinkKind, MeaningId, Model, Names, Path, Production, Reading, ReleaseInfo,
-    ServiceInfo, StreamId, StreamInfo, TableId, TableInfo, TopicInfo, When, Writing,
+    EventInfo, Field, Handler, LinkInfo, LinkKind, Model, Path, Production, Reading, ReleaseInfo, ServiceInfo, StreamId, StreamInfo,
+    TopicInfo, When, Writing,
 };
-use crate::services::{ColumnUse, Condition, Services, Way, WrittenRelease};
-use crate::step::Move;
+use crate::services::{Handling, Services, Way, WrittenRelease};
+use crate::step::{Move, TopicToday};
+
+use self::numbers::Names;
+pub(super) use self::numbers::plain_table;
 
 /// Puts numbers in place of names.
 pub(super) fn build(services: &Services, book: &Book) -> Model {
@@ -26,9 +31,12 @@ pub(super) fn build(services: &Services, book: &Book) -> Model {
 
 /// The releases that run at some time: those of the start, and those that a step brings.
 fn planned(services: &Services, book: &Book) -> BTreeSet<(String, String)> {
-    let start = services.services.iter().filter_map(|(name, service)| {
-        let release = book.start.releases.get(name).or_else(|| service.releases.first().map(|release| &release.name))?;
-        Some((name.clone(), release.clone()))
+    let start = services.services.iter().flat_map(|(name, service)| {
+        let today = book.today.iter().filter_map(|today| today.releases.get(name)).flatten();
+        let said = book.start.releases.get(name).or_else(|| service.releases.first().map(|release| &release.name));
+        let mut live: Vec<&String> = today.collect();
+        live.extend(said.filter(|_| live.is_empty()));
+        live.into_iter().map(|release| (name.clone(), release.clone())).collect::<Vec<_>>()
     });
     let brought = book.steps.iter().flat_map(|step| &step.moves).filter_map(|one| match one {
         Move::Release { service, release } => Some((service.clone(), release.clone())),
@@ -72,12 +80,17 @@ impl Build<'_> {
                 let event = link.event.as_ref().and_then(|event| self.services.events.get(event));
                 link.state.is_some() && event.is_some_and(|event| event.topic == name)
             });
-            if created.or(declared).is_none() && carries_state {
+            let today = book.today.as_ref().and_then(|today| today.topics.get(&name)).and_then(|topic| match topic {
+                TopicToday::There { compacted, .. } => Some(*compacted),
+                TopicToday::Missing => None,
+            });
+            let known = created.or(today).or(declared);
+            if known.is_none() && carries_state {
                 self.model
                     .assumed
                     .push(format!("{name} carries state and is taken for compacted; `compacted: false` at its event says otherwise"));
             }
-            self.model.topics[at].compacted = created.or(declared).unwrap_or(carries_state);
+            self.model.topics[at].compacted = known.unwrap_or(carries_state);
         }
     }
 
@@ -178,23 +191,7 @@ impl Build<'_> {
             }
         }
         for (event, handling) in body.handles.iter().flatten() {
-            let Some(stream) = self.stream(event) else { continue };
-            let topic = self.model.streams[stream].topic;
-            if !info.member.contains(&topic) {
-                info.member.push(topic);
-            }
-            let mut writes: Vec<Writing> = Vec::new();
-            for written in handling.iter().flat_map(|handling| &handling.writes) {
-                let (column, meaning) = self.column(&format!("{service}.{written}"));
-                let table = self.model.columns[column].table;
-                match writes.iter_mut().find(|writing| writing.table == table) {
-                    Some(writing) => writing.columns.push((column, meaning, None)),
-                    None => writes.push(Writing { table, columns: vec![(column, meaning, None)] }),
-                }
-            }
-            let calls = handling.as_ref().and_then(|handling| handling.calls.as_ref()).and_then(|link| self.model.link(link));
-            self.model.streams[stream].handlers.push(at);
-            info.handles.push(Handler { stream, writes, calls });
+            self.handle(&mut info, at, service, event, handling.as_ref());
         }
         for read in body.reads.iter().flatten() {
             let (column, meaning, when) = self.column_use(service, read);
@@ -218,6 +215,26 @@ impl Build<'_> {
         }
         info.service = own;
         self.model.releases[at] = info;
+    }
+
+    fn handle(&mut self, info: &mut ReleaseInfo, at: usize, service: &str, event: &str, handling: Option<&Handling>) {
+        let Some(stream) = self.stream(event) else { return };
+        let topic = self.model.streams[stream].topic;
+        if !info.member.contains(&topic) {
+            info.member.push(topic);
+        }
+        let mut writes: Vec<Writing> = Vec::new();
+        for written in handling.into_iter().flat_map(|handling| &handling.writes) {
+            let (column, meaning) = self.column(&format!("{service}.{written}"));
+            let table = self.model.columns[column].table;
+            match writes.iter_mut().find(|writing| writing.table == table) {
+                Some(writing) => writing.columns.push((column, meaning, None)),
+                None => writes.push(Writing { table, columns: vec![(column, meaning, None)] }),
+            }
+        }
+        let calls = handling.and_then(|handling| handling.calls.as_ref()).and_then(|link| self.model.link(link));
+        self.model.streams[stream].handlers.push(at);
+        info.handles.push(Handler { stream, writes, calls });
     }
 
     /// Who sends an effect by event produces that event, whether or not it says so a second time.
@@ -250,83 +267,6 @@ impl Build<'_> {
         });
         self.model.streams[stream].producers.push((at, when));
         info.produces.push(Production { stream, when, latent });
-    }
-
-    fn when(&mut self, condition: Option<&Condition>) -> When {
-        condition.map(|condition| self.variant(&condition.flag, &condition.variant))
-    }
-
-    fn variant(&mut self, flag: &str, variant: &str) -> usize {
-        let flag = self.model.flag(flag).unwrap_or_else(|| {
-            self.model.flags.push((flag.to_owned(), Vec::new()));
-            self.model.flags.len() - 1
-        });
-        self.model.variant(flag, variant).unwrap_or_else(|| {
-            self.model.variants.push((flag, variant.to_owned()));
-            let number = self.model.variants.len() - 1;
-            self.model.flags[flag].1.push(number);
-            number
-        })
-    }
-
-    /// The stream of a label; `None` when its event is not declared.
-    fn stream(&mut self, label: &str) -> Option<StreamId> {
-        if let Some(stream) = self.model.stream(label) {
-            return Some(stream);
-        }
-        let (name, _) = label.split_once('@')?;
-        let event = self.model.event(name)?;
-        let topic = self.model.events[event].topic;
-        let stream = self.model.streams.len();
-        self.model.events[event].streams.push(stream);
-        self.model.topics[topic].streams.push(stream);
-        self.model.streams.push(StreamInfo {
-            event,
-            topic,
-            label: label.to_owned(),
-            fields: None,
-            latent: Vec::new(),
-            unread: Vec::new(),
-            producers: Vec::new(),
-            handlers: Vec::new(),
-        });
-        Some(stream)
-    }
-
-    fn table(&mut self, name: &str) -> TableId {
-        let name = plain_table(name);
-        let (number, new) = self.tables.number(&name);
-        if new {
-            let service = name.split('.').next().and_then(|service| self.model.service(service)).unwrap_or(usize::MAX);
-            self.model.tables.push(TableInfo { service, name, columns: Vec::new() });
-        }
-        number
-    }
-
-    /// The column, and its meaning when one is named: `service.table.column~meaning`.
-    fn column(&mut self, text: &str) -> (ColumnId, Option<MeaningId>) {
-        let (name, meaning) = text.split_once('~').map_or((text, None), |(name, meaning)| (name, Some(meaning)));
-        let table = self.table(name.rsplit_once('.').map_or(name, |(table, _)| table));
-        let name = format!("{}.{}", self.model.tables[table].name, name.rsplit('.').next().unwrap_or(name));
-        let (number, new) = self.columns.number(&name);
-        if new {
-            self.model.columns.push(ColumnInfo { table, name, meanings: Vec::new(), tracked: false });
-            self.model.tables[table].columns.push(number);
-        }
-        let meaning = meaning.map(|meaning| {
-            self.model.meaning(number, meaning).unwrap_or_else(|| {
-                self.model.meanings.push((number, meaning.to_owned()));
-                self.model.columns[number].meanings.push(self.model.meanings.len() - 1);
-                self.model.meanings.len() - 1
-            })
-        });
-        (number, meaning)
-    }
-
-    fn column_use(&mut self, service: &str, used: &ColumnUse) -> (ColumnId, Option<MeaningId>, When) {
-        let when = self.when(used.when.as_ref());
-        let (column, meaning) = self.column(&format!("{service}.{}", used.column));
-        (column, meaning, when)
     }
 
     fn named_by_moves(&mut self, book: &Book) {
@@ -457,14 +397,6 @@ fn path(way: Way) -> Path {
         Way::Event => Path::Event,
         Way::Hold => Path::Hold,
         Way::None => Path::None,
-    }
-}
-
-/// `database.schema.table` without its schema.
-pub(super) fn plain_table(name: &str) -> String {
-    match name.split('.').collect::<Vec<_>>().as_slice() {
-        [database, _, table] => format!("{database}.{table}"),
-        _ => name.to_owned(),
     }
 }
 

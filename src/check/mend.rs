@@ -9,7 +9,7 @@ use super::act::Act;
 use super::finding::{Key, Known, Rule, Subject};
 use super::model::{LinkKind, Path, StreamId};
 use super::state::{Space, State};
-use super::walk::{Plan, Stage, broken};
+use super::walk::{Plan, Stage, walk};
 use super::{Book, Case};
 use crate::services::Services;
 use crate::step::Move;
@@ -19,6 +19,13 @@ const ROUNDS: usize = 8;
 
 /// Books longer than this have only the steps near a fault moved.
 const LONG: usize = 32;
+
+/// How near to a fault that is, in stages.
+const NEAR: usize = 4;
+
+/// What moving a step costs besides one for each place that it moves, and what each step of a block costs that is put in.
+const MOVED: usize = 10;
+const PUT_IN: usize = 20;
 
 /// A better order.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -132,8 +139,8 @@ struct Search<'a> {
 impl<'a> Search<'a> {
     fn new(case: &'a Case<'a>) -> Self {
         let mut known = case.known();
-        let walk = super::walk::walk(&case.space, &case.plan, &case.start, &known);
-        known.accepted.extend(walk.seen.iter().filter(|seen| case.gap(&seen.finding).is_some()).map(|seen| seen.finding.key()));
+        let walk = walk(&case.space, &case.plan, &case.start, &known);
+        known.accepted.extend(case.sort(walk.seen).1.into_iter().map(|(key, _)| key));
         Self { case, space: &case.space, start: &case.start, known }
     }
 
@@ -146,7 +153,8 @@ impl<'a> Search<'a> {
     }
 
     fn broken(&self, order: &[Item]) -> BTreeSet<Key> {
-        broken(self.space, &self.plan(order), self.start, &self.known)
+        let walk = walk(self.space, &self.plan(order), self.start, &self.known);
+        walk.seen.iter().map(|seen| seen.finding.key()).collect()
     }
 
     fn tries(&self, order: &[Item], wrong: &BTreeSet<Key>) -> Vec<Try> {
@@ -156,7 +164,7 @@ impl<'a> Search<'a> {
             for to in 0..order.len() {
                 // Why: moving a step by one place to the right is the same as moving its neighbour to the left.
                 if from != to && to != from + 1 && (order.len() <= LONG || near.contains(&from)) {
-                    changes.push((Change::Shift { from, to }, 10 + from.abs_diff(to)));
+                    changes.push((Change::Shift { from, to }, MOVED + from.abs_diff(to)));
                 }
             }
         }
@@ -171,7 +179,7 @@ impl<'a> Search<'a> {
         for block in blocks {
             changes.extend((0..=order.len()).map(|at| {
                 // Why: of equal places, the latest is the one where most is known by then.
-                let cost = 20 * block.len() + order.len() - at;
+                let cost = PUT_IN * block.len() + order.len() - at;
                 (Change::Insert { at, block: block.clone() }, cost)
             }));
         }
@@ -184,7 +192,7 @@ impl<'a> Search<'a> {
             return BTreeSet::new();
         }
         let first = (1..=order.len()).find(|end| !self.broken(&order[..*end]).is_disjoint(wrong)).unwrap_or(order.len());
-        (first.saturating_sub(4)..(first + 4).min(order.len())).collect()
+        (first.saturating_sub(NEAR)..(first + NEAR).min(order.len())).collect()
     }
 
     /// Blocks of steps that gain what a broken rule misses.
@@ -307,6 +315,6 @@ impl<'a> Search<'a> {
                 Item::New(act) => steps.push(super::BookStep::new(format!("new-{at}"), self.case.spoken(act).into_iter().collect())),
             }
         }
-        Book { start: self.case.book.start.clone(), accept: self.case.book.accept.clone(), steps }
+        Book { steps, ..self.case.book.clone() }
     }
 }

@@ -4,7 +4,6 @@
 
 mod act;
 mod back;
-mod bits;
 mod book;
 mod build;
 mod finding;
@@ -13,15 +12,17 @@ mod mend;
 mod model;
 mod rewrite;
 mod rules;
+mod scene;
 mod spoken;
 mod start;
 mod state;
 mod story;
+mod transition;
 mod walk;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-pub use book::{Book, BookStep};
+pub use book::{Book, BookStep, NamedGroup};
 pub use from_playbook::book_of;
 pub use mend::{Mended, MendedStep, mend};
 pub use rewrite::{diff, rewrite};
@@ -138,23 +139,15 @@ impl<'a> Case<'a> {
     fn prove(mut self) -> Proof {
         let already = self.known();
         let walk = walk::walk(&self.space, &self.plan, &self.start, &already);
-        let mut states = 1 + walk.inside.len() + walk.between.len() - 1;
-        let mut seen: Vec<Seen> = walk::undeclared(&self.plan);
-        seen.extend(walk.seen.iter().cloned());
+        let mut states = walk.between.len() + walk.inside.len();
+        let (mut seen, accepted) = self.sort(walk::undeclared(&self.plan).into_iter().chain(walk.seen.iter().cloned()));
         let mut allowed = already;
-        let mut gaps: Vec<&Gap> = Vec::new();
-        seen.retain(|seen| {
-            let gap = self.gap(&seen.finding);
-            if let Some(gap) = gap {
-                allowed.accepted.insert(seen.finding.key());
-                gaps.push(gap);
-            }
-            gap.is_none()
-        });
+        allowed.accepted.extend(accepted.iter().map(|(key, _)| *key));
+        let mut gaps: Vec<&Gap> = accepted.into_iter().map(|(_, gap)| gap).collect();
         // Why: a way back from a broken state would only repeat what is reported already.
         let mut line = None;
         if seen.is_empty() {
-            let found = back::line(&self.space, &self.plan, &walk, self.plan.stages.len(), &allowed);
+            let found = back::line(&self.space, &self.plan, &walk, &allowed);
             states += found.states;
             if found.gave_up {
                 self.assumed.push("the search for the way back gave up; the line may lie later".to_owned());
@@ -185,9 +178,7 @@ impl<'a> Case<'a> {
 
     fn prove_rest(mut self, gone: usize) -> Proof {
         let walk = walk::walk(&self.space, &self.plan, &self.start, &self.known());
-        let (gaps, broken): (Vec<_>, Vec<_>) =
-            walk.seen.iter().filter(|seen| seen.step >= gone).partition(|seen| self.gap(&seen.finding).is_some());
-        let accepted: Vec<Gap> = gaps.iter().filter_map(|seen| self.gap(&seen.finding)).cloned().collect();
+        let (broken, accepted) = self.sort(walk.seen.iter().filter(|seen| seen.step >= gone).cloned());
         let left = self.plan.stages.iter().filter(|stage| stage.steps.iter().any(|step| *step >= gone)).count();
         let violations: Vec<_> = broken.iter().map(|seen| self.violation(&walk.trail, seen, &BTreeMap::new())).collect();
         let assumed = std::mem::take(&mut self.assumed);
@@ -197,9 +188,21 @@ impl<'a> Case<'a> {
             states: 1 + 2 * left,
             violations,
             start_violations: Vec::new(),
-            accepted,
+            accepted: accepted.into_iter().map(|(_, gap)| gap.clone()).collect(),
             assumed,
         }
+    }
+
+    /// What is broken, and what would be and is accepted, with the gap by which it is.
+    fn sort(&self, seen: impl IntoIterator<Item = Seen>) -> (Vec<Seen>, Vec<(Key, &'a Gap)>) {
+        let (mut broken, mut accepted) = (Vec::new(), Vec::new());
+        for seen in seen {
+            match self.gap(&seen.finding) {
+                Some(gap) => accepted.push((seen.finding.key(), gap)),
+                None => broken.push(seen),
+            }
+        }
+        (broken, accepted)
     }
 
     /// The gap by which a finding is accepted.
@@ -244,6 +247,7 @@ impl<'a> Case<'a> {
                 .get(&seen.finding.key())
                 .cloned()
                 .unwrap_or_else(|| story::usual(seen.finding.rule, seen.finding.subject).to_owned()),
+            scene: scene::scene(&self.space.model, self.book, seen),
         }
     }
 }

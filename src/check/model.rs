@@ -1,7 +1,6 @@
 //! The declarations with numbers in place of names: what a state is over, and what every release may do. Nothing here changes while a
 //! plan is walked.
 
-use std::collections::BTreeMap;
 use std::ops::Range;
 
 use crate::services::Order;
@@ -290,21 +289,5 @@ impl Model {
         };
         let best = self.services.iter().filter(fits).max_by_key(|service| service.name.len())?;
         self.service(&best.name)
-    }
-}
-
-/// Numbers for names, in the order in which they come.
-#[derive(Clone, Debug, Default)]
-pub(super) struct Names(BTreeMap<String, usize>);
-
-impl Names {
-    /// The name's number, and whether it is new.
-    pub(super) fn number(&mut self, name: &str) -> (usize, bool) {
-        let next = self.0.len();
-        if let Some(number) = self.0.get(name) {
-            return (*number, false);
-        }
-        self.0.insert(name.to_owned(), next);
-        (next, true)
     }
 }

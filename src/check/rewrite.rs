@@ -1,9 +1,14 @@
 //! A better order written into the playbook's own text, and what differs. Steps keep their lines with the comments above them; what was
 //! put in is written out where its kind exists, and as a comment where it does not.
 
+use similar::TextDiff;
+
 use super::mend::{Mended, MendedStep};
 use crate::step::{DrainGoal, Move};
 use crate::steps;
+
+/// Lines that are shown around a difference.
+const AROUND: usize = 2;
 
 /// The playbook's text with its steps in the better order.
 #[must_use]
@@ -105,34 +110,9 @@ fn id(steps: &[MendedStep], at: usize) -> String {
 #[must_use]
 pub fn diff(before: &str, after: &str) -> Vec<String> {
     let (old, new): (Vec<&str>, Vec<&str>) = (before.lines().collect(), after.lines().collect());
-    let width = new.len() + 1;
-    let mut common = vec![0_u32; (old.len() + 1) * width];
-    for (i, left) in old.iter().enumerate().rev() {
-        for (j, right) in new.iter().enumerate().rev() {
-            let value = if left == right {
-                common[(i + 1) * width + j + 1] + 1
-            } else {
-                common[(i + 1) * width + j].max(common[i * width + j + 1])
-            };
-            common[i * width + j] = value;
-        }
-    }
-    let (mut i, mut j) = (0, 0);
-    let mut lines = Vec::new();
-    while i < old.len() || j < new.len() {
-        if i < old.len() && j < new.len() && old[i] == new[j] {
-            lines.push(format!("  {}", old[i]));
-            (i, j) = (i + 1, j + 1);
-        } else if j < new.len() && (i == old.len() || common[i * width + j + 1] > common[(i + 1) * width + j]) {
-            lines.push(format!("+ {}", new[j]));
-            j += 1;
-        } else {
-            lines.push(format!("- {}", old[i]));
-            i += 1;
-        }
-    }
-    let near = |at: usize| lines.iter().take(at + 3).skip(at.saturating_sub(2)).any(|line| !line.starts_with(' '));
-    lines.iter().enumerate().filter(|(at, _)| near(*at)).map(|(_, line)| line.clone()).collect()
+    let lines = TextDiff::from_slices(&old, &new);
+    let near = lines.grouped_ops(AROUND);
+    near.iter().flatten().flat_map(|part| lines.iter_changes(part)).map(|change| format!("{} {}", change.tag(), change.value())).collect()
 }
 
 #[cfg(test)]

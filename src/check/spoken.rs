@@ -2,7 +2,7 @@
 
 use super::Case;
 use super::act::Act;
-use super::model::{LinkKind, StreamId};
+use super::model::{LinkKind, ServiceId, StreamId};
 use crate::step::{DrainGoal, Move};
 
 impl Case<'_> {
@@ -61,7 +61,7 @@ impl Case<'_> {
                 let link = &model.links[*links.first()?];
                 let LinkKind::State { reader: Some(reader), .. } = link.kind else { return None };
                 let topic = model.topics[model.events[link.event?].topic].name.clone();
-                Move::CatchUp { group: self.group(reader), topic }
+                Move::CatchUp { group: self.group(reader, &topic), topic }
             }
             Act::AddColumn(of) => Move::AddColumn { column: column(of) },
             Act::RelaxColumn(of) => Move::RelaxColumn { column: column(of) },
@@ -75,14 +75,23 @@ impl Case<'_> {
         })
     }
 
-    /// The service's group as some step of the book names it, else by the service.
-    fn group(&self, service: usize) -> String {
+    /// The group by which the service reads the topic, as a step names it with that topic, or without any; else the service's name.
+    fn group(&self, service: ServiceId, topic: &str) -> String {
         let model = &self.space.model;
-        let named = self.book.steps.iter().flat_map(|step| &step.moves).find_map(|one| match one {
-            Move::CatchUp { group, .. } if model.group(group) == Some(service) => Some(group.clone()),
-            Move::Drain { groups, .. } => groups.iter().find(|group| model.group(group) == Some(service)).cloned(),
-            _ => None,
-        });
-        named.unwrap_or_else(|| model.services[service].name.clone())
+        let named = |on: Option<&str>| self.named_groups().find(|(group, of)| *of == on && model.group(group) == Some(service));
+        let known = named(Some(topic)).or_else(|| named(None));
+        known.map_or_else(|| model.services[service].name.clone(), |(group, _)| group.to_owned())
+    }
+
+    /// The groups that steps name, each with its topic where it says one.
+    fn named_groups(&self) -> impl Iterator<Item = (&str, Option<&str>)> {
+        self.book.steps.iter().flat_map(|step| {
+            let moved = step.moves.iter().flat_map(|one| match one {
+                Move::CatchUp { group, topic } => vec![(group.as_str(), Some(topic.as_str()))],
+                Move::Drain { groups, topic, .. } => groups.iter().map(|group| (group.as_str(), Some(topic.as_str()))).collect(),
+                _ => Vec::new(),
+            });
+            moved.chain(step.groups.iter().map(|named| (named.group.as_str(), named.topic.as_deref())))
+        })
     }
 }

@@ -1,12 +1,13 @@
-//! The state in which a plan begins: what was said, what the plan's own steps tell, and for the rest what is usual, each named among the
-//! assumptions. Reading it from live systems would take the place of this file and of nothing else.
+//! The state in which a plan begins: what live systems say where they were asked, what was declared, what the plan's own steps tell, and
+//! for the rest what is usual, each named among the assumptions.
 
 use super::act::Act;
 use super::book::Book;
-use super::model::{ColumnId, LinkKind, Model, Path};
+use super::model::{ColumnId, LinkKind, Model, Path, TopicId};
 use super::state::{Fact, Space, State};
 use super::walk::Plan;
 use crate::services::{ColumnStart, Services};
+use crate::step::{Today, TopicToday};
 
 /// The state before the first step, closed, and what was taken for granted.
 pub(super) fn start(space: &Space, services: &Services, book: &Book, plan: &Plan) -> (State, Vec<String>) {
@@ -14,6 +15,9 @@ pub(super) fn start(space: &Space, services: &Services, book: &Book, plan: &Plan
     begin.releases(services);
     begin.flags(services);
     begin.topics_and_schemas();
+    for topic in 0..space.model.topics.len() {
+        begin.records(topic);
+    }
     for column in 0..space.model.columns.len() {
         begin.column(column);
     }
@@ -24,7 +28,9 @@ pub(super) fn start(space: &Space, services: &Services, book: &Book, plan: &Plan
             space.put(&mut begin.state, Fact::Ever(stream));
         }
     }
-    let Begin { mut state, assumed, .. } = begin;
+    let Begin { mut state, mut assumed, .. } = begin;
+    let unasked = book.today.iter().flat_map(|today| &today.unasked);
+    assumed.extend(unasked.map(|system| format!("the start is as declared where {system} would know better")));
     space.close(&mut state);
     (state, assumed)
 }
@@ -38,11 +44,43 @@ struct Begin<'a> {
 }
 
 impl Begin<'_> {
+    fn today(&self) -> Option<&'_ Today> {
+        self.book.today.as_ref()
+    }
+
+    /// The releases of a service that are there now, and whether anything is known of that.
+    fn live_today(&mut self, at: usize) -> bool {
+        let model = &self.space.model;
+        let service = &model.services[at].name;
+        let Some(found) = self.book.today.as_ref().and_then(|today| today.releases.get(service)) else { return false };
+        let said = self.book.start.releases.get(service);
+        for name in found {
+            match model.release(at, name) {
+                Some(release) => {
+                    self.space.put(&mut self.state, Fact::Live(release));
+                    self.space.put(&mut self.state, Fact::Up(at));
+                }
+                None => self.assumed.push(format!("{service} {name} runs now and is not declared, so nothing that it does is checked")),
+            }
+        }
+        let known = self.space.has(&self.state, Fact::Up(at));
+        if found.is_empty() {
+            self.assumed.push(format!("no instance of {service} runs now; the start is as declared"));
+        } else if let Some(said) = said.filter(|said| !found.contains(*said)) {
+            let names: Vec<&str> = found.iter().map(String::as_str).collect();
+            self.assumed.push(format!("{service} {} runs now; `start:` says {said}, which does not count", names.join(" and ")));
+        }
+        known
+    }
+
     fn releases(&mut self, services: &Services) {
         let model = &self.space.model;
         let moved: Vec<_> =
             self.acts().filter_map(|act| if let Act::Release { service, .. } = act { Some(*service) } else { None }).collect();
         for (at, service) in model.services.iter().enumerate() {
+            if self.live_today(at) {
+                continue;
+            }
             let said = self.book.start.releases.get(&service.name);
             let first = services.services.get(&service.name).and_then(|service| service.releases.first()).map(|release| &release.name);
             let Some(release) = said.or(first).and_then(|name| model.release(at, name)) else { continue };
@@ -58,6 +96,18 @@ impl Begin<'_> {
         let model = &self.space.model;
         for (at, (name, variants)) in model.flags.iter().enumerate() {
             let said = self.book.start.flags.get(name);
+            let today: Vec<_> = self.book.today.iter().filter_map(|today| today.flags.get(name)).flatten().collect();
+            let known: Vec<_> = today.iter().filter_map(|variant| model.variant(at, variant)).collect();
+            if !today.is_empty() && known.len() == today.len() {
+                if let Some(said) = said.filter(|said| !today.contains(said)) {
+                    let words: Vec<_> = known.iter().map(|variant| model.variant_words(*variant)).collect();
+                    self.assumed.push(format!("{} now; `start:` says {said}, which does not count", words.join(" or ")));
+                }
+                for variant in known {
+                    self.space.put(&mut self.state, Fact::Variant(variant));
+                }
+                continue;
+            }
             if let Some(variant) = said.or(services.defaults.get(name)).and_then(|variant| model.variant(at, variant)) {
                 if said.is_none() {
                     self.assumed.push(format!("{} at the start, as in the code", model.variant_words(variant)));
@@ -86,18 +136,45 @@ impl Begin<'_> {
         let mut facts = Vec::new();
         for (at, topic) in model.topics.iter().enumerate() {
             let first = self.acts().find(|act| **act == Act::CreateTopic(at) || **act == Act::DeleteTopic(at));
-            if !matches!(first, Some(Act::CreateTopic(_))) && !missing(&topic.name) {
+            let there = match self.today().and_then(|today| today.topics.get(&topic.name)) {
+                Some(today) => *today != TopicToday::Missing,
+                None => !matches!(first, Some(Act::CreateTopic(_))) && !missing(&topic.name),
+            };
+            if there {
                 facts.push(Fact::Topic(at));
             }
         }
         for (at, stream) in model.streams.iter().enumerate() {
             let first = self.acts().find(|act| **act == Act::RegisterSchema(at) || **act == Act::DeleteSchema(at));
-            if !matches!(first, Some(Act::RegisterSchema(_))) && !missing(&stream.label) {
+            let registered = self.today().is_some_and(|today| today.schemas.contains(&stream.label));
+            if registered || (!matches!(first, Some(Act::RegisterSchema(_))) && !missing(&stream.label)) {
                 facts.push(Fact::Schema(at));
             }
         }
         for fact in facts {
             self.space.put(&mut self.state, fact);
+        }
+    }
+
+    /// What lies in a topic today may be of every version that has a schema, and is unread unless a service's groups have read it all.
+    fn records(&mut self, topic: TopicId) {
+        let model = &self.space.model;
+        let name = &model.topics[topic].name;
+        let today = self.book.today.as_ref().and_then(|today| today.topics.get(name));
+        let Some(TopicToday::There { holds: true, groups, .. }) = today else { return };
+        for stream in &model.topics[topic].streams {
+            if !self.space.has(&self.state, Fact::Schema(*stream)) {
+                continue;
+            }
+            self.space.put(&mut self.state, Fact::Lies(*stream));
+            self.space.put(&mut self.state, Fact::Ever(*stream));
+            for (reader, unread) in &model.streams[*stream].unread {
+                let mut of_reader =
+                    groups.iter().filter(|(group, _)| model.group(group) == Some(*reader)).map(|(_, read)| *read).peekable();
+                if of_reader.peek().is_none() || of_reader.any(|read| !read) {
+                    self.space.put(&mut self.state, Fact::Unread(*unread));
+                }
+            }
         }
     }
 

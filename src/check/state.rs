@@ -1,151 +1,115 @@
 //! One state: the facts that hold at an instant. A MAY fact says what could be so, a MUST fact what is proven; all are one set of bits,
 //! and the instant inside a step is the set in which both what was and what will be are possible.
 
-use super::bits::Bits;
+use fixedbitset::FixedBitSet;
+
 use super::model::{ColumnId, LinkId, LinkKind, MeaningId, Model, Path, ReleaseId, ServiceId, StreamId, TopicId, VariantId, When, Writing};
 
-/// A fact.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub(super) enum Fact {
+/// The kinds of fact, each with what it is about and with the list of the model that says how many there are of it.
+macro_rules! facts {
+    ($($(#[$says:meta])* $kind:ident($id:ty) of $list:ident,)*) => {
+        /// A fact.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        pub(super) enum Fact {
+            $($(#[$says])* $kind($id),)*
+        }
+
+        /// The kinds in the order in which their facts lie in the set.
+        enum Kind {
+            $($kind,)*
+        }
+
+        const KINDS: &[fn(usize) -> Fact] = &[$(Fact::$kind,)*];
+
+        impl Fact {
+            /// Its kind's number, and its own within the kind.
+            fn parts(self) -> (usize, usize) {
+                match self {
+                    $(Self::$kind(at) => (Kind::$kind as usize, at),)*
+                }
+            }
+        }
+
+        /// How many facts there are of each kind.
+        fn counts(model: &Model) -> [usize; KINDS.len()] {
+            [$(model.$list.len(),)*]
+        }
+    };
+}
+
+facts! {
     /// MAY: an instance of the release may be live.
-    Live(ReleaseId),
+    Live(ReleaseId) of releases,
     /// MUST: some instance of the service is live.
-    Up(ServiceId),
+    Up(ServiceId) of services,
     /// MAY: a request may see the variant.
-    Variant(VariantId),
+    Variant(VariantId) of variants,
     /// MUST: the topic is there.
-    Topic(TopicId),
+    Topic(TopicId) of topics,
     /// MAY: the topic was deleted.
-    Gone(TopicId),
+    Gone(TopicId) of topics,
     /// MUST: the version has its schema.
-    Schema(StreamId),
+    Schema(StreamId) of streams,
     /// MAY: the column is not there.
-    Absent(ColumnId),
+    Absent(ColumnId) of columns,
     /// MAY: the column must not be null.
-    Required(ColumnId),
+    Required(ColumnId) of columns,
     /// MUST: the column is null in no row.
-    Filled(ColumnId),
+    Filled(ColumnId) of columns,
     /// MAY: a release wrote the column, so that it may be the only place of something.
-    Wrote(ColumnId),
+    Wrote(ColumnId) of columns,
     /// MAY: a row has the column in this meaning.
-    Means(MeaningId),
+    Means(MeaningId) of meanings,
     /// MAY: (service, stream): may still be sent from a buffer, an outbox, an open transaction.
-    Latent(usize),
+    Latent(usize) of latents,
     /// MAY: (service, stream): the service's group has not read all of it.
-    Unread(usize),
+    Unread(usize) of unreads,
     /// MAY: a record of the version lies in its topic.
-    Lies(StreamId),
+    Lies(StreamId) of streams,
     /// MAY: a record of the version has ever lain there.
-    Ever(StreamId),
+    Ever(StreamId) of streams,
     /// MUST: every entity was published since the stream is fed.
-    Snapshotted(LinkId),
+    Snapshotted(LinkId) of links,
     /// MUST: the copy has every entity and every change.
-    Complete(LinkId),
+    Complete(LinkId) of links,
     /// MUST: every key was written again in another version.
-    Rewritten(StreamId),
+    Rewritten(StreamId) of streams,
     /// MUST: the playbook has said that the need has ended.
-    Ended(LinkId),
+    Ended(LinkId) of links,
     /// MAY: effects of the link wait in their source for another way.
-    Held(LinkId),
+    Held(LinkId) of links,
 }
 
 /// Where the kinds of fact begin within the set.
 #[derive(Clone, Debug)]
-pub(super) struct Layout([usize; 21]);
+pub(super) struct Layout {
+    bases: [usize; KINDS.len()],
+    size: usize,
+}
 
 impl Layout {
     pub(super) fn new(model: &Model) -> Self {
-        let streams = model.streams.len();
-        let counts = [
-            model.releases.len(),
-            model.services.len(),
-            model.variants.len(),
-            model.topics.len(),
-            model.topics.len(),
-            streams,
-            model.columns.len(),
-            model.columns.len(),
-            model.columns.len(),
-            model.columns.len(),
-            model.meanings.len(),
-            model.latents.len(),
-            model.unreads.len(),
-            streams,
-            streams,
-            model.links.len(),
-            model.links.len(),
-            streams,
-            model.links.len(),
-            model.links.len(),
-        ];
-        let mut bases = [0; 21];
-        let mut next = 0;
-        for (base, count) in bases.iter_mut().zip(counts.into_iter().chain([0])) {
-            *base = next;
-            next += count;
-        }
-        Self(bases)
+        let mut size = 0;
+        let bases = counts(model).map(|count| {
+            size += count;
+            size - count
+        });
+        Self { bases, size }
     }
 
     pub(super) fn size(&self) -> usize {
-        self.0[20]
+        self.size
     }
 
     pub(super) fn id(&self, fact: Fact) -> usize {
-        let (kind, at) = parts(fact);
-        self.0[kind] + at
+        let (kind, at) = fact.parts();
+        self.bases[kind] + at
     }
 
     pub(super) fn fact(&self, id: usize) -> Fact {
-        let kind = (0..20).rev().find(|kind| self.0[*kind] <= id && self.0[*kind] < self.0[*kind + 1]).unwrap_or_default();
-        let at = id - self.0[kind];
-        match kind {
-            0 => Fact::Live(at),
-            1 => Fact::Up(at),
-            2 => Fact::Variant(at),
-            3 => Fact::Topic(at),
-            4 => Fact::Gone(at),
-            5 => Fact::Schema(at),
-            6 => Fact::Absent(at),
-            7 => Fact::Required(at),
-            8 => Fact::Filled(at),
-            9 => Fact::Wrote(at),
-            10 => Fact::Means(at),
-            11 => Fact::Latent(at),
-            12 => Fact::Unread(at),
-            13 => Fact::Lies(at),
-            14 => Fact::Ever(at),
-            15 => Fact::Snapshotted(at),
-            16 => Fact::Complete(at),
-            17 => Fact::Rewritten(at),
-            18 => Fact::Ended(at),
-            _ => Fact::Held(at),
-        }
-    }
-}
-
-fn parts(fact: Fact) -> (usize, usize) {
-    match fact {
-        Fact::Live(at) => (0, at),
-        Fact::Up(at) => (1, at),
-        Fact::Variant(at) => (2, at),
-        Fact::Topic(at) => (3, at),
-        Fact::Gone(at) => (4, at),
-        Fact::Schema(at) => (5, at),
-        Fact::Absent(at) => (6, at),
-        Fact::Required(at) => (7, at),
-        Fact::Filled(at) => (8, at),
-        Fact::Wrote(at) => (9, at),
-        Fact::Means(at) => (10, at),
-        Fact::Latent(at) => (11, at),
-        Fact::Unread(at) => (12, at),
-        Fact::Lies(at) => (13, at),
-        Fact::Ever(at) => (14, at),
-        Fact::Snapshotted(at) => (15, at),
-        Fact::Complete(at) => (16, at),
-        Fact::Rewritten(at) => (17, at),
-        Fact::Ended(at) => (18, at),
-        Fact::Held(at) => (19, at),
+        // Why the last one: a kind of which there are none begins where the next one does.
+        let kind = self.bases.partition_point(|base| *base <= id).saturating_sub(1);
+        KINDS[kind](id - self.bases[kind])
     }
 }
 
@@ -158,7 +122,7 @@ pub(super) struct Space {
 
 /// The facts that hold at an instant.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub(super) struct State(pub(super) Bits);
+pub(super) struct State(pub(super) FixedBitSet);
 
 impl Space {
     pub(super) fn new(model: Model) -> Self {
@@ -167,24 +131,30 @@ impl Space {
     }
 
     pub(super) fn empty(&self) -> State {
-        State(Bits::new(self.layout.size()))
+        State(FixedBitSet::with_capacity(self.layout.size()))
     }
 
     pub(super) fn has(&self, state: &State, fact: Fact) -> bool {
-        state.0.has(self.layout.id(fact))
+        state.0.contains(self.layout.id(fact))
     }
 
+    /// Whether it was not so before.
     pub(super) fn put(&self, state: &mut State, fact: Fact) -> bool {
-        state.0.put(self.layout.id(fact))
+        !state.0.put(self.layout.id(fact))
     }
 
+    /// Whether it was so before.
     pub(super) fn take(&self, state: &mut State, fact: Fact) -> bool {
-        state.0.take(self.layout.id(fact))
+        let id = self.layout.id(fact);
+        let was = state.0.contains(id);
+        state.0.set(id, false);
+        was
     }
 
     /// The releases that may be live.
     pub(super) fn live<'a>(&'a self, state: &'a State) -> impl Iterator<Item = ReleaseId> + 'a {
-        state.0.within(0, self.model.releases.len())
+        // Why so: they are the first kind of fact.
+        state.0.ones().take_while(|id| *id < self.model.releases.len())
     }
 
     /// The releases of a service that may be live.
@@ -395,5 +365,27 @@ impl Space {
         paths.sort_unstable();
         paths.dedup();
         paths
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::model::TopicInfo;
+    use super::*;
+
+    #[test]
+    fn every_fact_has_a_place_of_its_own() {
+        let info = |name: &str| TopicInfo { name: name.to_owned(), compacted: false, old: false, streams: Vec::new() };
+        let model = Model {
+            topics: vec![info("a"), info("b")],
+            variants: vec![(0, "on".to_owned())],
+            latents: vec![(0, 0), (0, 1)],
+            ..Model::default()
+        };
+        let layout = Layout::new(&model);
+        let facts: Vec<Fact> = (0..layout.size()).map(|id| layout.fact(id)).collect();
+        let (topics, gone) = ([Fact::Topic(0), Fact::Topic(1)], [Fact::Gone(0), Fact::Gone(1)]);
+        assert_eq!(facts, [&[Fact::Variant(0)], &topics[..], &gone, &[Fact::Latent(0), Fact::Latent(1)]].concat());
+        assert!(facts.iter().enumerate().all(|(id, fact)| layout.id(*fact) == id));
     }
 }

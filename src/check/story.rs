@@ -1,12 +1,13 @@
 //! The story of a finding: when it happens, what goes wrong, by which steps it came to be so, and why the steps that were meant to
 //! prevent it did not. In words for people who know their services and not this proof.
 
-use super::act::Stays;
 use super::book::Book;
 use super::finding::{Finding, Rule, Subject};
 use super::model::{Model, ReleaseId};
 use super::state::{Fact, Space};
+use super::transition::Stays;
 use super::walk::{Moment, Seen, Trail};
+use crate::step::Move;
 
 /// A finding in words.
 #[derive(Clone, Debug)]
@@ -97,22 +98,7 @@ impl Teller<'_> {
                 }
             }
             (Rule::Columns, _) => self.what_of_columns(),
-            (Rule::Used, Subject::Topic(topic)) => {
-                let name = &model.topics[*topic].name;
-                match (release, facts.contains(&Fact::Gone(*topic))) {
-                    (Some(_), true) => format!("{who} still consumes {name}, which is gone"),
-                    (None, true) => format!("{name} is gone while something of it was still to be read or sent"),
-                    (Some(_), false) => format!("{who} produces to {name}, which is not there"),
-                    (None, false) => format!("something is published to {name}, which is not there"),
-                }
-            }
-            (Rule::Used, Subject::Schema(stream)) => {
-                let name = &model.streams[*stream].label;
-                match release {
-                    Some(_) => format!("{who} produces {name}, which has no schema"),
-                    None => format!("the schema of {name} is not there, and {name} is still in use"),
-                }
-            }
+            (Rule::Used, _) => self.what_is_not_there(),
             (Rule::Once, Subject::Key(link)) => {
                 let name = &model.links[*link].name;
                 format!("{name} may travel by event, and events come twice; without a `key` its effect happens twice")
@@ -135,35 +121,72 @@ impl Teller<'_> {
                 let step = self.step(*step);
                 format!("From step {step} on there is no proven way back, and the playbook does not name that step as its line")
             }
-            (Rule::Ends, Subject::Retire(stream)) => {
+            (Rule::Ends, _) => self.what_never_ends(),
+            (Rule::Declared, _) => "it brings a release that is not declared, so nothing can be said of it".to_owned(),
+            (rule, _) => broken(*rule),
+        }
+    }
+
+    /// What is used and not there.
+    fn what_is_not_there(&self) -> String {
+        let Finding { rule, subject, release, facts, .. } = &self.seen.finding;
+        let who = self.release(*release);
+        let model = self.model;
+        match subject {
+            Subject::Topic(topic) => {
+                let name = &model.topics[*topic].name;
+                match (release, facts.contains(&Fact::Gone(*topic))) {
+                    (Some(_), true) => format!("{who} still consumes {name}, which is gone"),
+                    (None, true) => format!("{name} is gone while something of it was still to be read or sent"),
+                    (Some(_), false) => format!("{who} produces to {name}, which is not there"),
+                    (None, false) => format!("something is published to {name}, which is not there"),
+                }
+            }
+            Subject::Schema(stream) => {
+                let name = &model.streams[*stream].label;
+                match release {
+                    Some(_) => format!("{who} produces {name}, which has no schema"),
+                    None => format!("the schema of {name} is not there, and {name} is still in use"),
+                }
+            }
+            _ => broken(*rule),
+        }
+    }
+
+    /// Why a wait never ends.
+    fn what_never_ends(&self) -> String {
+        let Finding { rule, subject, release, facts, .. } = &self.seen.finding;
+        let who = self.release(*release);
+        let model = self.model;
+        match subject {
+            Subject::Retire(stream) => {
                 format!("it waits for ever: {who} goes on producing {}", model.streams[*stream].label)
             }
-            (Rule::Ends, Subject::Drain(service, stream)) if matches!(facts.first(), Some(Fact::Up(_))) => {
+            Subject::Drain(service, stream) if matches!(facts.first(), Some(Fact::Up(_))) => {
                 let topic = &model.topics[model.streams[*stream].topic].name;
                 format!("it waits for ever: no live release of {} reads {topic}", model.services[*service].name)
             }
-            (Rule::Ends, Subject::Drain(service, stream)) => {
+            Subject::Drain(service, stream) => {
                 let (stream, service) = (&model.streams[*stream].label, &model.services[*service].name);
                 format!("it waits for ever: {stream} is unread, and no live release of {service} handles it")
             }
-            (Rule::Ends, Subject::Quiet(stream)) => {
+            Subject::Quiet(stream) => {
                 let stream = &model.streams[*stream].label;
                 match release {
                     Some(_) => format!("it waits for ever: {who} goes on producing {stream}"),
                     None => format!("it waits for ever: the topic is compacted, and keys that nobody writes again keep {stream}"),
                 }
             }
-            (Rule::Ends, Subject::CatchUp(link)) => {
+            Subject::CatchUp(link) => {
                 format!("it waits for ever: no live release consumes the events of {}", model.links[*link].name)
             }
-            (Rule::Declared, _) => "it brings a release that is not declared, so nothing can be said of it".to_owned(),
-            (rule, _) => format!("rule {rule} does not hold"),
+            _ => broken(*rule),
         }
     }
 
     /// What goes wrong with a column.
     fn what_of_columns(&self) -> String {
-        let Finding { subject, release, facts, .. } = &self.seen.finding;
+        let Finding { rule, subject, release, facts, .. } = &self.seen.finding;
         let who = self.release(*release);
         let model = self.model;
         match subject {
@@ -183,7 +206,7 @@ impl Teller<'_> {
                 let meaning = meaning.map_or("something else", |meaning| model.meanings[meaning].1.as_str());
                 format!("{who} reads {}, where rows may mean `{meaning}`, and takes it for something else", model.columns[*column].name)
             }
-            _ => "a column is not as it must be".to_owned(),
+            _ => broken(*rule),
         }
     }
 
@@ -232,10 +255,6 @@ impl Teller<'_> {
         let model = self.model;
         let came = self.trail.came(fact, until);
         let went = self.trail.went(fact, until);
-        let since = |teller: &mut Self, step: Option<usize>| match step {
-            Some(step) => format!("since step {}", teller.step(step)),
-            None => "from the start".to_owned(),
-        };
         Some(match fact {
             Fact::Live(release) => match came {
                 Some(step) if step != until => format!("{} is live since step {}", model.release_words(release), self.step(step)),
@@ -244,7 +263,7 @@ impl Teller<'_> {
             },
             Fact::Latent(at) => {
                 let (service, stream) = model.latents[at];
-                let since = since(self, came);
+                let since = self.since(came);
                 let name = &model.services[service].name;
                 format!(
                     "{name} may produce {} {since}, and what its buffers, outbox and open transactions hold may come later",
@@ -253,15 +272,15 @@ impl Teller<'_> {
             }
             Fact::Unread(at) => {
                 let (service, stream) = model.unreads[at];
-                let since = since(self, came);
+                let since = self.since(came);
                 format!("{} may lie unread by {} {since}", model.streams[stream].label, model.services[service].name)
             }
             Fact::Held(link) => {
-                let since = since(self, came);
+                let since = self.since(came);
                 format!("{} may be held {since}, and no flag that ends this has been verified", model.links[link].name)
             }
             Fact::Lies(stream) => {
-                let since = since(self, came);
+                let since = self.since(came);
                 let topic = &model.topics[model.streams[stream].topic].name;
                 format!("{topic} is compacted and keeps {} {since}: whoever builds its copy anew is handed it", model.streams[stream].label)
             }
@@ -272,27 +291,6 @@ impl Teller<'_> {
                     model.links[link].name
                 ),
             },
-            Fact::Filled(column) => match went {
-                Some(step) => format!("{} has had empty rows since step {}", model.columns[column].name, self.step(step)),
-                None => format!("{} has empty rows from the start", model.columns[column].name),
-            },
-            Fact::Means(meaning) => {
-                let (column, name) = &model.meanings[meaning];
-                let since = since(self, came);
-                format!("Rows of {} may mean `{name}` {since}", model.columns[*column].name)
-            }
-            Fact::Absent(column) => {
-                let name = &model.columns[column].name;
-                if let Some(step) = came {
-                    return Some(format!("{name} went by step {}", self.step(step)));
-                }
-                let added = self.later(|one| matches!(one, crate::step::Move::AddColumn { column } if column == name))?;
-                format!("It comes only with step {}", self.step(added))
-            }
-            Fact::Required(column) => match came {
-                Some(step) => format!("{} is required since step {}", model.columns[column].name, self.step(step)),
-                None => format!("{} is required from the start", model.columns[column].name),
-            },
             Fact::Schema(stream) | Fact::Rewritten(stream) if went.is_some() => {
                 let step = went.map(|step| self.step(step)).unwrap_or_default();
                 match fact {
@@ -301,14 +299,50 @@ impl Teller<'_> {
                 }
             }
             Fact::Gone(topic) => format!("{} went by step {}", model.topics[topic].name, self.step(came?)),
+            _ => return self.origin_in_a_column(fact, came, went),
+        })
+    }
+
+    fn origin_in_a_column(&mut self, fact: Fact, came: Option<usize>, went: Option<usize>) -> Option<String> {
+        let model = self.model;
+        Some(match fact {
+            Fact::Filled(column) => match went {
+                Some(step) => format!("{} has had empty rows since step {}", model.columns[column].name, self.step(step)),
+                None => format!("{} has empty rows from the start", model.columns[column].name),
+            },
+            Fact::Means(meaning) => {
+                let (column, name) = &model.meanings[meaning];
+                let since = self.since(came);
+                format!("Rows of {} may mean `{name}` {since}", model.columns[*column].name)
+            }
+            Fact::Absent(column) => {
+                let name = &model.columns[column].name;
+                if let Some(step) = came {
+                    return Some(format!("{name} went by step {}", self.step(step)));
+                }
+                let added = self.later(|one| matches!(one, Move::AddColumn { column } if column == name))?;
+                format!("It comes only with step {}", self.step(added))
+            }
+            Fact::Required(column) => match came {
+                Some(step) => format!("{} is required since step {}", model.columns[column].name, self.step(step)),
+                None => format!("{} is required from the start", model.columns[column].name),
+            },
             _ => return None,
         })
     }
 
-    fn later(&self, fits: impl Fn(&crate::step::Move) -> bool) -> Option<usize> {
+    fn since(&mut self, step: Option<usize>) -> String {
+        step.map_or_else(|| "from the start".to_owned(), |step| format!("since step {}", self.step(step)))
+    }
+
+    fn later(&self, fits: impl Fn(&Move) -> bool) -> Option<usize> {
         let steps = self.book.steps.iter().enumerate().skip(self.seen.step);
         steps.into_iter().find(|(_, step)| step.moves.iter().any(&fits)).map(|(at, _)| at)
     }
+}
+
+fn broken(rule: Rule) -> String {
+    format!("rule {rule} does not hold")
 }
 
 fn stays(why: Stays) -> &'static str {

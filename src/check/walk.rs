@@ -2,11 +2,12 @@
 
 use std::collections::BTreeSet;
 
-use super::act::{Act, NoAct, Stays};
+use super::act::{Act, NoAct};
 use super::book::Book;
-use super::finding::{Finding, Key, Known, Rule, Subject};
+use super::finding::{Finding, Known, Rule, Subject};
 use super::model::Model;
 use super::state::{Fact, Space, State};
+use super::transition::Stays;
 
 /// The steps' acts; steps that run beside one another are one stage.
 #[derive(Clone, Debug, Default)]
@@ -159,39 +160,13 @@ pub(super) fn walk(space: &Space, plan: &Plan, start: &State, already: &Known) -
 
 impl Trail {
     fn record(&mut self, space: &Space, step: usize, before: &mut State, now: &State) {
-        for id in now.0.differing(&before.0) {
-            self.changes.push((step, space.layout.fact(id), now.0.has(id)));
+        // Why not `symmetric_difference`: it goes bit by bit, and this is asked after every act of every order that is tried.
+        before.0.symmetric_difference_with(&now.0);
+        for id in before.0.ones() {
+            self.changes.push((step, space.layout.fact(id), now.0.contains(id)));
         }
         before.clone_from(now);
     }
-}
-
-/// Only which rules are broken over what, for trying out many plans.
-pub(super) fn broken(space: &Space, plan: &Plan, start: &State, already: &Known) -> BTreeSet<Key> {
-    let mut keys = BTreeSet::new();
-    let mut state = start.clone();
-    for stage in &plan.stages {
-        let mut note = |finding: Finding| {
-            if !already.has(&finding) {
-                keys.insert(finding.key());
-            }
-            true
-        };
-        for (_, act) in &stage.acts {
-            space.inside(act, &mut state);
-        }
-        space.close(&mut state);
-        for (_, act) in &stage.acts {
-            space.can_end(act, &state, &mut note);
-        }
-        space.check(&state, &mut note);
-        for (_, act) in &stage.acts {
-            space.leave(act, &mut state, &mut |_, _| {});
-        }
-        space.close(&mut state);
-        space.check(&state, &mut note);
-    }
-    keys
 }
 
 /// A finding for every move that names what is not declared.

@@ -127,7 +127,7 @@ fn confirm(session: &Session, args: &ApplyArgs, environment: &str) -> Result<(),
     if !session.terminal.asks {
         return Err(CliError::new(exit::REFUSED, "nobody can be asked here, so nothing was started").hint("--yes starts without asking"));
     }
-    session.terminal.talk(&Line { tone: Tone::Plain, text: String::new() });
+    session.terminal.talk(&Line::new(Tone::Plain, ""));
     if prompt::yes(&session.terminal, &format!("Run this in {environment}?")) {
         Ok(())
     } else {

@@ -1,14 +1,12 @@
 //! `cutover check`.
 
-use std::collections::BTreeMap;
-
 use clap::Args;
 
 use super::exit::{self, CliError};
-use super::load::{self, PlaybookArgs, mistakes};
+use super::load::{self, Loaded, PlaybookArgs};
 use super::session::Session;
 use crate::check::{self, Gap, Mended, Proof, diff, rewrite};
-use crate::playbook::{self, Directory, Source};
+use crate::playbook::Source;
 use crate::report::{self, Tone};
 
 /// Prove that a playbook breaks nothing, at any instant, forward and back
@@ -36,16 +34,7 @@ pub struct CheckArgs {
 /// # Errors
 /// When the playbook cannot be read.
 pub fn run(session: &Session, args: &CheckArgs) -> Result<u8, CliError> {
-    let path = load::find(session, &args.playbook.playbook)?;
-    let bytes = std::fs::read(&path).map_err(|error| CliError::new(exit::USAGE, format!("cannot read {}: {error}", path.display())))?;
-    let name = path.strip_prefix(&session.here).unwrap_or(&path).to_string_lossy().into_owned();
-    let source = Source::from_bytes(&name, bytes).map_err(|wrong| mistakes(session, &wrong, exit::INVALID))?;
-    let vars: BTreeMap<String, String> = args.playbook.vars.iter().cloned().collect();
-    let (playbook, warnings) =
-        playbook::read(&source, &vars, &Directory::of(&path)).map_err(|wrong| mistakes(session, &wrong, exit::INVALID))?;
-    if !warnings.is_empty() {
-        session.say(warnings.plain().trim_end());
-    }
+    let Loaded { source, playbook, .. } = load::read(session, &args.playbook)?;
     let mut book = check::book_of(&playbook);
     book.accept.extend(args.accept.iter().map(|name| named(name)));
     let proof = check::prove_playbook(&playbook, &book);
@@ -54,7 +43,7 @@ pub fn run(session: &Session, args: &CheckArgs) -> Result<u8, CliError> {
     if session.is_json() {
         session.json(&document(&proof, mended.as_ref(), &source)?)?;
     } else {
-        show(session, &playbook.name, &name, &proof)?;
+        show(session, &playbook.name, &source.name, &proof)?;
         if let Some(mended) = &mended {
             show_mended(session, mended, &source)?;
         }

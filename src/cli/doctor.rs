@@ -1,11 +1,15 @@
 //! `cutover doctor`.
 
+use std::path::PathBuf;
+
 use clap::Args;
 use serde_json::json;
 
 use super::client::Client;
 use super::exit::{self, CliError};
-use super::load;
+use super::lint::variable;
+use super::load::{self, PlaybookArgs};
+use super::rights;
 use super::server::VERSION;
 use super::session::Session;
 use crate::report::{Line, Tone};
@@ -17,6 +21,18 @@ use crate::web::documents::{Check, DoctorDocument, StatusDocument};
 pub struct DoctorArgs {
     /// Only systems whose name begins with this, for instance `kafka` or `registry main`
     pub systems: Vec<String>,
+
+    /// Instead: the least rights that this playbook needs on Kafka and the databases, and which of them are missing
+    #[arg(long, value_name = "PLAYBOOK", conflicts_with = "systems")]
+    pub rights: Option<PathBuf>,
+
+    /// Value of a parameter of that playbook; may be given several times
+    #[arg(long = "var", value_name = "NAME=VALUE", value_parser = variable, requires = "rights")]
+    pub vars: Vec<(String, String)>,
+
+    /// Whom the printed commands grant Kafka's rights, where the settings do not say who we are
+    #[arg(long, value_name = "USER", requires = "rights")]
+    pub principal: Option<String>,
 }
 
 /// Runs the command.
@@ -24,6 +40,10 @@ pub struct DoctorArgs {
 /// # Errors
 /// When the configuration cannot be read.
 pub async fn run(session: &Session, args: &DoctorArgs) -> Result<u8, CliError> {
+    if let Some(playbook) = &args.rights {
+        let playbook = PlaybookArgs { playbook: playbook.clone(), vars: args.vars.clone() };
+        return rights::run(session, &playbook, args.principal.as_deref()).await;
+    }
     let mut checks = vec![data_directory(session)];
     let client = match Client::connect(session).await {
         Ok(client) => {

@@ -10,7 +10,7 @@ use super::exit::{self, CliError};
 use super::lint::variable;
 use super::session::Session;
 use crate::playbook::environment::{self, Config, Environment, Origin, System};
-use crate::playbook::{self, Bundle, Diagnostics, Directory, Source};
+use crate::playbook::{self, Bundle, Diagnostics, Directory, Playbook, Source};
 use crate::stack::{DataDir, local, supervisor};
 
 /// Which playbook, with which values.
@@ -44,6 +44,27 @@ pub fn parameters(session: &Session, named: &Path) -> Result<Vec<String>, CliErr
 /// # Errors
 /// Exit code 65 with every mistake of the playbook, 78 for the configuration.
 pub fn bundle(session: &Session, args: &PlaybookArgs) -> Result<Bundle, CliError> {
+    let Loaded { source, vars, playbook } = read(session, args)?;
+    let environment = resolve(session)?;
+    Ok(Bundle::pack(&source, &vars, &playbook, environment))
+}
+
+/// A playbook as it was read from its file.
+#[derive(Debug)]
+pub struct Loaded {
+    /// Its text, named as seen from here.
+    pub source: Source,
+    /// The values of its parameters that were given.
+    pub vars: BTreeMap<String, String>,
+    /// The playbook.
+    pub playbook: Playbook,
+}
+
+/// Reads the playbook and the files that it names, and says its warnings. Needs no environment.
+///
+/// # Errors
+/// Exit code 65 with every mistake of the playbook.
+pub fn read(session: &Session, args: &PlaybookArgs) -> Result<Loaded, CliError> {
     let path = find(session, &args.playbook)?;
     let bytes = std::fs::read(&path).map_err(|error| CliError::new(exit::USAGE, format!("cannot read {}: {error}", path.display())))?;
     let name = path.strip_prefix(&session.here).unwrap_or(&path).to_string_lossy().into_owned();
@@ -54,8 +75,7 @@ pub fn bundle(session: &Session, args: &PlaybookArgs) -> Result<Bundle, CliError
     if !warnings.is_empty() {
         session.say(warnings.plain().trim_end());
     }
-    let environment = resolve(session)?;
-    Ok(Bundle::pack(&source, &vars, &playbook, environment))
+    Ok(Loaded { source, vars, playbook })
 }
 
 /// A path as it is, or `playbooks/NAME.yaml` beside cutover.yaml.

@@ -15,9 +15,11 @@ pub mod init;
 pub mod lint;
 pub mod load;
 pub mod log;
+pub mod man;
 pub mod open;
 pub mod plan;
 pub mod report;
+pub mod rights;
 pub mod runbook;
 pub mod runs;
 pub mod sample;
@@ -109,6 +111,7 @@ enum Command {
     Db(db::DbArgs),
     Demo(demo::DemoArgs),
     Completions(completions::CompletionsArgs),
+    Man(man::ManArgs),
     /// Print the version
     Version,
     /// Print help: of a command, or `exit-codes`
@@ -194,6 +197,7 @@ async fn dispatch(session: &Session, command: Command) -> Result<u8, CliError> {
         Command::Db(args) => db::run(session, &args).await,
         Command::Demo(args) => demo::run(session, &args).await,
         Command::Completions(args) => completions::run(session, &args),
+        Command::Man(args) => man::run(session, &args),
         Command::Version => version::run(session),
         Command::Help { subject } => help(session, &subject),
         Command::Sample(args) => sample::run(&args).await,

@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
+use clap::builder::PossibleValue;
 use clap::{Args, ValueEnum};
 
 use super::client::Client;
@@ -12,19 +13,7 @@ use super::session::Session;
 use super::{plan, runs};
 use crate::playbook::environment;
 use crate::report::{Form, OwnTemplate, ReportDocument, ReportSource};
-
-/// In which form a report is written.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub enum ReportFormat {
-    /// Lines for people and pipes
-    Text,
-    /// For programs; has everything, by name
-    Json,
-    /// For pull requests; under 65,000 characters, and says what it left out
-    Markdown,
-    /// One file for a browser, without anything from outside
-    Html,
-}
+use crate::step::quote;
 
 /// Write a report on a plan or on a run, for people who were not there
 ///
@@ -44,7 +33,7 @@ pub struct ReportArgs {
 
     /// Form of the report; text when it is left out, json with `--output json`
     #[arg(long, value_enum)]
-    pub format: Option<ReportFormat>,
+    pub format: Option<Form>,
 
     /// File that is written instead of standard output
     #[arg(long, value_name = "FILE")]
@@ -55,14 +44,19 @@ pub struct ReportArgs {
     pub template: Option<PathBuf>,
 }
 
-impl From<ReportFormat> for Form {
-    fn from(format: ReportFormat) -> Self {
-        match format {
-            ReportFormat::Text => Self::Text,
-            ReportFormat::Json => Self::Json,
-            ReportFormat::Markdown => Self::Markdown,
-            ReportFormat::Html => Self::Html,
-        }
+impl ValueEnum for Form {
+    fn value_variants<'a>() -> &'a [Self] {
+        &Self::ALL
+    }
+
+    fn to_possible_value(&self) -> Option<PossibleValue> {
+        let help = match self {
+            Self::Text => "Lines for people and pipes",
+            Self::Json => "For programs; has everything, by name",
+            Self::Markdown => "For pull requests; under 65,000 characters, and says what it left out",
+            Self::Html => "One file for a browser, without anything from outside",
+        };
+        Some(PossibleValue::new(self.as_str()).help(help))
     }
 }
 
@@ -71,7 +65,7 @@ impl From<ReportFormat> for Form {
 /// # Errors
 /// When there is no such playbook or run, a system does not answer, or a template has a mistake.
 pub async fn run(session: &Session, args: &ReportArgs) -> Result<u8, CliError> {
-    let form = args.format.map_or(if session.is_json() { Form::Json } else { Form::Text }, Form::from);
+    let form = args.format.unwrap_or(if session.is_json() { Form::Json } else { Form::Text });
     // Why: a mistake in a template is said before any system is asked.
     let own = template(session, args, form)?;
     let report = if load::find(session, &args.subject).is_ok() { of_plan(session, args).await? } else { of_run(session, args).await? };
@@ -92,8 +86,8 @@ async fn of_plan(session: &Session, args: &ReportArgs) -> Result<ReportDocument,
     let client = Client::connect(session).await?;
     let plan = plan::ask(&client, &bundle).await?;
     let (playbook, _) = bundle.open().map_err(|wrong| load::mistakes(session, &wrong, exit::INVALID))?;
-    let vars = bundle.vars.iter().fold(String::new(), |vars, (name, value)| vars + " --var " + &quoted(&format!("{name}={value}")));
-    let whole = format!("cutover report {} --env {}{vars} --format html", quoted(&bundle.file), quoted(&plan.environment));
+    let vars = bundle.vars.iter().fold(String::new(), |vars, (name, value)| vars + " --var " + &quote(&format!("{name}={value}")));
+    let whole = format!("cutover report {} --env {}{vars} --format html", quote(&bundle.file), quote(&plan.environment));
     let source = ReportSource { plan: &plan, playbook: &playbook, file: Some(&bundle.file), run: None, whole: &whole };
     Ok(ReportDocument::new(&source))
 }
@@ -133,23 +127,4 @@ fn template(session: &Session, args: &ReportArgs, form: Form) -> Result<Option<O
 
 fn read(path: &Path, file: &str) -> Result<String, CliError> {
     std::fs::read_to_string(path).map_err(|error| CliError::new(exit::CONFIG, format!("cannot read the template {file}: {error}")))
-}
-
-/// A word as a shell takes it.
-fn quoted(word: &str) -> String {
-    let plain =
-        |letter: char| letter.is_ascii_alphanumeric() || matches!(letter, '-' | '_' | '.' | '/' | '=' | ':' | ',' | '@' | '%' | '+');
-    if !word.is_empty() && word.chars().all(plain) { word.to_owned() } else { format!("'{}'", word.replace('\'', r"'\''")) }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::quoted;
-
-    #[test]
-    fn a_command_can_be_typed_as_it_stands() {
-        assert_eq!(quoted("playbooks/p.yaml"), "playbooks/p.yaml");
-        assert_eq!(quoted("a=it's so"), r"'a=it'\''s so'");
-        assert_eq!(quoted(""), "''");
-    }
 }

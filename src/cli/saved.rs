@@ -124,13 +124,13 @@ pub async fn show(session: &Session, plan: &FromFile, all: bool) -> Result<u8, C
     match found {
         Ok(document) if document.steps.is_empty() => {}
         Ok(document) => {
-            let text = "warning: this plan is stale; `apply` refuses it, because the world is not what it foresaw".to_owned();
-            session.terminal.talk(&Line { tone: Tone::Warn, text });
+            let text = "warning: this plan is stale; `apply` refuses it, because the world is not what it foresaw";
+            session.terminal.talk(&Line::new(Tone::Warn, text));
             for line in document.lines() {
                 session.terminal.talk(&line);
             }
         }
-        Err(why) => session.terminal.talk(&Line { tone: Tone::Warn, text: format!("warning: it may be stale: {why}") }),
+        Err(why) => session.terminal.talk(&Line::new(Tone::Warn, format!("warning: it may be stale: {why}"))),
     }
     Ok(exit::OK)
 }

@@ -1,5 +1,6 @@
 //! `cutover serve`.
 
+use std::io::{self, Write};
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::Path;
 use std::sync::Arc;
@@ -66,12 +67,12 @@ pub async fn run(session: &Session, args: &ServeArgs) -> Result<u8, CliError> {
         session.say(if was { "Stopped the server; open runs go on when it starts again" } else { "No server was running" });
         return Ok(exit::OK);
     }
-    log_to_stderr(session);
+    let redactor = Arc::new(Redactor::default());
+    log_to_stderr(session, Arc::clone(&redactor));
     let data = session.data()?;
     let listener = listen(args).await?;
     let address = listener.local_addr()?;
     let (store, lease) = state(args, &data).await?;
-    let redactor = Arc::new(Redactor::default());
     let worlds: Arc<dyn Worlds> = Arc::new(RealWorlds::new(store.clone(), Arc::new(ProcessSecrets::new(redactor))));
     let (own, host) = (Identity::own(), host());
     expire_the_dead(&store, &host).await?;
@@ -229,7 +230,7 @@ fn lease_length() -> Result<Duration, CliError> {
 }
 
 /// What goes on is logged to standard error from now on.
-pub fn log_to_stderr(session: &Session) {
+pub fn log_to_stderr(session: &Session, redactor: Arc<Redactor>) {
     let level = match session.global.verbose {
         0 => "cutover=info,warn",
         1 => "cutover=debug,info",
@@ -237,5 +238,20 @@ pub fn log_to_stderr(session: &Session) {
     };
     let filter = tracing_subscriber::EnvFilter::try_from_env("CUTOVER_LOG").unwrap_or_else(|_| tracing_subscriber::EnvFilter::new(level));
     // Why: a subscriber that is there already, as in tests, is as good.
-    let _ = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_ansi(session.terminal.err).try_init();
+    let writer = move || Scrubbed(Arc::clone(&redactor));
+    let _ = tracing_subscriber::fmt().with_env_filter(filter).with_writer(writer).with_ansi(session.terminal.err).try_init();
+}
+
+/// Standard error, with secrets taken out of what is written to it. A line of the log comes in one piece.
+struct Scrubbed(Arc<Redactor>);
+
+impl Write for Scrubbed {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        io::stderr().write_all(self.0.scrub(&String::from_utf8_lossy(bytes)).as_bytes())?;
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        io::stderr().flush()
+    }
 }

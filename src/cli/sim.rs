@@ -7,12 +7,13 @@ use super::exit::{self, CliError};
 use super::session::Session;
 use crate::report::words::{counted, grouped};
 use crate::report::{self, Tone};
-use crate::sim::town::{Judged, Tally, judge};
+use crate::sim::town::{Judged, Story, Tally, judge};
 
 /// Play plans that nobody wrote, to find where the proof is wrong
 ///
 /// Invents small services and a plan from each seed, proves the plan, and plays it in memory under unfair schedules. What is proven must lose
-/// nothing. One seed is told in full; several are counted. Touches no system. Exits with 1 when something that was proven loses.
+/// nothing, and every story of what would break is brought about on purpose. One seed is told in full; several are counted. Touches no
+/// system. Exits with 1 when something that was proven loses.
 #[derive(Clone, Debug, Args)]
 pub struct SimArgs {
     /// The first seed
@@ -42,7 +43,7 @@ fn one(session: &Session, args: &SimArgs) -> Result<bool, CliError> {
         session.say("this seed invents what cannot be declared");
         return Ok(false);
     };
-    let Judged { invented, proof, lost, .. } = &judged;
+    let Judged { invented, proof, lost, stories } = &judged;
     let steps: Vec<String> = invented
         .book
         .steps
@@ -53,7 +54,7 @@ fn one(session: &Session, args: &SimArgs) -> Result<bool, CliError> {
         let lost = lost.as_ref().map(|(schedule, what)| json!({ "schedule": schedule, "what": what }));
         session.json(&json!({
             "schema": "cutover.sim-seed/1", "seed": args.seed, "start": invented.book.start, "services": invented.written, "steps": steps,
-            "proof": proof, "lost": lost,
+            "proof": proof, "lost": lost, "stories": stories,
         }))?;
         return Ok(judged.is_wrong());
     }
@@ -78,6 +79,14 @@ fn one(session: &Session, args: &SimArgs) -> Result<bool, CliError> {
             }
         }
     }
+    for Story { name, schedule } in stories {
+        match schedule {
+            Some(schedule) => {
+                session.print(Tone::Plain, format!("the story of {name} comes true under the directed schedule {schedule}"))?
+            }
+            None => session.print(Tone::Bad, format!("no directed schedule brings about the story of {name}"))?,
+        }
+    }
     Ok(judged.is_wrong())
 }
 
@@ -96,9 +105,14 @@ fn several(session: &Session, args: &SimArgs) -> Result<bool, CliError> {
         ("refused, and nothing was lost", tally.refused_and_clean),
         ("proven, and nothing was lost", tally.proven_and_clean),
         ("proven, and loses", tally.proven_and_loses.len() as u64),
+        ("stories of what would break", tally.stories),
+        ("stories that did not come true", tally.stories_not_reached.len() as u64),
     ];
     for (what, count) in rows {
         session.print(Tone::Plain, format!("{what:<30} {:>7}", grouped(usize::try_from(count).unwrap_or(usize::MAX))))?;
+    }
+    for (seed, name) in &tally.stories_not_reached {
+        session.print(Tone::Warn, format!("cutover sim --seed {seed}: {name}"))?;
     }
     for seed in &tally.proven_and_loses {
         session.print(Tone::Bad, format!("cutover sim --seed {seed} --schedules {}", args.schedules))?;

@@ -9,6 +9,7 @@ use serde_json::{Value, json};
 
 use super::Output;
 use super::exit::{self, CliError};
+use crate::step::scalar::worded;
 use crate::step::{Kind, Nature, Risk};
 use crate::steps;
 
@@ -118,10 +119,10 @@ fn of(field: &Value, definitions: &Value) -> String {
         return definitions.get(name).map_or_else(|| name.to_owned(), |definition| of(definition, definitions));
     }
     if let Some(constant) = field.get("const") {
-        return plain(constant);
+        return worded(constant);
     }
     if let Some(options) = field.get("enum").and_then(Value::as_array) {
-        return options.iter().filter(|option| !option.is_null()).map(plain).collect::<Vec<_>>().join(" | ");
+        return options.iter().filter(|option| !option.is_null()).map(worded).collect::<Vec<_>>().join(" | ");
     }
     for key in ["anyOf", "oneOf"] {
         if let Some(forms) = field.get(key).and_then(Value::as_array) {
@@ -144,8 +145,4 @@ fn of(field: &Value, definitions: &Value) -> String {
         ("object", _) => "map".to_owned(),
         (other, _) => other.to_owned(),
     }
-}
-
-fn plain(value: &Value) -> String {
-    value.as_str().map_or_else(|| value.to_string(), str::to_owned)
 }

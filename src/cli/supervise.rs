@@ -70,7 +70,7 @@ pub async fn run(session: &Session, args: &SuperviseArgs) -> Result<u8, CliError
         session.say(format!("A supervisor keeps {} (process {})", order.workloads, process.pid));
         return Ok(exit::OK);
     }
-    serve::log_to_stderr(session);
+    serve::log_to_stderr(session, std::sync::Arc::default());
     if !args.in_session {
         session.say(format!("Keeping {} as {} says", order.workloads, order.services.display()));
     }

@@ -6,7 +6,7 @@ use uuid::Uuid;
 use super::planner::{PlanError, plan_playbook};
 use super::saved::SavedPlan;
 use super::source::{Opened, Worlds};
-use crate::check::{book_of, prove_playbook};
+use crate::check::{Book, book_of, prove_playbook};
 use crate::engine::stale::{StaleStep, stale_steps};
 use crate::engine::{Entry, PlanDocument};
 use crate::playbook::{Bundle, Diagnostics, PlaybookStep};
@@ -129,11 +129,17 @@ pub async fn save_plan(store: &Store, worlds: &dyn Worlds, bundle: Bundle, by: &
 /// # Errors
 /// As [`plan_bundle`], and when the state database holds another plan under this one's id.
 pub async fn check_saved(store: &Store, worlds: &dyn Worlds, saved: &SavedPlan) -> Result<Vec<StaleStep>, BeginError> {
+    Ok(plan_again(store, worlds, saved).await?.1)
+}
+
+/// The plan as it would be now, and the steps that would be planned otherwise.
+async fn plan_again(store: &Store, worlds: &dyn Worlds, saved: &SavedPlan) -> Result<(PlanDocument, Vec<StaleStep>), BeginError> {
     if store.kept_plan(saved.id).await?.is_some_and(|kept| kept.hash != saved.hash) {
         return Err(BeginError::OtherPlan(saved.id));
     }
     let (now, _) = plan_bundle(store, worlds, &saved.bundle).await?;
-    Ok(stale_steps(&saved.plan, &now))
+    let stale = stale_steps(&saved.plan, &now);
+    Ok((now, stale))
 }
 
 /// Starts a run of exactly what was saved, unless the world is another one by now. The same id again starts nothing new.
@@ -151,12 +157,13 @@ pub async fn start_saved(
     if store.run(id).await?.is_some() {
         return Ok(id);
     }
-    let stale = check_saved(store, worlds, &saved).await?;
+    let (now, stale) = plan_again(store, worlds, &saved).await?;
     if !stale.is_empty() {
         return Err(BeginError::Stale(stale));
     }
     // Why: an older program's bundle, written by this one, may have more fields and so another hash.
-    let plan = PlanDocument { bundle: saved.bundle.hash(), ..saved.plan };
+    // Why where it begins now: nothing of the steps may have moved, and yet a service that they rely on.
+    let plan = PlanDocument { bundle: saved.bundle.hash(), today: now.today, ..saved.plan };
     start_run(store, NewRunRequest { id, bundle: saved.bundle, plan, by, yes }).await
 }
 
@@ -184,7 +191,7 @@ pub async fn start_run(store: &Store, request: NewRunRequest) -> Result<Uuid, Be
     refuse_impossible(&request.plan)?;
     let (playbook, _) = request.bundle.open().map_err(BeginError::Invalid)?;
     // Why again: the plan comes from outside, and what would break must not run because somebody left its proof away.
-    let proof = prove_playbook(&playbook, &book_of(&playbook));
+    let proof = prove_playbook(&playbook, &Book { today: request.plan.today.clone(), ..book_of(&playbook) });
     refuse_broken(&proof)?;
     let entry = Entry::RunBegun {
         by: request.by.clone(),

@@ -14,6 +14,7 @@ mod planner;
 mod saved;
 mod source;
 mod timing;
+mod today;
 mod watching;
 mod way_back;
 mod work;

@@ -3,9 +3,10 @@
 use std::collections::BTreeSet;
 
 use chrono::{DateTime, Utc};
-use futures_util::future::{join, join_all};
+use futures_util::future::{join_all, join3};
 
-use crate::check::{book_of, prove_playbook};
+use super::today::today;
+use crate::check::{Book, book_of, prove_playbook};
 use crate::engine::plan::SCHEMA;
 use crate::engine::{PlanDocument, PlannedStep};
 use crate::playbook::environment::Environment;
@@ -51,7 +52,12 @@ pub async fn plan_playbook(
 ) -> Result<PlanDocument, PlanError> {
     let all = playbook.steps.iter().map(|step| (step.id.as_str(), step.step.as_ref()));
     let guards: Vec<_> = playbook.steps.iter().flat_map(|step| step.guards.iter().map(move |guard| (step, guard))).collect();
-    let (looked, ready) = join(look_at_all(all, world), join_all(guards.iter().map(|(_, guard)| guard.guard.ready(world)))).await;
+    let begins = async {
+        let services = playbook.services.as_ref()?;
+        Some(today(services, environment, world).await)
+    };
+    let (looked, ready, today) =
+        join3(look_at_all(all, world), join_all(guards.iter().map(|(_, guard)| guard.guard.ready(world))), begins).await;
     let mut away: Vec<PortError> = Vec::new();
     let mut view = View::default();
     match looked {
@@ -92,7 +98,8 @@ pub async fn plan_playbook(
         changes: steps.iter().any(PlannedStep::changes_state),
         reverts: None,
         no_return: None,
-        proof: Some(prove_playbook(playbook, &book_of(playbook))),
+        proof: Some(prove_playbook(playbook, &Book { today: today.clone(), ..book_of(playbook) })),
+        today,
         steps,
     })
 }

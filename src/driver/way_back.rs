@@ -14,7 +14,7 @@ use crate::check::{Book, BookStep, book_of, prove_rest};
 use crate::engine::plan::SCHEMA;
 use crate::engine::{BackAction, BackStep, Phase, PlanDocument, PlannedStep, Run, RunState, StepState};
 use crate::playbook::PlaybookStep;
-use crate::step::{ErasedChange, ErasedPlan, Life, Nature, Proof, Receipt, Revert, Risk, StepError};
+use crate::step::{ErasedChange, ErasedPlan, Life, Nature, Proof, Receipt, Revert, Risk, StepError, Today};
 
 /// A change that is to be taken back.
 struct Taken<'a> {
@@ -56,16 +56,15 @@ impl Taken<'_> {
 
 /// Whether what is left of the way back breaks anything, as it is planned: what is kept does nothing. It is told and forbids nothing: who
 /// must go back decides that. `None` when nothing is left, or nothing is declared.
-fn prove_what_is_left(run: &Run, opened: &Opened, planned: &[PlannedStep]) -> Option<Proof> {
+fn prove_what_is_left(run: &Run, opened: &Opened, planned: &[PlannedStep], today: Option<Today>) -> Option<Proof> {
     let services = opened.playbook.services.as_deref()?;
-    let Book { start, accept, steps } = book_of(&opened.playbook);
+    let book = book_of(&opened.playbook);
     let state = |id: &str| run.forward().find(|(definition, _)| definition.id == id).map(|(_, record)| record.state).unwrap_or_default();
-    let mut steps: Vec<_> = steps.into_iter().filter(|step| !matches!(state(&step.id), StepState::Pending | StepState::Skipped)).collect();
+    let mut steps: Vec<_> =
+        book.steps.iter().filter(|step| !matches!(state(&step.id), StepState::Pending | StepState::Skipped)).cloned().collect();
     let (forward, broken_off) = (steps.len(), steps.last().is_some_and(|step| !state(&step.id).is_over()));
-    let begun = matches!(run.phase(), Phase::Back(_)) && run.state() != RunState::Aborted;
-    let (lines, behind) =
-        if begun { (run.back().iter().map(|back| back.step.clone()).collect(), run.at()) } else { (way_back(run, opened), 0) };
-    if run.state() == RunState::Reverted || lines.len() <= behind {
+    let (lines, behind) = lines_and_behind(run, opened);
+    if lines.len() <= behind {
         return None;
     }
     let kept = |id: &str| planned.iter().any(|step| step.id == id && matches!(step.plan, ErasedPlan::Kept(_)));
@@ -74,7 +73,7 @@ fn prove_what_is_left(run: &Run, opened: &Opened, planned: &[PlannedStep]) -> Op
         // Why beside it: what was broken off may be half there while the first step back begins.
         steps.push(BookStep { beside: at == 0 && broken_off, ..BookStep::new(line.id.clone(), moves) });
     }
-    Some(prove_rest(services, &Book { start, accept, steps }, forward + behind))
+    Some(prove_rest(services, &Book { steps, today, ..book }, forward + behind))
 }
 
 /// The lines of a way back, newest step first. A step that cannot say how is told as one that cannot be taken back.
@@ -140,7 +139,8 @@ pub async fn plan_way_back(seen: &Seen, now: DateTime<Utc>) -> Result<PlanDocume
         changes: steps.iter().any(PlannedStep::changes_state),
         reverts: Some(seen.row.id),
         no_return: run.past_no_return().map(|step| step.id.clone()),
-        proof: prove_what_is_left(run, &seen.opened, &steps),
+        proof: prove_what_is_left(run, &seen.opened, &steps, seen.plan.as_ref().and_then(|plan| plan.today.clone())),
+        today: None,
         steps,
     })
 }
@@ -150,7 +150,8 @@ pub async fn plan_way_back(seen: &Seen, now: DateTime<Utc>) -> Result<PlanDocume
 /// # Errors
 /// When a system does not answer or refuses.
 pub async fn plan_back_steps(run: &Run, opened: &Opened) -> Result<Vec<PlannedStep>, PlanError> {
-    let lines = left_of_way_back(run, opened);
+    let (mut lines, behind) = lines_and_behind(run, opened);
+    lines.drain(..behind.min(lines.len()));
     let decoded: Vec<_> = lines.iter().map(|line| matches!(line.action, BackAction::Step { .. }).then(|| opened.back_step(line))).collect();
     let readable = lines.iter().zip(&decoded).filter_map(|(line, step)| match step {
         Some(Ok(step)) => Some((line.id.as_str(), step.as_ref())),
@@ -192,11 +193,12 @@ pub async fn plan_back_steps(run: &Run, opened: &Opened) -> Result<Vec<PlannedSt
     Ok(steps)
 }
 
-/// The lines that are still to come; before a way back has begun, all that it would have.
-fn left_of_way_back(run: &Run, opened: &Opened) -> Vec<BackStep> {
+/// The lines of the way back, and how many of them are behind; before it has begun, all that it would have.
+fn lines_and_behind(run: &Run, opened: &Opened) -> (Vec<BackStep>, usize) {
+    let written = || run.back().iter().map(|back| back.step.clone()).collect::<Vec<_>>();
     match (run.state(), run.phase()) {
-        (RunState::Reverted, _) => Vec::new(),
-        (RunState::Aborted, _) | (_, Phase::Forward) => way_back(run, opened),
-        (_, Phase::Back(_)) => run.back().iter().skip(run.at()).map(|back| back.step.clone()).collect(),
+        (RunState::Reverted, _) => (written(), run.back().len()),
+        (RunState::Aborted, _) | (_, Phase::Forward) => (way_back(run, opened), 0),
+        (_, Phase::Back(_)) => (written(), run.at()),
     }
 }

@@ -6,7 +6,7 @@ use serde_json::Value;
 use uuid::Uuid;
 
 use super::definition::Approvals;
-use crate::step::{Claim, ErasedPlan, Nature, Proof, Risk};
+use crate::step::{Claim, ErasedPlan, Nature, Proof, Risk, Today};
 
 /// Name of the JSON form.
 pub const SCHEMA: &str = "cutover.plan/1";
@@ -40,6 +40,9 @@ pub struct PlanDocument {
     /// What is proven of it; `None` where nobody has tried.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub proof: Option<Proof>,
+    /// Where it begins as live systems say, for the proof; `None` where it needs none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub today: Option<Today>,
     /// The steps.
     pub steps: Vec<PlannedStep>,
 }

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{Guard, GuardKind, main_system};
 use crate::ports::kafka::{PartitionEnds, Position};
-use crate::step::{Claim, Reading, Resource, StepError, World};
+use crate::step::{Claim, Operation, Reading, Resource, Right, StepError, World};
 
 /// How far a consumer group is behind: the sum over the topic's partitions of high watermark minus committed offset.
 ///
@@ -54,6 +54,11 @@ impl Guard for Lag {
 
     fn resources(&self) -> Vec<Claim> {
         vec![Claim::read(Resource::topic(&self.cluster, &self.topic)), Claim::read(Resource::group(&self.cluster, &self.group))]
+    }
+
+    fn rights(&self) -> Vec<Right> {
+        let (topic, group) = (Resource::topic(&self.cluster, &self.topic), Resource::group(&self.cluster, &self.group));
+        [Right::all(&topic, [Operation::Describe]), Right::all(&group, [Operation::Describe])].concat()
     }
 
     async fn ready(&self, world: &World) -> Result<(), StepError> {

@@ -13,7 +13,7 @@ use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 
 pub use crate::step::DecodeError;
-use crate::step::{self, Claim, GuardOptions, Reading, StepError, World};
+use crate::step::{self, Claim, GuardOptions, Reading, Right, StepError, World};
 
 /// What everybody may know about a kind of guard.
 #[derive(Clone, Copy, Debug, Serialize)]
@@ -40,6 +40,11 @@ pub trait Guard: fmt::Debug + Send + Sync {
 
     /// What it reads: part of what the plan says it touches.
     fn resources(&self) -> Vec<Claim>;
+
+    /// What cutover must be allowed to do to look.
+    fn rights(&self) -> Vec<Right> {
+        Vec::new()
+    }
 
     /// Mistakes that one field's type cannot express: (JSON pointer into the guard's own body, what is wrong and how to mend it).
     fn complaints(&self) -> Vec<(String, String)> {

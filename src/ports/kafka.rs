@@ -7,6 +7,7 @@ use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
 
 use super::PortError;
+use super::access::{Access, Leave};
 
 /// The cluster as it introduces itself.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -158,4 +159,9 @@ pub trait Kafka: Send + Sync {
     /// Every group that has a commit on the topic or a member that is assigned a partition of it, sorted. Readers without a group are in
     /// nobody's list.
     async fn groups_on(&self, topic: &str) -> Result<Vec<String>, PortError>;
+
+    /// Whether we may do each of these, as the cluster tells us itself; what is not there yet is asked about, too. Changes nothing.
+    async fn allows(&self, asked: &[Access]) -> Result<Vec<Leave>, PortError> {
+        Ok(Leave::unknown(asked, "nobody here tells who may do what"))
+    }
 }

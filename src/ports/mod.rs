@@ -1,6 +1,7 @@
 //! What the outside can do, as traits and plain values. A port knows no step, no playbook and no store; `adapters/` implements
 //! each port on the real thing, `sim/` in memory, and one conformance suite runs on both.
 
+pub mod access;
 pub mod clock;
 pub mod database;
 pub mod error;

@@ -91,6 +91,22 @@ pub enum SaslMechanism {
     /// Challenge and response over SHA-512.
     #[serde(rename = "SCRAM-SHA-512")]
     ScramSha512,
+    /// A token that an identity provider gives.
+    #[serde(rename = "OAUTHBEARER")]
+    OauthBearer,
+}
+
+impl SaslMechanism {
+    /// Its name, as brokers and `cutover.yaml` write it.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Plain => "PLAIN",
+            Self::ScramSha256 => "SCRAM-SHA-256",
+            Self::ScramSha512 => "SCRAM-SHA-512",
+            Self::OauthBearer => "OAUTHBEARER",
+        }
+    }
 }
 
 /// Who we are for SASL.
@@ -99,10 +115,34 @@ pub enum SaslMechanism {
 pub struct Sasl {
     /// The mechanism that the listener expects.
     pub mechanism: SaslMechanism,
-    /// User name.
-    pub username: String,
-    /// Password.
-    pub password: SecretRef,
+    /// User name; for every mechanism but `OAUTHBEARER`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub username: Option<String>,
+    /// Password; for every mechanism but `OAUTHBEARER`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub password: Option<SecretRef>,
+    /// Where tokens come from; for `OAUTHBEARER` only.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub token: Option<TokenSettings>,
+}
+
+/// Where tokens come from: an identity provider that gives them for client credentials.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct TokenSettings {
+    /// The provider's token endpoint, for instance `https://id.example/oauth2/token`; without TLS only on this machine.
+    #[schemars(extend("format" = "http-url"))]
+    pub url: String,
+    /// The client id.
+    pub client: String,
+    /// The client's secret.
+    pub secret: SecretRef,
+    /// The scope that is asked for, several with spaces between them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub scope: Option<String>,
+    /// Certificates for the provider.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tls: Option<Tls>,
 }
 
 /// What TLS needs besides the system's own certificate store.

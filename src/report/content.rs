@@ -1,20 +1,20 @@
 //! Builds the content of a report from a plan, its playbook and, for a run, where that stands. What every form shows is decided here.
 
 use chrono::{DateTime, SecondsFormat, Utc};
-use serde_json::Value;
 
 use super::document::{
     ReportApproval, ReportApprovals, ReportBackStep, ReportDocument, ReportDurations, ReportNoReturn, ReportParam, ReportProof, ReportRun,
     SCHEMA,
 };
-use super::plan::{once, summary};
+use super::plan::{UNSEEN, once, summary};
+use super::proof::Outcome;
 use super::run::RunDocument;
 use super::steps::{acts, effects, lengths, outcome, step};
 use super::touches::touches;
 use super::words::{counted, length};
 use crate::engine::{PlanDocument, PlannedStep};
 use crate::playbook::Playbook;
-use crate::step::scalar::Span;
+use crate::step::scalar::{Span, worded};
 use crate::step::{Approvals, Bound, ErasedPlan, Proof, Question, Risk};
 
 /// What a report is made from.
@@ -41,7 +41,7 @@ impl ReportDocument {
         let no_return = no_return(plan, proof);
         let mut remarks: Vec<String> = once(plan).map(|line| line.text).into_iter().collect();
         if plan.steps.iter().any(|step| matches!(step.plan, ErasedPlan::CannotPreview(_))) {
-            remarks.push("the real run may do more than shown: a step cannot be previewed".to_owned());
+            remarks.push(UNSEEN.to_owned());
         }
         let past = |planned: &PlannedStep| (no_return.step.as_ref() == Some(&planned.id)).then(|| no_return.sentence.clone());
         let one = |(at, planned): (usize, &PlannedStep)| {
@@ -78,11 +78,6 @@ impl ReportDocument {
 /// An instant as reports write it.
 pub(super) fn instant(at: DateTime<Utc>) -> String {
     at.to_rfc3339_opts(SecondsFormat::Secs, true)
-}
-
-/// Text as it is, everything else as JSON.
-pub(super) fn worded(value: &Value) -> String {
-    value.as_str().map_or_else(|| value.to_string(), str::to_owned)
 }
 
 fn stands(run: &RunDocument) -> ReportRun {
@@ -123,19 +118,13 @@ fn proof_of(proof: Option<&Proof>) -> ReportProof {
             assumed: Vec::new(),
         };
     };
-    let (verdict, sentence) = match (proof.proven, proof.violations.len()) {
-        (true, _) if proof.accepted.is_empty() => {
-            ("proven", "nothing breaks in any state of this plan, forward or back, under what is assumed".to_owned())
+    let (verdict, sentence) = match Outcome::of(proof) {
+        Outcome::Proven => ("proven", "nothing breaks in any state of this plan, forward or back, under what is assumed".to_owned()),
+        Outcome::But(gaps) => {
+            ("proven", format!("nothing breaks in any state of this plan, forward or back, but for {gaps}, and under what is assumed"))
         }
-        (true, _) => {
-            let gaps = counted(proof.accepted.len(), "gap that was", "gaps that were");
-            (
-                "proven",
-                format!("nothing breaks in any state of this plan, forward or back, but for {gaps} accepted, and under what is assumed"),
-            )
-        }
-        (false, 0) => ("not proven", "nothing is known of what the services do, so nothing is proven".to_owned()),
-        (false, count) => ("not proven", format!("{} on the way", counted(count, "thing breaks", "things break"))),
+        Outcome::Unknown => ("not proven", "nothing is known of what the services do, so nothing is proven".to_owned()),
+        Outcome::Breaks(what) => ("not proven", format!("{what} on the way")),
     };
     ReportProof {
         verdict: verdict.to_owned(),

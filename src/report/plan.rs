@@ -6,6 +6,9 @@ use super::words::{counted, short_id};
 use crate::engine::{PlanDocument, PlannedStep};
 use crate::step::{ErasedPlan, Mark, Nature};
 
+/// What is said of a plan with a step that cannot be previewed.
+pub(super) const UNSEEN: &str = "the real run may do more than shown: a step cannot be previewed";
+
 /// How a line is meant; whoever prints it chooses the colour.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Tone {
@@ -32,8 +35,11 @@ pub struct Line {
     pub text: String,
 }
 
-fn line(tone: Tone, text: impl Into<String>) -> Line {
-    Line { tone, text: text.into() }
+impl Line {
+    /// A line of this tone.
+    pub fn new(tone: Tone, text: impl Into<String>) -> Self {
+        Self { tone, text: text.into() }
+    }
 }
 
 /// How many steps of a plan do what.
@@ -115,55 +121,58 @@ pub(super) fn sign(step: &PlannedStep) -> (char, Tone) {
         (ErasedPlan::Change(change), _) if change.effects.is_empty() => ('◷', Tone::Plain),
         (ErasedPlan::Ask(_) | ErasedPlan::CannotPreview(_), _) => ('?', Tone::Warn),
         (ErasedPlan::Impossible(_), _) => ('✖', Tone::Bad),
-        (ErasedPlan::Change(_), Some(Mark::Create)) => ('+', Tone::Good),
-        (ErasedPlan::Change(_), Some(Mark::Remove)) => ('-', Tone::Bad),
-        (ErasedPlan::Change(_), _) => ('~', Tone::Warn),
+        (ErasedPlan::Change(_), mark) => {
+            let mark = mark.unwrap_or(Mark::Change);
+            let tone = match mark {
+                Mark::Create => Tone::Good,
+                Mark::Change => Tone::Warn,
+                Mark::Remove => Tone::Bad,
+            };
+            (mark.sign(), tone)
+        }
     }
 }
 
 /// The plan as lines. With `all` every effect and act has a line of its own.
 #[must_use]
 pub fn lines(plan: &PlanDocument, all: bool) -> Vec<Line> {
-    let mut out = vec![line(Tone::Strong, heading(plan)), line(Tone::Plain, "")];
+    let mut out = vec![Line::new(Tone::Strong, heading(plan)), Line::new(Tone::Plain, "")];
     let ids = plan.steps.iter().map(|step| step.id.chars().count()).max().unwrap_or_default();
     let kinds = plan.steps.iter().map(|step| step.kind.len()).max().unwrap_or_default();
     for step in &plan.steps {
         let (sign, tone) = sign(step);
         let once = if step.nature == Nature::Once && matches!(step.plan, ErasedPlan::Change(_)) { " (once)" } else { "" };
-        out.push(line(tone, format!("  {sign} {:<ids$}  {:<kinds$}  {}{once}", step.id, step.kind, step_text(step))));
+        out.push(Line::new(tone, format!("  {sign} {:<ids$}  {:<kinds$}  {}{once}", step.id, step.kind, step_text(step))));
         if let Some(text) = &step.approval {
-            out.push(line(Tone::Warn, format!("    asks before it begins: {text}")));
+            out.push(Line::new(Tone::Warn, format!("    asks before it begins: {text}")));
         }
-        out.extend(step.guards.iter().map(|guard| line(Tone::Dim, format!("    guarded by {guard}"))));
+        out.extend(step.guards.iter().map(|guard| Line::new(Tone::Dim, format!("    guarded by {guard}"))));
         if let (true, ErasedPlan::Change(change)) = (all, &step.plan) {
-            out.extend(change.effects.iter().map(|effect| line(Tone::Dim, format!("      {}", effect_line(effect)))));
-            out.extend(change.acts.iter().map(|act| line(Tone::Dim, format!("      act: {}", act.line))));
+            out.extend(change.effects.iter().map(|effect| Line::new(Tone::Dim, format!("      {}", effect_line(effect)))));
+            out.extend(change.acts.iter().map(|act| Line::new(Tone::Dim, format!("      act: {}", act.line))));
         }
     }
-    out.push(line(Tone::Plain, ""));
-    out.push(line(Tone::Strong, summary(plan)));
+    out.push(Line::new(Tone::Plain, ""));
+    out.push(Line::new(Tone::Strong, summary(plan)));
     if plan.reverts.is_some() {
         out.extend(outlook(plan));
     } else {
         out.extend(once(plan));
     }
     if counts(plan).unknown > 0 {
-        out.push(line(Tone::Warn, "hint: the real run may do more than shown: a step cannot be previewed"));
+        out.push(Line::new(Tone::Warn, format!("hint: {UNSEEN}")));
     }
     if let Some(proof) = &plan.proof {
         let verdict = proof::verdict(proof);
-        out.push(line(verdict.tone, format!("proof: {}", verdict.text)));
-        let indented = |found: Line| if found.text.is_empty() { found } else { line(found.tone, format!("  {}", found.text)) };
+        out.push(Line::new(verdict.tone, format!("proof: {}", verdict.text)));
+        let indented = |found: Line| if found.text.is_empty() { found } else { Line::new(found.tone, format!("  {}", found.text)) };
         // Why: how far the way back goes is no question on the way back itself.
         let back = proof::back(proof).filter(|_| plan.reverts.is_none());
         out.extend(back.into_iter().chain(proof::lines(proof, None, all)).map(indented));
     }
     if all {
-        out.push(line(Tone::Plain, "touches:"));
-        out.extend(plan.claims().iter().map(|claim| {
-            let mode = if claim.mode == crate::step::Mode::Write { "writes" } else { "reads" };
-            line(Tone::Dim, format!("  {mode} {}", claim.resource))
-        }));
+        out.push(Line::new(Tone::Plain, "touches:"));
+        out.extend(plan.claims().iter().map(|claim| Line::new(Tone::Dim, format!("  {} {}", claim.mode.verb(), claim.resource))));
     }
     out
 }
@@ -208,12 +217,12 @@ fn outlook(plan: &PlanDocument) -> Vec<Line> {
         let text = format!(
             "past the point of no return: step {step} has destroyed something for good, and only what is listed here remains possible"
         );
-        out.push(line(Tone::Bad, text));
+        out.push(Line::new(Tone::Bad, text));
     }
     let stops = |step: &&PlannedStep| matches!(step.plan, ErasedPlan::Impossible(_)) && !is_lost(step);
     if let Some(step) = plan.steps.iter().find(stops) {
         let text = format!("the run would stop as `stuck` at {}: mend what is in its way, or do it by hand and skip the step", step.id);
-        out.push(line(Tone::Bad, text));
+        out.push(Line::new(Tone::Bad, text));
     }
     out
 }
@@ -221,5 +230,5 @@ fn outlook(plan: &PlanDocument) -> Vec<Line> {
 /// Names the steps that are no state but events of their own: they happen again in every run.
 pub(super) fn once(plan: &PlanDocument) -> Option<Line> {
     let steps: Vec<_> = plan.steps.iter().filter(|step| step.nature == Nature::Once).map(|step| step.id.as_str()).collect();
-    (!steps.is_empty()).then(|| line(Tone::Dim, format!("these steps happen anew in every run: {}", steps.join(", "))))
+    (!steps.is_empty()).then(|| Line::new(Tone::Dim, format!("these steps happen anew in every run: {}", steps.join(", "))))
 }

@@ -4,22 +4,38 @@ use super::plan::{Line, Tone};
 use super::words::{counted, grouped};
 use crate::step::{Proof, Violation};
 
-fn line(tone: Tone, text: impl Into<String>) -> Line {
-    Line { tone, text: text.into() }
+/// How a proof came out.
+pub(super) enum Outcome {
+    /// Nothing breaks.
+    Proven,
+    /// Nothing breaks but for these gaps, in words.
+    But(String),
+    /// Nothing is known.
+    Unknown,
+    /// This breaks, in words.
+    Breaks(String),
+}
+
+impl Outcome {
+    pub(super) fn of(proof: &Proof) -> Self {
+        match (proof.proven, proof.violations.len()) {
+            (true, _) if proof.accepted.is_empty() => Self::Proven,
+            (true, _) => Self::But(format!("{} accepted", counted(proof.accepted.len(), "gap that was", "gaps that were"))),
+            (false, 0) => Self::Unknown,
+            (false, count) => Self::Breaks(counted(count, "thing breaks", "things break")),
+        }
+    }
 }
 
 /// The verdict, as the end of a sentence.
 #[must_use]
 pub fn verdict(proof: &Proof) -> Line {
     let states = counted(proof.states, "state", "states");
-    match (proof.proven, proof.violations.len()) {
-        (true, _) if proof.accepted.is_empty() => line(Tone::Good, format!("proven over {states}")),
-        (true, _) => {
-            let gaps = counted(proof.accepted.len(), "gap that was", "gaps that were");
-            line(Tone::Warn, format!("proven over {states} but for {gaps} accepted"))
-        }
-        (false, 0) => line(Tone::Warn, "nothing is proven"),
-        (false, count) => line(Tone::Bad, format!("not proven, {} over {states}", counted(count, "thing breaks", "things break"))),
+    match Outcome::of(proof) {
+        Outcome::Proven => Line::new(Tone::Good, format!("proven over {states}")),
+        Outcome::But(gaps) => Line::new(Tone::Warn, format!("proven over {states} but for {gaps}")),
+        Outcome::Unknown => Line::new(Tone::Warn, "nothing is proven"),
+        Outcome::Breaks(what) => Line::new(Tone::Bad, format!("not proven, {what} over {states}")),
     }
 }
 
@@ -29,25 +45,25 @@ pub fn verdict(proof: &Proof) -> Line {
 pub fn lines(proof: &Proof, file: Option<&str>, all: bool) -> Vec<Line> {
     let mut out = Vec::new();
     for gap in &proof.accepted {
-        out.push(line(Tone::Warn, format!("accepted: {}, because {}", gap.name(), gap.reason)));
+        out.push(Line::new(Tone::Warn, format!("accepted: {}, because {}", gap.name(), gap.reason)));
     }
     for violation in &proof.start_violations {
-        out.push(line(Tone::Plain, ""));
-        out.push(line(Tone::Warn, format!("{}  already so today", violation.name())));
-        out.push(line(Tone::Plain, format!("  {}", violation.story)));
+        out.push(Line::new(Tone::Plain, ""));
+        out.push(Line::new(Tone::Warn, format!("{}  already so today", violation.name())));
+        out.push(Line::new(Tone::Plain, format!("  {}", violation.story)));
     }
     for violation in &proof.violations {
-        out.push(line(Tone::Plain, ""));
-        out.push(line(Tone::Bad, format!("{}{}", violation.name(), place(file, violation))));
-        out.push(line(Tone::Plain, format!("  {}", violation.story)));
+        out.push(Line::new(Tone::Plain, ""));
+        out.push(Line::new(Tone::Bad, format!("{}{}", violation.name(), place(file, violation))));
+        out.push(Line::new(Tone::Plain, format!("  {}", violation.story)));
         if !violation.mend.is_empty() {
-            out.push(line(Tone::Plain, format!("  mend: {}", violation.mend)));
+            out.push(Line::new(Tone::Plain, format!("  mend: {}", violation.mend)));
         }
     }
     if !proof.assumed.is_empty() && (all || (!proof.proven && proof.violations.is_empty())) {
-        out.push(line(Tone::Plain, ""));
-        out.push(line(Tone::Dim, format!("assumed, {}:", grouped(proof.assumed.len()))));
-        out.extend(proof.assumed.iter().map(|assumed| line(Tone::Dim, format!("  {assumed}"))));
+        out.push(Line::new(Tone::Plain, ""));
+        out.push(Line::new(Tone::Dim, format!("assumed, {}:", grouped(proof.assumed.len()))));
+        out.extend(proof.assumed.iter().map(|assumed| Line::new(Tone::Dim, format!("  {assumed}"))));
     }
     out
 }
@@ -59,7 +75,7 @@ pub fn back(proof: &Proof) -> Option<Line> {
         Some(step) => format!("the way back ends at step `{step}`, which the playbook names as its line"),
         None => "there is a way back from every state".to_owned(),
     };
-    proof.proven.then(|| line(Tone::Plain, text))
+    proof.proven.then(|| Line::new(Tone::Plain, text))
 }
 
 fn place(file: Option<&str>, violation: &Violation) -> String {

@@ -42,9 +42,8 @@ pub(super) fn markdown(report: &ReportDocument, template: &Template, own: Option
     if let Some(text) = render(&clipped(&without_rows(&bare, 0)))? {
         return Ok(text);
     }
-    let file = own.map_or("templates/report/markdown.hbs", |own| own.file.as_str());
     let message = format!("the report is longer than {MOST} bytes even with everything left out that can be; make the template shorter");
-    Err(TemplateMistake { file: file.to_owned(), line: 1, column: 1, message })
+    Err(TemplateMistake { file: template.file.clone(), line: 1, column: 1, message })
 }
 
 /// The first text when as few as possible of `most` things are left out, of which at least one must be.
@@ -152,8 +151,8 @@ fn clipped(report: &ReportDocument) -> ReportDocument {
     shown.remarks.clear();
     shown.left_out = Some(format!(
         "Left out for length: every step with its details, what they touch, the questions, the parameters, what the proof found, and the \
-         ends of long texts. All of it is in the HTML form: {}",
-        shown.whole
+         ends of long texts. {}",
+        all_of_it(&shown)
     ));
     shown
 }

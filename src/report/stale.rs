@@ -2,12 +2,13 @@
 
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 use uuid::Uuid;
 
 use super::plan::{Line, Tone};
 use super::run::plan_line;
 use crate::driver::SavedPlan;
-use crate::engine::stale::{StaleStep, differences, words};
+use crate::engine::stale::{Difference, StaleStep, differences, words};
 use crate::step::ErasedPlan;
 
 /// Name of the JSON form.
@@ -49,12 +50,11 @@ impl StaleDocument {
     /// One line per step and side.
     #[must_use]
     pub fn lines(&self) -> Vec<Line> {
-        let line = |tone, text| Line { tone, text };
         let three = |step: &StaleLine| {
             [
-                line(Tone::Plain, format!("  {} ({})", step.step, step.kind)),
-                line(Tone::Dim, format!("    foreseen: {}", step.foreseen)),
-                line(Tone::Warn, format!("    now:      {}", step.now)),
+                Line::new(Tone::Plain, format!("  {} ({})", step.step, step.kind)),
+                Line::new(Tone::Dim, format!("    foreseen: {}", step.foreseen)),
+                Line::new(Tone::Warn, format!("    now:      {}", step.now)),
             ]
         };
         self.steps.iter().flat_map(three).collect()
@@ -69,8 +69,8 @@ impl From<&StaleStep> for StaleLine {
         if let (ErasedPlan::Change(one), Some(ErasedPlan::Change(other))) = (&step.foreseen, &step.now)
             && foreseen == now
         {
-            let side = |pick: fn(&crate::engine::stale::Difference) -> &serde_json::Value| {
-                let each = |difference: &crate::engine::stale::Difference| {
+            let side = |pick: fn(&Difference) -> &Value| {
+                let each = |difference: &Difference| {
                     let at = if difference.at.is_empty() { "it" } else { &difference.at };
                     format!("{at} is {}", words(pick(difference)))
                 };
@@ -85,7 +85,7 @@ impl From<&StaleStep> for StaleLine {
 
 #[cfg(test)]
 mod tests {
-    use serde_json::{Value, json};
+    use serde_json::json;
 
     use super::*;
     use crate::step::ErasedChange;

@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use super::content::{instant, worded};
+use super::content::instant;
 use super::document::{
     ReportAct, ReportDetails, ReportDuration, ReportEffect, ReportFigure, ReportGuard, ReportOutcome, ReportQuestion, ReportSample,
     ReportStep, ReportTouch, ReportWait,
@@ -12,7 +12,8 @@ use super::run::{ActDocument, GuardDocument, SampleDocument, StepDocument, plan_
 use super::words::{counted, length};
 use crate::engine::PlannedStep;
 use crate::playbook::{PlaybookGuard, PlaybookStep, Retry};
-use crate::step::{Claim, Effect, ErasedPlan, Length, Mark, Mode, Nature, OnFailure, OnNoData, Question, Risk};
+use crate::step::scalar::worded;
+use crate::step::{Claim, Effect, ErasedPlan, Length, Mark, Nature, OnFailure, OnNoData, Question, Risk};
 
 /// A step of the plan.
 pub(super) fn step(
@@ -60,8 +61,7 @@ pub(super) fn step(
 }
 
 fn touch(claim: &Claim) -> ReportTouch {
-    let how = if claim.mode == Mode::Write { "writes" } else { "reads" };
-    ReportTouch { how: how.to_owned(), resource: claim.resource.to_string() }
+    ReportTouch { how: claim.mode.verb().to_owned(), resource: claim.resource.to_string() }
 }
 
 fn word(planned: &PlannedStep) -> &'static str {
@@ -72,15 +72,15 @@ fn word(planned: &PlannedStep) -> &'static str {
         ErasedPlan::Ask(_) => "asks",
         ErasedPlan::CannotPreview(_) => "cannot be previewed",
         ErasedPlan::Impossible(_) => "will not work",
-        ErasedPlan::Change(change) => change.effects.first().map_or("waits", |effect| marked(effect.mark).1),
+        ErasedPlan::Change(change) => change.effects.first().map_or("waits", |effect| verb(effect.mark)),
     }
 }
 
-fn marked(mark: Mark) -> (&'static str, &'static str) {
+fn verb(mark: Mark) -> &'static str {
     match mark {
-        Mark::Create => ("+", "creates"),
-        Mark::Change => ("~", "changes"),
-        Mark::Remove => ("-", "removes"),
+        Mark::Create => "creates",
+        Mark::Change => "changes",
+        Mark::Remove => "removes",
     }
 }
 
@@ -101,9 +101,8 @@ fn risk(planned: &PlannedStep) -> String {
 pub(super) fn effects(effects: &[Effect]) -> Vec<ReportEffect> {
     let value = |value: &Option<String>| value.as_ref().map(|value| if value.is_empty() { "(empty)".to_owned() } else { value.clone() });
     let one = |effect: &Effect| {
-        let (mark, word) = marked(effect.mark);
         let (from, to) = (value(&effect.from), value(&effect.to));
-        ReportEffect { mark: mark.to_owned(), word: word.to_owned(), what: effect.what.clone(), from, to }
+        ReportEffect { mark: effect.mark.sign().to_string(), word: verb(effect.mark).to_owned(), what: effect.what.clone(), from, to }
     };
     effects.iter().map(one).collect()
 }

@@ -93,7 +93,8 @@ pub struct TemplateMistake {
 
 /// A template that was read.
 pub(super) struct Template {
-    file: String,
+    /// Name of its file, for messages.
+    pub(super) file: String,
     handlebars: Handlebars<'static>,
 }
 

@@ -1,6 +1,6 @@
 //! The services with every default filled in, and the questions that are asked of them.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use super::DELIVERY_TIMEOUT;
@@ -110,6 +110,20 @@ impl Services {
             }
         }
         found
+    }
+
+    /// The flags on which something depends, or whose default is declared.
+    #[must_use]
+    pub fn flags(&self) -> BTreeSet<&str> {
+        let bodies = self.services.values().flat_map(|service| &service.releases).map(|release| &release.body);
+        let conditions = bodies.flat_map(|body| {
+            let ways = body.uses.iter().chain(&body.sends).flat_map(BTreeMap::values).flat_map(|ways| &ways.0).map(|one| &one.when);
+            let produced = body.produces.iter().flatten().map(|one| &one.when);
+            let columns = body.reads.iter().chain(&body.needs).flatten();
+            let written = body.writes.iter().flat_map(BTreeMap::values).flatten();
+            ways.chain(produced).chain(columns.chain(written).map(|one| &one.when))
+        });
+        conditions.flatten().map(|condition| condition.flag.as_str()).chain(self.defaults.keys().map(String::as_str)).collect()
     }
 
     /// Whether the release of that service is declared.

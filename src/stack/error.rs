@@ -28,7 +28,7 @@ pub struct Need {
 pub const JAVA: Need =
     Need { what: "Java 17 or later (`java`)", by: "Kafka and the schema registry", apt: "openjdk-17-jdk-headless", brew: "openjdk@17" };
 /// Maven, for fetching them.
-pub const MAVEN: Need = Need { what: "Maven (`mvn`)", by: "fetching Kafka and the schema registry", apt: "maven", brew: "maven" };
+pub const MAVEN: Need = Need { what: "Maven (`mvn`)", by: "fetching what is not installed", apt: "maven", brew: "maven" };
 /// Postgres' server programs.
 pub const POSTGRES: Need =
     Need { what: "PostgreSQL 14 or later (`initdb`, `postgres`)", by: "the databases", apt: "postgresql", brew: "postgresql@17" };
@@ -309,7 +309,7 @@ mod tests {
         assert_eq!(error.hint().unwrap(), "install it: `apt-get install openjdk-17-jdk-headless` or `brew install openjdk@17`");
         lacks.push(Lack { need: MAVEN, found: None });
         let error = StackError::Missing(lacks);
-        let maven = "Maven (`mvn`) is needed for fetching Kafka and the schema registry and is not installed";
+        let maven = "Maven (`mvn`) is needed for fetching what is not installed and is not installed";
         assert_eq!(error.to_string(), format!("{java}; {maven}"));
         let hint = "install it: `apt-get install openjdk-17-jdk-headless maven` or `brew install openjdk@17 maven`";
         assert_eq!(error.hint().unwrap(), hint);

@@ -4,6 +4,7 @@
 
 pub mod datadir;
 pub mod error;
+mod fetch;
 pub mod files;
 pub mod keeper;
 pub mod local;

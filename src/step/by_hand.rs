@@ -1,10 +1,13 @@
 //! What a person does when no controller is there: a step in words, and in commands of the systems' own tools.
 
+use std::borrow::Cow;
 use std::fmt::Write;
 
 use serde_json::Value;
+use shlex::Quoter;
 
 use super::SystemKind;
+use super::scalar::worded;
 
 /// One line of it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -49,8 +52,7 @@ impl ByHand {
     pub fn of_body(kind: &str, body: &Value) -> Self {
         let mut text = String::new();
         for (field, value) in body.as_object().into_iter().flatten() {
-            let value = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
-            let _ = write!(text, "{}{field} {value}", if text.is_empty() { "" } else { "; " });
+            let _ = write!(text, "{}{field} {}", if text.is_empty() { "" } else { "; " }, worded(value));
         }
         Self::new(format!("do what `{kind}` does")).say(format!("Its settings: {text}."))
     }
@@ -68,12 +70,14 @@ pub fn variable(kind: SystemKind, name: &str) -> String {
 /// A text as one word of a shell.
 #[must_use]
 pub fn quote(text: &str) -> String {
-    let plain = |letter: char| letter.is_ascii_alphanumeric() || "._/:=@,+-".contains(letter);
-    if !text.is_empty() && text.chars().all(plain) { text.to_owned() } else { format!("'{}'", text.replace('\'', r"'\''")) }
+    // Why nothing for what cannot be quoted: that is a NUL alone, and those are let through.
+    Quoter::new().allow_nul(true).quote(text).map_or_else(|_| String::new(), Cow::into_owned)
 }
 
 #[cfg(test)]
 mod tests {
+    use std::process::Command;
+
     use serde_json::json;
 
     use super::*;
@@ -81,10 +85,11 @@ mod tests {
     #[test]
     fn names_become_variables_and_texts_words() {
         assert_eq!(variable(SystemKind::Kafka, "eu-west"), "KAFKA_EU_WEST");
-        assert_eq!(
-            (quote("a.b-c"), quote("a b"), quote("it's"), quote("")),
-            ("a.b-c".into(), "'a b'".into(), r"'it'\''s'".into(), "''".into())
-        );
+        assert_eq!((quote("a.b-c"), quote("a b"), quote("")), ("a.b-c".into(), "'a b'".into(), "''".into()));
+        for text in ["it's", "$HOME `x` \\ \"y\"", "a!b^c", "two\nlines"] {
+            let said = Command::new("sh").args(["-c", &format!("printf %s {}", quote(text))]).output().unwrap();
+            assert_eq!(String::from_utf8(said.stdout).unwrap(), text, "{}", quote(text));
+        }
     }
 
     #[test]

@@ -9,8 +9,8 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::{
-    ActContext, ByHand, Claim, Effect, Facts, FileRef, Kind, Length, Life, Move, Plan, Question, Receipt, Revert, Standing, StepError,
-    StepKind, StepRef, Verdict, View, World,
+    ActContext, ByHand, Claim, Effect, Facts, FileRef, Kind, Length, Life, Move, Plan, Question, Receipt, Revert, Right, Standing,
+    StepError, StepKind, StepRef, Verdict, View, World,
 };
 
 /// A planned change, ready for the journal.
@@ -105,6 +105,8 @@ pub trait Step: fmt::Debug + Send + Sync {
     fn facts(&self) -> Facts;
     /// See [`StepKind::moves`].
     fn moves(&self) -> Vec<Move>;
+    /// See [`StepKind::rights`].
+    fn rights(&self) -> Vec<Right>;
 }
 
 #[async_trait]
@@ -211,6 +213,10 @@ impl<K: StepKind> Step for K {
 
     fn moves(&self) -> Vec<Move> {
         StepKind::moves(self)
+    }
+
+    fn rights(&self) -> Vec<Right> {
+        StepKind::rights(self)
     }
 }
 

@@ -19,7 +19,10 @@ mod proof;
 mod reference;
 mod resource;
 mod revert;
+mod right;
 pub mod scalar;
+mod scene;
+mod today;
 mod verdict;
 mod view;
 mod world;
@@ -48,6 +51,9 @@ pub use proof::{Gap, Proof, Violation};
 pub use reference::StepRef;
 pub use resource::{Claim, Mode, Resource, SystemKind};
 pub use revert::{Life, OrdinaryStep, Revert};
+pub use right::{EVERY_GROUP, Needed, Operation, Right, least};
+pub use scene::{Running, Scene, Waiting};
+pub use today::{Today, TopicToday};
 pub use verdict::{Evidence, Verdict};
 pub use view::View;
 pub use world::{World, WorldBuilder};
@@ -207,6 +213,12 @@ pub trait StepKind: Serialize + DeserializeOwned + JsonSchema + fmt::Debug + Sen
 
     /// What the step does to the systems, in the words of the whole-plan proof; nothing, for steps that only look or ask.
     fn moves(&self) -> Vec<Move> {
+        Vec::new()
+    }
+
+    /// What cutover must be allowed to do for the step and for its way back; nothing, for steps that touch none of the systems that
+    /// tell rights apart.
+    fn rights(&self) -> Vec<Right> {
         Vec::new()
     }
 }

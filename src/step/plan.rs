@@ -15,6 +15,18 @@ pub enum Mark {
     Remove,
 }
 
+impl Mark {
+    /// The sign.
+    #[must_use]
+    pub fn sign(self) -> char {
+        match self {
+            Self::Create => '+',
+            Self::Change => '~',
+            Self::Remove => '-',
+        }
+    }
+}
+
 /// One line of a planned change: what, from what, to what.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Effect {

@@ -15,8 +15,9 @@ pub fn unescape(part: &str) -> String {
     part.replace("~1", "/").replace("~0", "~")
 }
 
-/// The pointer of where reading ended.
-pub(super) fn of_path(path: &Path) -> String {
+/// The pointer of where reading ended. Why not what the path prints: that has a dot between two names, and names have dots, too.
+#[must_use]
+pub fn of_path(path: &Path) -> String {
     let part = |segment: &Segment| match segment {
         Segment::Seq { index } => format!("/{index}"),
         Segment::Map { key } => format!("/{}", escape(key)),

@@ -4,6 +4,8 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::Scene;
+
 /// What was proven, and what was not.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Proof {
@@ -51,6 +53,9 @@ pub struct Violation {
     /// How to mend it.
     #[serde(default)]
     pub mend: String,
+    /// The state that the story tells of; it does not travel, because the story says it to people.
+    #[serde(skip)]
+    pub scene: Scene,
 }
 
 impl Violation {

@@ -50,6 +50,12 @@ impl fmt::Display for SystemKind {
     }
 }
 
+/// The sort of a topic.
+const TOPIC: &str = "topic";
+
+/// The sort of a consumer group.
+const GROUP: &str = "group";
+
 /// One thing in one system, written `kafka:main/topic/datarep.exercise`.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Resource {
@@ -67,13 +73,25 @@ impl Resource {
     /// A topic of a cluster.
     #[must_use]
     pub fn topic(cluster: &str, topic: &str) -> Self {
-        Self::new(SystemKind::Kafka, cluster, "topic", topic)
+        Self::new(SystemKind::Kafka, cluster, TOPIC, topic)
     }
 
     /// A consumer group of a cluster.
     #[must_use]
     pub fn group(cluster: &str, group: &str) -> Self {
-        Self::new(SystemKind::Kafka, cluster, "group", group)
+        Self::new(SystemKind::Kafka, cluster, GROUP, group)
+    }
+
+    /// Its name when it is a topic.
+    #[must_use]
+    pub fn as_topic(&self) -> Option<&str> {
+        (self.system == SystemKind::Kafka && self.sort == TOPIC).then_some(self.id.as_str())
+    }
+
+    /// Its name when it is a consumer group.
+    #[must_use]
+    pub fn as_group(&self) -> Option<&str> {
+        (self.system == SystemKind::Kafka && self.sort == GROUP).then_some(self.id.as_str())
     }
 
     /// A subject of a registry.
@@ -98,6 +116,18 @@ impl Resource {
     #[must_use]
     pub fn table(database: &str, table: &str) -> Self {
         Self::new(SystemKind::Database, database, "table", table)
+    }
+
+    /// A database as a whole.
+    #[must_use]
+    pub fn database(database: &str) -> Self {
+        Self::new(SystemKind::Database, database, "database", database)
+    }
+
+    /// A schema of a database.
+    #[must_use]
+    pub fn schema(database: &str, schema: &str) -> Self {
+        Self::new(SystemKind::Database, database, "schema", schema)
     }
 
     /// What a store of metrics answers to an expression.
@@ -152,6 +182,17 @@ pub enum Mode {
     Read,
     /// Nobody else may have it.
     Write,
+}
+
+impl Mode {
+    /// What a step does with the resource: `reads` or `writes`.
+    #[must_use]
+    pub fn verb(self) -> &'static str {
+        match self {
+            Self::Read => "reads",
+            Self::Write => "writes",
+        }
+    }
 }
 
 /// A resource and how it is held.

@@ -7,6 +7,13 @@ use std::time::Duration;
 
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use serde_json::Value;
+
+/// Any value for people: text as it is, everything else as JSON.
+#[must_use]
+pub fn worded(value: &Value) -> String {
+    value.as_str().map_or_else(|| value.to_string(), str::to_owned)
+}
 
 /// Why a text does not fit a format, as a sentence that says what would.
 pub type FormatCheck = fn(&str) -> Result<(), String>;

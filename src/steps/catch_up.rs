@@ -16,8 +16,8 @@ use super::common::{look_at_topic, topic_id, topic_there};
 use super::publish_snapshot::acknowledged;
 use crate::drain::{self, Barrier, Last, Mark, Topic, Verdict as Drain};
 use crate::step::{
-    ActContext, Change, Claim, Evidence, Fact, Facts, Kind, Move, Nature, OnUnknown, Plan, Receipt, Resource, Revert, Risk, Standing,
-    StepError, StepKind, StepRef, SystemKind, Verdict, View, World,
+    ActContext, Change, Claim, Evidence, Fact, Facts, Kind, Move, Nature, OnUnknown, Operation, Plan, Receipt, Resource, Revert, Right,
+    Risk, Standing, StepError, StepKind, StepRef, SystemKind, Verdict, View, World,
 };
 
 /// How often a group's commits are looked at.
@@ -224,6 +224,12 @@ steps:
 
     fn revert(&self, _: &Goal, _: &[Receipt]) -> Revert {
         Revert::Nothing
+    }
+
+    fn rights(&self) -> Vec<Right> {
+        let topic = self.resource();
+        let group = Resource::group(self.cluster(), &self.group);
+        [Right::look(&topic), Right::all(&topic, [Operation::Read]), Right::all(&group, [Operation::Describe])].concat()
     }
 
     fn moves(&self) -> Vec<Move> {

@@ -10,8 +10,8 @@ use serde_json::json;
 use super::common::{ConfigValue, kafka_tool, main_system, topic_life};
 use crate::ports::kafka::{NewTopic, TopicState};
 use crate::step::{
-    ActContext, ByHand, Change, Claim, Effect, Evidence, Fact, Facts, Kind, Life, Mark, Move, Nature, OnUnknown, Plan, Receipt, Resource,
-    Revert, Risk, Standing, StepError, StepKind, SystemKind, Verdict, View, World, quote,
+    ActContext, ByHand, Change, Claim, Effect, Evidence, Fact, Facts, Kind, Life, Mark, Move, Nature, OnUnknown, Operation, Plan, Receipt,
+    Resource, Revert, Right, Risk, Standing, StepError, StepKind, SystemKind, Verdict, View, World, quote,
 };
 
 /// Creates a topic, or changes the named settings of one that is there.
@@ -296,6 +296,15 @@ steps:
                 .run(format!("{tool} --alter --entity-type topics --entity-name {topic} --add-config {}", quote(&list.join(","))))
         };
         told.say("See that it is so.").run(format!("{tool} --describe --topic {topic}"))
+    }
+
+    fn rights(&self) -> Vec<Right> {
+        let topic = self.resource();
+        // Why: a topic that is there already is changed where it differs.
+        let alter = (!self.configs.is_empty()).then_some(Operation::AlterConfigs);
+        let grow = self.allow.map(|Allow::Grow| Operation::Alter);
+        let own = [Operation::Create].into_iter().chain(alter).chain(grow);
+        [Right::look(&topic), Right::all(&topic, own), Right::back(&topic, [Operation::Delete])].concat()
     }
 
     fn moves(&self) -> Vec<Move> {

@@ -11,8 +11,8 @@ use super::subject::{curl, leave_deleted, subject_path};
 use crate::ports::kafka::TopicState;
 use crate::ports::registry::SchemaVersion;
 use crate::step::{
-    ActContext, ByHand, Change, Claim, Effect, Evidence, Kind, Mark, Move, Nature, OnUnknown, Plan, Receipt, Resource, Revert, Risk,
-    Standing, StepError, StepKind, SystemKind, Verdict, View, World, quote,
+    ActContext, ByHand, Change, Claim, Effect, Evidence, Kind, Mark, Move, Nature, OnUnknown, Operation, Plan, Receipt, Resource, Revert,
+    Right, Risk, Standing, StepError, StepKind, SystemKind, Verdict, View, World, quote,
 };
 
 /// Deletes the newest version of a subject whose topic never held a record.
@@ -168,6 +168,11 @@ steps:
             Some(version) => Verdict::Holds(Evidence::said(format!("the newest version of {} is {version}", self.subject))),
             None => Verdict::Holds(Evidence::said(format!("{} has no version", self.subject))),
         })
+    }
+
+    fn rights(&self) -> Vec<Right> {
+        let topic = Resource::topic(&self.cluster, self.topic());
+        [Right::look(&topic), Right::all(&self.resource(), [Operation::Read, Operation::Delete])].concat()
     }
 
     fn moves(&self) -> Vec<Move> {

@@ -9,8 +9,8 @@ use serde_json::json;
 use super::common::{HELD, IfUsed, kafka_tool, look_at_topic, main_system, topic_id, topic_life};
 use crate::ports::kafka::TopicState;
 use crate::step::{
-    ActContext, ByHand, Change, Claim, Effect, Evidence, Fact, Facts, Kind, Life, Mark, Move, Nature, OnUnknown, Plan, Receipt, Resource,
-    Revert, Risk, Standing, StepError, StepKind, SystemKind, Verdict, View, World, quote,
+    ActContext, ByHand, Change, Claim, Effect, Evidence, Fact, Facts, Kind, Life, Mark, Move, Nature, OnUnknown, Operation, Plan, Receipt,
+    Resource, Revert, Right, Risk, Standing, StepError, StepKind, SystemKind, Verdict, View, World, quote,
 };
 
 /// Deletes a topic that never held a record.
@@ -174,6 +174,11 @@ steps:
         };
         let tool = kafka_tool("kafka-topics.sh", &self.cluster);
         told.run(format!("{tool} --describe --topic {topic}")).say("Then delete it.").run(format!("{tool} --delete --topic {topic}"))
+    }
+
+    fn rights(&self) -> Vec<Right> {
+        let topic = self.resource();
+        [Right::look(&topic), Right::all(&topic, [Operation::Delete]), Right::back(&topic, [Operation::Create])].concat()
     }
 
     fn moves(&self) -> Vec<Move> {

@@ -14,8 +14,8 @@ use super::common::{is_false, look_at_topic, main_system, topic_id, topic_there}
 use crate::drain::{self, Barrier, Verdict as Drain};
 use crate::ports::kafka::Kafka;
 use crate::step::{
-    ActContext, Change, Claim, DrainGoal, Evidence, Fact, Facts, Kind, Move, Nature, OnUnknown, Plan, Receipt, Resource, Revert, Risk,
-    Standing, StepError, StepKind, SystemKind, Verdict, View, World,
+    ActContext, Change, Claim, DrainGoal, EVERY_GROUP, Evidence, Fact, Facts, Kind, Move, Nature, OnUnknown, Operation, Plan, Receipt,
+    Resource, Revert, Right, Risk, Standing, StepError, StepKind, SystemKind, Verdict, View, World,
 };
 
 /// How often the groups' commits are looked at.
@@ -216,6 +216,15 @@ steps:
 
     fn revert(&self, _: &Draining, _: &[Receipt]) -> Revert {
         if self.both_ways { Revert::step(Self::KIND.name, json!(self)) } else { Revert::Nothing }
+    }
+
+    fn rights(&self) -> Vec<Right> {
+        let topic = self.resource();
+        // Why every group: one that we may not see would be one that nobody waits for.
+        let every = Resource::group(&self.cluster, EVERY_GROUP);
+        let groups = self.groups.iter().flat_map(|group| Right::all(&Resource::group(&self.cluster, group), [Operation::Describe]));
+        let own = [Right::look(&topic), Right::all(&topic, [Operation::Read]), Right::all(&every, [Operation::Describe])].concat();
+        own.into_iter().chain(groups).collect()
     }
 
     fn moves(&self) -> Vec<Move> {

@@ -38,6 +38,7 @@ macro_rules! catalogue {
 
 mod common;
 mod flag;
+mod json_schema;
 mod producers;
 mod subject;
 

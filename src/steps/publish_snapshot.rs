@@ -25,8 +25,8 @@ use crate::ports::kafka::TopicState;
 use crate::services::EventRef;
 use crate::step::scalar::Span;
 use crate::step::{
-    ActContext, Change, Claim, Effect, Evidence, Fact, Facts, FileRef, Kind, Mark, Move, Nature, OnUnknown, Plan, Receipt, Resource,
-    Revert, Risk, Standing, StepError, StepKind, StepRef, SystemKind, Verdict, View, World,
+    ActContext, Change, Claim, Effect, Evidence, Fact, Facts, FileRef, Kind, Mark, Move, Nature, OnUnknown, Operation, Plan, Receipt,
+    Resource, Revert, Right, Risk, Standing, StepError, StepKind, StepRef, SystemKind, Verdict, View, World,
 };
 
 /// Aspect of a table in a view: about how many rows it has.
@@ -324,6 +324,14 @@ steps:
     fn foresee(&self, change: &Snapshot) -> Vec<Receipt> {
         let published = publish::Published { records: change.rows, rows: change.rows, ..publish::Published::default() };
         vec![Receipt::with("about as many records as there are rows", &published)]
+    }
+
+    fn rights(&self) -> Vec<Right> {
+        let topic = self.topic_resource();
+        let (database, table) = self.source();
+        // Why reading: what is last for a key is looked at until no stale record is.
+        let own = Right::all(&topic, [Operation::Write, Operation::Read]);
+        [Right::look(&topic), own, Right::read_table(database, table)].concat()
     }
 
     fn moves(&self) -> Vec<Move> {

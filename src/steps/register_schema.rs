@@ -15,8 +15,8 @@ use super::set_compatibility::{Level, look_at_level};
 use super::subject::{curl, is_deleted, leave_registered, subject_path};
 use crate::ports::registry::{Compatibility, CompatibilityAnswer, NewSchema, SchemaFormat, SchemaVersion};
 use crate::step::{
-    ActContext, ByHand, Change, Claim, Effect, Evidence, Fact, Facts, FileRef, KNOWN_LATER, Kind, Mark, Move, Nature, OnUnknown,
-    OrdinaryStep, Plan, Receipt, Resource, Revert, Risk, Standing, StepError, StepKind, SystemKind, Verdict, View, World,
+    ActContext, ByHand, Change, Claim, Effect, Evidence, Fact, Facts, FileRef, KNOWN_LATER, Kind, Mark, Move, Nature, OnUnknown, Operation,
+    OrdinaryStep, Plan, Receipt, Resource, Revert, Right, Risk, Standing, StepError, StepKind, SystemKind, Verdict, View, World,
 };
 
 /// Registers a schema under a subject, after asking the registry whether it may follow the versions that are there.
@@ -293,6 +293,16 @@ steps:
             .run(curl(&self.registry, "GET", &format!("{path}/latest"), None))
     }
 
+    fn rights(&self) -> Vec<Right> {
+        let subject = Resource::subject(&self.registry, &self.subject);
+        // Why the topic: a version that a record may carry is not taken back.
+        let stem = self.subject.strip_suffix("-value").or_else(|| self.subject.strip_suffix("-key")).unwrap_or(&self.subject);
+        let look = Right::look(&Resource::topic(&main_system(), stem)).into_iter().map(|right| Right { way_back: true, ..right });
+        let level = self.compatibility.map(|_| Operation::AlterConfigs);
+        let own = Right::all(&subject, [Operation::Read, Operation::Write].into_iter().chain(level));
+        own.into_iter().chain(Right::back(&subject, [Operation::Delete])).chain(look).collect()
+    }
+
     fn moves(&self) -> Vec<Move> {
         let EventForm { name, version, required } = EventForm::read(&self.file.text);
         let stem = || self.subject.strip_suffix("-value").unwrap_or(&self.subject);
@@ -304,6 +314,13 @@ steps:
         let subject = format!("{}/{}", self.registry, self.subject);
         Facts { needs: Vec::new(), leaves: vec![Fact::Schema { subject, file: self.file.path.clone() }] }
     }
+}
+
+/// The event that a schema describes, as `Name@version`; `None` when its text does not say.
+#[must_use]
+pub fn described_event(text: &str) -> Option<String> {
+    let EventForm { name, version, .. } = EventForm::read(text);
+    (!name.is_empty()).then(|| format!("{name}@{version}"))
 }
 
 fn registered(version: &SchemaVersion) -> Receipt {

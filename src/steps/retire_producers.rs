@@ -18,7 +18,7 @@ use crate::ports::{PortError, SystemRef};
 use crate::services::{EventRef, Producer, Services};
 use crate::step::scalar::Span;
 use crate::step::{
-    ActContext, Change, Claim, Evidence, Fact, Facts, FileRef, Kind, Move, Nature, OnUnknown, Plan, Receipt, Resource, Revert, Risk,
+    ActContext, Change, Claim, Evidence, Fact, Facts, FileRef, Kind, Move, Nature, OnUnknown, Plan, Receipt, Resource, Revert, Right, Risk,
     Standing, StepError, StepKind, SystemKind, Verdict, View, World,
 };
 
@@ -261,6 +261,10 @@ steps:
 
     fn revert(&self, _: &Retiring, _: &[Receipt]) -> Revert {
         if self.both_ways { Revert::step(Self::KIND.name, json!(self)) } else { Revert::Nothing }
+    }
+
+    fn rights(&self) -> Vec<Right> {
+        Right::look(&self.topic_resource())
     }
 
     fn moves(&self) -> Vec<Move> {

@@ -20,8 +20,8 @@ use crate::ports::kafka::{Position, TopicState};
 use crate::ports::registry::{SchemaFormat, SchemaVersion};
 use crate::step::scalar::Span;
 use crate::step::{
-    ActContext, Change, Claim, Effect, Fact, Facts, Kind, Length, Mark, Move, Nature, OnUnknown, Plan, Receipt, Resource, Revert, Risk,
-    Standing, StepError, StepKind, SystemKind, Verdict, View, World,
+    ActContext, Change, Claim, Effect, Fact, Facts, Kind, Length, Mark, Move, Nature, OnUnknown, Operation, Plan, Receipt, Resource,
+    Revert, Right, Risk, Standing, StepError, StepKind, SystemKind, Verdict, View, World,
 };
 
 /// Produces the events that are written out here, once, and waits until a consumer group has seen them.
@@ -269,6 +269,20 @@ steps:
             events::counted(change.count),
             self.topic
         ))
+    }
+
+    fn rights(&self) -> Vec<Right> {
+        let topic = Resource::topic(&self.cluster, &self.topic);
+        // Why reading: after a crash the topic tells what was sent already.
+        let mut rights = [Right::look(&topic), Right::all(&topic, [Operation::Write, Operation::Read])].concat();
+        if let Some(schema) = &self.schema {
+            rights.extend(Right::all(&Resource::subject(&schema.registry, &schema.subject), [Operation::Read]));
+        }
+        if let Some(seen_by) = &self.seen_by {
+            let operation = if seen_by.join { Operation::Read } else { Operation::Describe };
+            rights.extend(Right::all(&Resource::group(&self.cluster, &seen_by.group), [operation]));
+        }
+        rights
     }
 
     fn moves(&self) -> Vec<Move> {

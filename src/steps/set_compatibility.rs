@@ -10,8 +10,8 @@ use super::common::main_system;
 use super::subject::{curl, subject_path};
 use crate::ports::registry::{Compatibility, Registry};
 use crate::step::{
-    ActContext, ByHand, Change, Claim, Effect, Evidence, Kind, Mark, Nature, OnUnknown, Plan, Receipt, Resource, Revert, Risk, Standing,
-    StepError, StepKind, SystemKind, Verdict, View, World,
+    ActContext, ByHand, Change, Claim, Effect, Evidence, Kind, Mark, Nature, OnUnknown, Operation, Plan, Receipt, Resource, Revert, Right,
+    Risk, Standing, StepError, StepKind, SystemKind, Verdict, View, World,
 };
 
 /// Aspect of a subject in a view: its own compatibility level.
@@ -188,6 +188,10 @@ steps:
     fn revert(&self, change: &LevelChange, _: &[Receipt]) -> Revert {
         let body = json!({ "registry": self.registry, "subject": self.subject, "level": Level::from(change.before) });
         Revert::step("set_compatibility", body)
+    }
+
+    fn rights(&self) -> Vec<Right> {
+        Right::all(&self.resource(), [Operation::Read, Operation::AlterConfigs])
     }
 
     fn by_hand(&self) -> ByHand {

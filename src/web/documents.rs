@@ -10,7 +10,9 @@ use uuid::Uuid;
 use crate::driver::SavedPlan;
 use crate::engine::{BackStep, Command, PlanDocument, RunState};
 use crate::playbook::{Bundle, Diagnostic};
+use crate::ports::access::{Leave, Operation};
 use crate::report::EventDocument;
+use crate::step::SystemKind;
 use crate::store::runs::RunRow;
 
 /// Name of the JSON form of a [`StatusDocument`].
@@ -231,4 +233,42 @@ pub struct Check {
     /// Where its address was set.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub setting: Option<String>,
+}
+
+/// Answer of `POST /api/rights`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RightsDocument {
+    /// One for each system that tells rights apart and that the playbook uses.
+    pub systems: Vec<SystemRights>,
+}
+
+/// What a playbook must be allowed to do on one system.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SystemRights {
+    /// Kind of system.
+    pub kind: SystemKind,
+    /// Its name in the environment.
+    pub name: String,
+    /// Why nothing could be asked, if that is so.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub trouble: Option<String>,
+    /// The least rights.
+    pub rights: Vec<RightLine>,
+}
+
+/// One right.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RightLine {
+    /// Sort of thing: `topic`, `group`, `subject`, `database`, `schema`, `table`.
+    pub sort: String,
+    /// Its name; `*` for every group.
+    pub id: String,
+    /// What is done with it.
+    pub operation: Operation,
+    /// Whether we may.
+    pub state: Leave,
+    /// The steps that need it.
+    pub steps: Vec<String>,
+    /// Whether they need it only for the way back.
+    pub way_back: bool,
 }

@@ -26,6 +26,7 @@ pub(super) fn table() -> Routes {
         .route(Post, "/api/runs", Operate, api::start)
         .route(Post, "/api/runs/{id}/orders", Operate, api::order)
         .route(Post, "/api/doctor", Operate, api::doctor)
+        .route(Post, "/api/rights", Operate, api::rights)
         .route(Get, "/", View, pages::list)
         .route(Get, "/live", View, live::list)
         .route(Get, "/runs/{id}", View, pages::run)

@@ -91,11 +91,8 @@ pub fn load(name: &'static str) -> Migration {
     let file: File = serde_saphyr::from_str(&text).unwrap_or_else(|error| panic!("{name}: {error}"));
     let document = serde_json::json!({ "links": object(file.links), "events": object(file.events), "services": file.services });
     let written_services: Written = serde_json::from_value(document).unwrap_or_else(|error| panic!("{name}: {error}"));
-    let book = |lines: &[String]| Book {
-        start: file.book.start.clone(),
-        accept: Vec::new(),
-        steps: lines.iter().map(|line| step(line)).collect(),
-    };
+    let book =
+        |lines: &[String]| Book { start: file.book.start.clone(), steps: lines.iter().map(|line| step(line)).collect(), ..Book::default() };
     Migration {
         name,
         written_services,

@@ -13,12 +13,34 @@ fn read(name: &str, text: &str, path: &Path) -> playbook::Playbook {
     read.unwrap_or_else(|mistakes| panic!("{}", mistakes.plain())).0
 }
 
-fn delivered(name: &str) -> (Book, Proof) {
+/// A delivered playbook.
+pub fn open(name: &str) -> playbook::Playbook {
     let path: PathBuf = Path::new(env!("CARGO_MANIFEST_DIR")).join("playbooks").join(name);
-    let playbook = read(name, &std::fs::read_to_string(&path).expect("a playbook"), &path);
+    read(name, &std::fs::read_to_string(&path).expect("a playbook"), &path)
+}
+
+/// Its book.
+pub fn book_of_delivered(name: &str) -> Book {
+    book_of(&open(name))
+}
+
+fn delivered(name: &str) -> (Book, Proof) {
+    let playbook = open(name);
     let book = book_of(&playbook);
     let proof = prove(playbook.services.as_deref().expect("its services"), &book);
     (book, proof)
+}
+
+#[test]
+fn every_delivered_playbook_is_proven() {
+    let directory = Path::new(env!("CARGO_MANIFEST_DIR")).join("playbooks");
+    let names = std::fs::read_dir(directory).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap());
+    let playbooks: Vec<String> = names.filter(|name| name.ends_with(".yaml") && !name.ends_with("services.yaml")).collect();
+    assert!(playbooks.len() >= 4, "{playbooks:?}");
+    for name in playbooks {
+        let (_, proof) = delivered(&name);
+        assert!(proof.proven && proof.start_violations.is_empty(), "{name}: {proof:#?}");
+    }
 }
 
 fn moves(book: &Book) -> Vec<String> {

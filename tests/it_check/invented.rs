@@ -13,6 +13,8 @@ fn no_invented_plan_is_proven_and_loses() {
     let tally = Tally::of(0..number("CUTOVER_CHECK_INVENTED", 60), 8);
     println!("{tally:#?}");
     assert!(tally.proven_and_loses.is_empty(), "cutover sim --seed {:?}", tally.proven_and_loses);
+    assert!(tally.stories >= tally.plans / 2, "too few stories are told");
+    assert!(tally.stories_not_reached.is_empty(), "cutover sim --seed: {:?}", tally.stories_not_reached);
     assert!(tally.proven_and_clean * 5 >= tally.plans, "too few are proven");
     assert!(tally.refused_and_loses * 5 >= tally.plans, "the plans are too kind");
     assert!(tally.refused_and_clean * 20 <= tally.plans, "too many are refused and lose nothing");

@@ -3,8 +3,10 @@
 mod books;
 mod command;
 mod delivered;
+mod groups;
 mod invented;
 mod mutants;
+mod today;
 
 use cutover::check::prove;
 

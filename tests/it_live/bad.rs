@@ -19,6 +19,22 @@ fn line<'a>(run: &'a Value, id: &str) -> &'a str {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_switch_that_was_thrown_by_hand_is_found_before_the_row_begins() {
+    let stage = stage().await;
+    let text = "playbook: by-hand\nsteps:\n  - id: thrown\n    set_flag: {flag: exercise-read, to: events, variants: {call: call, events: \
+                events}}\n";
+    assert_eq!(stage.json(&["stack", "up"]).await.1, 0);
+    let (thrown, code) = stage.json(&["apply", &stage.playbook("by-hand", text), "--yes"]).await;
+    assert_eq!(code, 0, "{thrown:#}");
+    let refused = stage.run(&["apply", "playbooks/comm-020.yaml", "--var", "bake=1s", "--yes"]).await;
+    let said = String::from_utf8_lossy(&refused.stderr).into_owned() + &String::from_utf8_lossy(&refused.stdout);
+    assert_eq!(refused.status.code(), Some(65), "{said}");
+    assert!(said.contains("f:exercise") && said.contains("`start:` says call, which does not count"), "{said}");
+    let (back, code) = stage.json(&["revert", thrown["id"].as_str().unwrap(), "--yes"]).await;
+    assert_eq!(code, 0, "{back:#}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_release_that_dies_in_a_loop_is_taken_back() {
     let stage = stage().await;
     let text = "playbook: dies\nsteps:\n  - id: handler\n    deploy: {service: hiring, release: 1.5-crash}\n    on_failure: revert_step\n";

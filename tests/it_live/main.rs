@@ -6,6 +6,7 @@ mod effects;
 #[path = "../foreseen/mod.rs"]
 mod foreseen;
 mod guarded;
+mod losing;
 mod played;
 mod rows;
 mod stage;

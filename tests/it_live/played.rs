@@ -37,6 +37,15 @@ pub async fn did_what_it_foresaw(stage: &Stage, run: Uuid) {
     let plan: PlanDocument = serde_json::from_value(source.plan).unwrap();
     assert_eq!(foreseen::unforeseen(&plan.steps, &journal(stage, run).await), Vec::<String>::new(), "{}", plan.playbook);
     assert!(plan.proof.expect("a proof").proven, "{}", plan.playbook);
+    let today = plan.today.expect("what the live systems said");
+    assert_eq!(today.unasked, Vec::<String>::new(), "{}", plan.playbook);
+    let (release, read) = match plan.playbook.as_str() {
+        "comm-020" => ("1.4", "call"),
+        "p2" => ("1.6", "events"),
+        _ => return,
+    };
+    assert_eq!(today.releases["hiring"], [release.to_owned()].into(), "{today:#?}");
+    assert_eq!(today.flags["exercise-read"], [read.to_owned()].into(), "{today:#?}");
 }
 
 /// Plays a demo while controllers die, at least three of them in each of its runs.

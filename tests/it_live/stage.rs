@@ -28,7 +28,7 @@ pub async fn stage() -> MutexGuard<'static, Stage> {
 }
 
 impl Stage {
-    fn new() -> Self {
+    pub fn new() -> Self {
         let mut reaper = Reaper::start(Path::new(PROGRAM)).unwrap();
         let directory = tempfile::Builder::new().prefix("cutover-it-").tempdir().unwrap().keep();
         reaper.remove_directory(&directory).unwrap();

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use cutover::playbook::environment::Config;
 use cutover::playbook::{Bundle, Carried, Catalogue, Directory, FileError, Files, Source, StepOptions, lint};
-use cutover::step::OnFailure;
+use cutover::step::{OnFailure, SystemKind};
 
 use super::kinds::{CATALOGUE, read};
 
@@ -73,6 +73,23 @@ fn the_example_of_every_kind_is_a_playbook_without_a_warning() {
     for kind in Catalogue::BUILT_IN.kinds {
         let said = lint(&Source::new("example.yaml", kind.example), &BTreeMap::new(), &Everything).plain();
         assert_eq!(said, "", "{}", kind.name);
+    }
+}
+
+/// A kind that touches something on a system with rights must say which of them it needs.
+#[test]
+fn every_kind_says_its_rights_on_what_it_touches() {
+    for kind in Catalogue::BUILT_IN.kinds {
+        let source = Source::new("example.yaml", kind.example);
+        let (playbook, _) = cutover::playbook::read(&source, &BTreeMap::new(), &Everything).expect("an example");
+        for step in &playbook.steps {
+            let rights = step.rights();
+            let told = [SystemKind::Kafka, SystemKind::Database, SystemKind::Registry];
+            for claim in step.resources().iter().filter(|claim| told.contains(&claim.resource.system)) {
+                let said = rights.iter().any(|right| right.resource == claim.resource);
+                assert!(said, "{}: {} says nothing about {}", kind.name, step.id, claim.resource);
+            }
+        }
     }
 }
 

@@ -65,13 +65,15 @@ default: prdo
     cutover.yaml:6:20: error[C0106]: `environments.prod.kafka.main.bootstrap` must not be empty
     cutover.yaml:7:9: error[C0102]: `securty` is not a key of `environments.prod.kafka.main`
       help: did you mean `security`?
+    cutover.yaml:8:9: error[C0117]: `sasl` is not used without `security`
+      help: write `security: sasl_ssl`, or `sasl_plaintext` where nobody can listen
     cutover.yaml:8:27: error[C0105]: `SCRAM` is not a value of `environments.prod.kafka.main.sasl.mechanism`
       help: did you mean `SCRAM-SHA-256`?
     cutover.yaml:8:63: error[C0301]: `environments.prod.kafka.main.sasl.password`: a secret is written as a reference: `env:NAME` or `file:PATH`, never as plain text
     cutover.yaml:9:27: error[C0104]: `environments.prod.kafka.second.bootstrap` must be text, not a number
       help: put it in quotes
     cutover.yaml:9:40: error[C0301]: `sasl.password` would be a secret in plain text
-      help: secrets stand in `sasl.password` and `tls.key`, as `env:NAME` or `file:PATH`
+      help: secrets stand in `sasl.password`, `sasl.token.secret` and `tls.key`, as `env:NAME` or `file:PATH`
     cutover.yaml:11:19: error[C0107]: `environments.prod.registry.main.url`: `registry:8081` is not an address that begins with http:// or https://
     cutover.yaml:11:67: error[C0104]: `environments.prod.registry.main.basic.password` must be text, not a number
       help: write `env:NAME` or `file:PATH`
@@ -89,6 +91,39 @@ default: prdo
     for form in [diagnostics.plain(), diagnostics.graphical(true, 100), serde_json::to_string(&diagnostics).expect("JSON")] {
         assert!(!form.contains("hunter2") && !form.contains("12345678"), "{form}");
     }
+}
+
+/// Keys that nobody would look at are mistakes: a password that is not sent, a certificate that is not shown.
+#[test]
+fn what_the_protection_does_not_look_at() {
+    let text = r#"environments:
+  prod:
+    kafka:
+      one: {bootstrap: "a:1", sasl: {mechanism: PLAIN, username: u}}
+      two: {bootstrap: "a:1", security: sasl_plaintext, tls: {ca: ca.pem}}
+      three:
+        bootstrap: "a:1"
+        security: sasl_ssl
+        sasl: {mechanism: OAUTHBEARER, username: u}
+      four:
+        bootstrap: "a:1"
+        security: sasl_ssl
+        tls: {ca: ca.pem}
+        sasl: {mechanism: OAUTHBEARER, token: {url: "https://id/token", client: c, secret: "env:S", scope: kafka}}
+"#;
+    let diagnostics = Config::read("cutover.yaml", text).expect_err("mistakes");
+    insta::assert_snapshot!(diagnostics.plain(), @r"
+    cutover.yaml:4:31: error[C0117]: `sasl` is not used without `security`
+      help: write `security: sasl_ssl`, or `sasl_plaintext` where nobody can listen
+    cutover.yaml:4:31: error[C0103]: `PLAIN` needs `sasl.password`
+    cutover.yaml:5:41: error[C0103]: `security: sasl_plaintext` needs `sasl`
+      help: write `sasl: {mechanism: …}` with who we are
+    cutover.yaml:5:57: error[C0117]: `tls` goes with another `security` than `sasl_plaintext`
+      help: write `security: ssl`, or `sasl_ssl` with `sasl`
+    cutover.yaml:9:9: error[C0103]: `OAUTHBEARER` needs `sasl.token`
+    cutover.yaml:9:40: error[C0117]: `sasl.username` does not go with `OAUTHBEARER`
+      help: take it away
+    ");
 }
 
 #[test]
@@ -134,4 +169,17 @@ fn the_nearest_file_upward_is_found() {
     assert_eq!(find(&deep), Some(root.join("cutover.yaml")));
     std::fs::write(root.join("a/b/cutover.yaml"), GOOD).expect("a file");
     assert_eq!(find(&deep), Some(root.join("a/b/cutover.yaml")));
+}
+
+/// The page for people shows every way to connect; what it shows is read as it stands there.
+#[test]
+fn the_examples_of_the_page_on_connections_are_good() {
+    let page = include_str!("../../web/docs/connections.md");
+    let examples: Vec<_> = page.split("```yaml\n").skip(1).filter_map(|rest| rest.split("```").next()).collect();
+    assert!(examples.len() >= 5, "{}", examples.len());
+    for example in examples {
+        if let Err(diagnostics) = Config::read("cutover.yaml", example) {
+            panic!("{}\n{example}", diagnostics.plain());
+        }
+    }
 }

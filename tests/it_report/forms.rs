@@ -124,9 +124,9 @@ fn the_forms_of_a_plan_and_of_a_run() {
 fn the_html_form_needs_nothing_from_outside() {
     for (name, planned) in playbooks() {
         let html = planned.report().render(Form::Html, None).unwrap();
-        for outside in ["<script", "<link", "<img", "<iframe", "src=", "url(", "@import", "http-equiv", " on"] {
-            let found = html.split('<').any(|tag| format!("<{tag}").split('>').next().unwrap_or_default().contains(outside));
-            assert!(!found || outside == "url(" || outside == "@import", "{name}: {outside}");
+        let tags = || html.split('<').map(|rest| format!("<{}", rest.split('>').next().unwrap_or_default()));
+        for outside in ["<script", "<link", "<img", "<iframe", "src=", "http-equiv", " on"] {
+            assert!(!tags().any(|tag| tag.contains(outside)), "{name}: {outside}");
         }
         assert!(!html.contains("url(") && !html.contains("@import"), "{name}");
         let addresses: Vec<_> = html.split("href=\"").skip(1).map(|rest| rest.split('"').next().unwrap().to_owned()).collect();

@@ -57,23 +57,16 @@ impl Planned {
     }
 
     pub fn report(&self) -> ReportDocument {
-        self.source(None)
+        self.document(&self.plan, None)
     }
 
     /// The report with another proof.
     pub fn proven(&self, proof: Option<Proof>) -> ReportDocument {
-        let plan = PlanDocument { proof, ..self.plan.clone() };
-        ReportDocument::new(&ReportSource {
-            plan: &plan,
-            playbook: &self.playbook,
-            file: Some("playbooks/p.yaml"),
-            run: None,
-            whole: WHOLE,
-        })
+        self.document(&PlanDocument { proof, ..self.plan.clone() }, None)
     }
 
-    fn source(&self, run: Option<&RunDocument>) -> ReportDocument {
-        let (plan, playbook) = (&self.plan, &self.playbook);
+    fn document(&self, plan: &PlanDocument, run: Option<&RunDocument>) -> ReportDocument {
+        let playbook = &self.playbook;
         ReportDocument::new(&ReportSource { plan, playbook, file: Some("playbooks/p.yaml"), run, whole: WHOLE })
     }
 
@@ -98,7 +91,7 @@ impl Planned {
             ended_at,
             bundle: self.plan.bundle.clone(),
         };
-        self.source(Some(&RunDocument::new(&row, &run, Some(&self.plan))))
+        self.document(&self.plan, Some(&RunDocument::new(&row, &run, Some(&self.plan))))
     }
 }
 
@@ -106,7 +99,7 @@ impl Planned {
 pub fn playbooks() -> Vec<(String, Planned)> {
     let directory = Path::new(env!("CARGO_MANIFEST_DIR")).join("playbooks");
     let mut names: Vec<_> = std::fs::read_dir(directory).unwrap().map(|file| file.unwrap().file_name().into_string().unwrap()).collect();
-    names.retain(|name| Path::new(name).extension().is_some_and(|ending| ending == "yaml") && name != "services.yaml");
+    names.retain(|name| Path::new(name).extension().is_some_and(|ending| ending == "yaml") && !name.ends_with("services.yaml"));
     names.sort();
     assert!(names.len() >= 4, "{names:?}");
     names.into_iter().map(|name| (name.clone(), Planned::file(&name))).collect()

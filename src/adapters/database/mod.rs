@@ -3,6 +3,7 @@
 
 mod catalogue;
 mod fault;
+mod rights;
 mod rows;
 
 use std::str::FromStr;
@@ -15,6 +16,7 @@ use sqlx::postgres::{PgConnectOptions, PgPool, PgPoolOptions, PgSslMode};
 
 use self::catalogue::Table;
 use crate::adapters::secret::Secrets;
+use crate::ports::access::{Access, Leave};
 use crate::ports::database::{Database, Row, TableState};
 use crate::ports::settings::{DatabaseSettings, Tls};
 use crate::ports::{PortError, SystemRef};
@@ -117,5 +119,9 @@ impl Database for PostgresDatabase {
 
     async fn estimate(&self, table: &str) -> Result<u64, PortError> {
         self.count(&self.existing(table).await?).await
+    }
+
+    async fn allows(&self, asked: &[Access]) -> Result<Vec<Leave>, PortError> {
+        self.leaves(asked).await
     }
 }

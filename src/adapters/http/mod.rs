@@ -4,11 +4,12 @@
 mod service;
 mod tls;
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use reqwest::{Client, Method, Url};
 
-use crate::adapters::secret::{Secret, Secrets};
+use crate::adapters::secret::{Redactor, Secret, Secrets};
 use crate::ports::settings::{BasicAuth, Tls};
 use crate::ports::{PortError, SystemRef};
 use crate::step::StepError;
@@ -32,6 +33,8 @@ pub struct Endpoint {
     client: Client,
     basic: Option<(String, Secret)>,
     bearer: Option<Secret>,
+    tls: Option<Tls>,
+    redactor: Arc<Redactor>,
 }
 
 /// What came back, whatever its status.
@@ -83,7 +86,7 @@ impl Endpoint {
         }
         let client = tls::apply(builder, tls, secrets, &|detail| invalid(&system, detail))?.build();
         let client = client.map_err(|error| invalid(&system, format!("the HTTP client cannot be made: {}", chain(&error))))?;
-        Ok(Self { system, base, client, basic, bearer: None })
+        Ok(Self { system, base, client, basic, bearer: None, tls: tls.cloned(), redactor: secrets.redactor() })
     }
 
     /// Sends `Authorization: Bearer …` with every request from now on.
@@ -97,6 +100,12 @@ impl Endpoint {
     #[must_use]
     pub fn system(&self) -> &SystemRef {
         &self.system
+    }
+
+    /// Whether nobody on the way can read what is sent: TLS, or no way at all.
+    #[must_use]
+    pub fn is_private(&self) -> bool {
+        self.base.scheme() == "https" || is_loopback(&self.base)
     }
 
     /// The address of a resource under the base; every segment is percent-encoded, slashes in it included.
@@ -177,15 +186,18 @@ impl Endpoint {
             }
             body.extend_from_slice(&chunk);
         }
-        Ok(Answer { status, body: String::from_utf8_lossy(&body).into_owned(), location })
+        let body = String::from_utf8_lossy(&body).into_owned();
+        // Why: what refuses a request may repeat its credentials; what answers it is the caller's, byte for byte.
+        let body = if status < 400 { body } else { self.redactor.scrub(&body) };
+        Ok(Answer { status, body, location })
     }
 
     fn failure(&self, error: &reqwest::Error) -> PortError {
         let system = self.system.clone();
-        let detail = chain(error);
+        let detail = self.redactor.scrub(&chain(error));
         if error.is_builder() {
             PortError::Invalid { system, detail }
-        } else if tls::is_distrust(error) {
+        } else if let Some(detail) = tls::distrust(error, &detail, self.tls.as_ref()) {
             PortError::Refused { system, detail }
         } else {
             PortError::Unreachable { system, detail }

@@ -1,12 +1,11 @@
 //! Certificates for HTTP: which authorities to trust, who we are, and telling distrust from silence.
 
-use std::error::Error;
-use std::io;
 use std::sync::Once;
 
 use reqwest::{Certificate, ClientBuilder, Identity};
 
 use crate::adapters::secret::Secrets;
+use crate::adapters::trust;
 use crate::ports::settings::Tls;
 use crate::step::StepError;
 
@@ -58,37 +57,8 @@ fn read(field: &str, path: &str, invalid: &dyn Fn(String) -> StepError) -> Resul
     std::fs::read(path).map_err(|error| invalid(format!("`tls.{field}`: the file {path} cannot be read: {error}")))
 }
 
-/// Whether a failure means that one side does not trust the other.
-pub(super) fn is_distrust(error: &reqwest::Error) -> bool {
-    let mut cause = error.source();
-    while let Some(inner) = cause {
-        if holds_tls_error(inner) {
-            return true;
-        }
-        cause = inner.source();
-    }
-    false
-}
-
-/// Whether an error is one of TLS, or an I/O error around one; I/O errors do not show what they wrap as their source.
-fn holds_tls_error(error: &(dyn Error + 'static)) -> bool {
-    if error.is::<rustls::Error>() {
-        return true;
-    }
-    let wrapped = error.downcast_ref::<io::Error>().and_then(io::Error::get_ref);
-    wrapped.is_some_and(|wrapped| holds_tls_error(wrapped))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn distrust_is_found_however_deep_it_is_wrapped() {
-        let tls = || rustls::Error::General("no".to_owned());
-        assert!(holds_tls_error(&tls()));
-        assert!(holds_tls_error(&io::Error::other(tls())));
-        assert!(holds_tls_error(&io::Error::other(io::Error::other(tls()))));
-        assert!(!holds_tls_error(&io::Error::other("reset")));
-    }
+/// Why one side does not trust the other, when that is what a failure means; with how to mend it.
+pub(super) fn distrust(error: &reqwest::Error, said: &str, ours: Option<&Tls>) -> Option<String> {
+    let found = trust::inside(error)?;
+    Some(trust::advice(found, "the server", ours).unwrap_or_else(|| said.to_owned()))
 }

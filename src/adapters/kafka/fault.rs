@@ -126,16 +126,41 @@ pub(super) fn class(code: i32) -> Class {
     }
 }
 
-/// The error for a caller. `trouble` is what the connection last complained about: it explains librdkafka's own timeouts better than
-/// they do themselves.
-pub(super) fn port_error(system: &SystemRef, doing: &str, error: AdminError, trouble: Option<AdminError>) -> PortError {
-    let system = system.clone();
-    let error = match trouble {
+/// librdkafka's code for a handshake of TLS that failed.
+pub(super) const DISTRUST: i32 = Code::RD_KAFKA_RESP_ERR__SSL as i32;
+
+/// The error that tells more. `trouble` is what the connection last complained about: it explains librdkafka's own timeouts better
+/// than they do themselves.
+pub(super) fn telling(error: AdminError, trouble: Option<AdminError>) -> AdminError {
+    match trouble {
         Some(trouble) if error.code < 0 && class(error.code) == Class::Passing => trouble,
         _ => error,
-    };
+    }
+}
+
+/// How to mend what a broker refuses at the door.
+pub(super) fn advice(error: &AdminError) -> Option<&'static str> {
+    let code = Code::try_from(error.code).ok()?;
+    match code {
+        _ if error.text.starts_with("no token from") => None,
+        Code::RD_KAFKA_RESP_ERR__AUTHENTICATION | Code::RD_KAFKA_RESP_ERR_SASL_AUTHENTICATION_FAILED => {
+            Some("see `sasl`: the mechanism, and who we are by it")
+        }
+        Code::RD_KAFKA_RESP_ERR_UNSUPPORTED_SASL_MECHANISM => Some("see `sasl.mechanism`"),
+        _ => None,
+    }
+}
+
+/// The error for a caller.
+pub(super) fn port_error(system: &SystemRef, doing: &str, error: AdminError, advice: Option<String>) -> PortError {
+    let system = system.clone();
     let text = if error.text.is_empty() { name(error.code) } else { error.text };
-    let detail = format!("{doing}: {text}");
+    let detail = match advice {
+        // Why: what librdkafka says of certificates names its own options, which nobody has written.
+        Some(advice) if error.code == DISTRUST => format!("{doing}: {advice}"),
+        Some(advice) => format!("{doing}: {text}; {advice}"),
+        None => format!("{doing}: {text}"),
+    };
     match class(error.code) {
         Class::Passing => PortError::Unreachable { system, detail },
         Class::Refused => PortError::Refused { system, detail },
@@ -196,9 +221,11 @@ mod tests {
     #[test]
     fn trouble_explains_a_timeout_and_nothing_else() {
         let refused = AdminError { code: Code::RD_KAFKA_RESP_ERR__AUTHENTICATION as i32, text: "wrong password".to_owned() };
-        let told = port_error(&system(), "asking", error(Code::RD_KAFKA_RESP_ERR__TIMED_OUT), Some(refused.clone()));
-        assert!(matches!(&told, PortError::Refused { detail, .. } if detail == "asking: wrong password"), "{told:?}");
-        let told = port_error(&system(), "asking", error(Code::RD_KAFKA_RESP_ERR_INVALID_CONFIG), Some(refused));
+        let told = telling(error(Code::RD_KAFKA_RESP_ERR__TIMED_OUT), Some(refused.clone()));
+        let told = port_error(&system(), "asking", told, Some("see `sasl`".to_owned()));
+        assert!(matches!(&told, PortError::Refused { detail, .. } if detail == "asking: wrong password; see `sasl`"), "{told:?}");
+        let told = telling(error(Code::RD_KAFKA_RESP_ERR_INVALID_CONFIG), Some(refused));
+        let told = port_error(&system(), "asking", told, None);
         assert!(matches!(&told, PortError::Invalid { detail, .. } if detail == "asking: told"), "{told:?}");
     }
 

@@ -621,6 +621,39 @@ pub(super) fn describe_group(line: Line<'_>, group: &str) -> Answer<Option<Group
     }
 }
 
+/// The operations on a group that the coordinator allows us, as bits with Kafka's own numbers; 0 when it does not say. Waits like
+/// [`describe_group`].
+pub(super) fn group_operations(line: Line<'_>, group: &str) -> Answer<u32> {
+    let name = c_string(group)?;
+    let event = ask(line, Operation::RD_KAFKA_ADMIN_OP_DESCRIBECONSUMERGROUPS, |handle, options, queue| {
+        // SAFETY: live options; the error object is ours.
+        setter(unsafe { sys::rd_kafka_AdminOptions_set_include_authorized_operations(options.raw(), 1) })?;
+        let mut groups = [name.as_ptr()];
+        // SAFETY: live handles and an array of one string that librdkafka copies.
+        unsafe { sys::rd_kafka_DescribeConsumerGroups(handle, groups.as_mut_ptr(), groups.len(), options.raw(), queue) };
+        Ok(())
+    })?;
+    // SAFETY: the result and all it points at live as long as the event. The operations are read as the plain numbers that C writes,
+    // so that no enum value is ever made of one that a newer broker sends.
+    unsafe {
+        let result = sys::rd_kafka_event_DescribeConsumerGroups_result(event.raw());
+        if result.is_null() {
+            return Err(invalid("the answer is not about a group"));
+        }
+        let mut count = 0;
+        let groups = sys::rd_kafka_DescribeConsumerGroups_result_groups(result, &raw mut count);
+        let Some(group) = items(groups, count).first() else { return Ok(0) };
+        error_object(sys::rd_kafka_ConsumerGroupDescription_error(*group))?;
+        let mut count = 0;
+        let operations = sys::rd_kafka_ConsumerGroupDescription_authorized_operations(*group, &raw mut count).cast::<c_int>();
+        if operations.is_null() {
+            return Ok(0);
+        }
+        let bit = |index| u32::try_from(operations.add(index).read()).ok().and_then(|number| 1_u32.checked_shl(number)).unwrap_or(0);
+        Ok((0..count).map(bit).fold(0, |bits, bit| bits | bit))
+    }
+}
+
 /// # Safety
 /// `member` is null or live.
 unsafe fn assigned_topics(member: *const sys::rd_kafka_MemberDescription_t, topics: &mut Vec<String>) {

@@ -16,15 +16,12 @@ use super::ffi::{self, GroupDescription, Line};
 use super::listener::Listener;
 use super::pool::retire;
 use super::progress::{Progress, stored};
-use super::{READING, Shared, settings};
+use super::{FAR_AWAY, READING, Shared, settings};
 use crate::ports::PortError;
 use crate::ports::kafka::{GroupState, Position, StoredRecord};
 
 /// How long one poll waits.
 const POLL: Duration = Duration::from_millis(100);
-
-/// How long librdkafka itself waits for a coordinator: for ever, as far as we are concerned.
-const FAR_AWAY: Duration = Duration::from_hours(1);
 
 /// How often the commits of other members are looked at.
 const LOOK: Duration = Duration::from_millis(500);

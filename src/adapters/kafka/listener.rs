@@ -1,10 +1,13 @@
-//! What librdkafka says by itself: log lines go to `tracing`, and the last complaint about the connection is kept to explain the
-//! next timeout.
+//! What librdkafka says and asks by itself: log lines go to `tracing`, the last complaint about the connection is kept to explain the
+//! next timeout, and tokens are fetched when it wants one.
 
+use std::error::Error;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use rdkafka::ClientContext;
+use rdkafka::client::OAuthToken;
 use rdkafka::config::RDKafkaLogLevel;
 use rdkafka::consumer::ConsumerContext;
 use rdkafka::error::KafkaError;
@@ -12,6 +15,17 @@ use rdkafka::types::RDKafkaErrorCode;
 
 use super::fault::{Class, class};
 use super::ffi::AdminError;
+use super::token::TokenSource;
+use crate::ports::PortError;
+
+/// What librdkafka says before the reason why there is no token, which we have heard already, and better sorted.
+const NO_TOKEN: &str = "Failed to acquire SASL OAUTHBEARER token";
+
+/// What OpenSSL says when the other side gave up for a reason.
+const ALERT: &str = "SSL alert number";
+
+/// How long a refusal is not covered up by the silence that follows it.
+const FRESH: Duration = Duration::from_secs(5);
 
 /// The last complaint of any client of one cluster.
 #[derive(Debug, Default)]
@@ -40,6 +54,8 @@ impl Trouble {
             AllBrokersDown, Authentication, BrokerTransportFailure, IllegalSASLState, Resolve, SSL, SaslAuthenticationFailed,
             UnsupportedSASLMechanism,
         };
+        // Why: a broker that does not like our certificate says so only after the handshake, and librdkafka takes that for a broken line.
+        let code = if code == BrokerTransportFailure && reason.contains(ALERT) { SSL } else { code };
         let mut last = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let says_more = match code {
             AllBrokersDown => last.is_none(),
@@ -52,17 +68,51 @@ impl Trouble {
             | UnsupportedSASLMechanism => true,
             _ => false,
         };
-        if says_more {
+        // Why: a broker that refuses us hangs up, and that is then complained about, too.
+        let covers = last.as_ref().is_some_and(|(told, heard)| {
+            class(told.code) == Class::Refused && class(code as i32) == Class::Passing && heard.elapsed() < FRESH
+        });
+        if says_more && !covers && !reason.starts_with(NO_TOKEN) {
             *last = Some((AdminError { code: code as i32, text: reason.to_owned() }, Instant::now()));
         }
     }
 }
 
 /// librdkafka's callbacks.
-#[derive(Clone, Debug)]
-pub(super) struct Listener(pub Arc<Trouble>);
+#[derive(Clone)]
+pub(super) struct Listener {
+    pub trouble: Arc<Trouble>,
+    /// Where tokens come from, where the broker wants tokens.
+    pub tokens: Option<Arc<TokenSource>>,
+    /// Whether this client has asked for a token.
+    pub served: Arc<AtomicBool>,
+}
 
 impl ClientContext for Listener {
+    const ENABLE_REFRESH_OAUTH_TOKEN: bool = true;
+
+    fn generate_oauth_token(&self, _: Option<&str>) -> Result<OAuthToken, Box<dyn Error>> {
+        let token = self.tokens.as_ref().ok_or("`sasl.token` is missing")?.token();
+        self.served.store(true, Ordering::Release);
+        match (token, &self.tokens) {
+            (Ok(token), Some(source)) => Ok(OAuthToken {
+                token: token.value.expose().to_owned(),
+                principal_name: source.client.clone(),
+                lifetime_ms: token.ends_in_milliseconds(),
+            }),
+            (Err(error), _) => {
+                let code = if error.is_passing() { RDKafkaErrorCode::BrokerTransportFailure } else { RDKafkaErrorCode::Authentication };
+                let (PortError::Unreachable { system, detail }
+                | PortError::Refused { system, detail }
+                | PortError::Conflict { system, detail }
+                | PortError::Invalid { system, detail }) = &error;
+                self.trouble.hear(code, &format!("no token from {}: {detail}", system.address));
+                Err(error.to_string().into())
+            }
+            (Ok(_), None) => Err("`sasl.token` is missing".into()),
+        }
+    }
+
     fn log(&self, level: RDKafkaLogLevel, facility: &str, message: &str) {
         tracing::debug!(target: "librdkafka", ?level, facility, "{message}");
     }
@@ -70,7 +120,7 @@ impl ClientContext for Listener {
     fn error(&self, error: KafkaError, reason: &str) {
         tracing::debug!(target: "librdkafka", %error, "{reason}");
         if let Some(code) = error.rdkafka_error_code() {
-            self.0.hear(code, reason);
+            self.trouble.hear(code, reason);
         }
     }
 }

@@ -1,6 +1,7 @@
 //! A Kafka cluster through librdkafka. Owns the connections to one cluster; the truth about topics, records and groups is the
 //! cluster's alone, nothing is cached but the fact that it is the right cluster.
 
+mod direct;
 mod fault;
 mod ffi;
 mod group;
@@ -8,8 +9,10 @@ mod listener;
 mod pool;
 mod produce;
 mod progress;
+mod rights;
 mod scan;
 mod settings;
+mod token;
 mod topics;
 
 use std::collections::BTreeMap;
@@ -23,10 +26,13 @@ use rdkafka::consumer::BaseConsumer;
 use rdkafka::error::KafkaError;
 use rdkafka::producer::{FutureProducer, Producer};
 
+use self::direct::Direct;
 use self::ffi::{AdminError, Line};
 use self::listener::{Listener, Trouble};
 use self::pool::{Pool, retire};
-use crate::adapters::secret::Secrets;
+use self::token::TokenSource;
+use crate::adapters::secret::{Redactor, Secrets};
+use crate::ports::access::{Access, Leave};
 use crate::ports::kafka::{ClusterState, GroupState, Kafka, NewRecord, NewTopic, PartitionEnds, Position, StoredRecord, TopicState};
 use crate::ports::settings::KafkaSettings;
 use crate::ports::{PortError, SystemRef};
@@ -38,6 +44,12 @@ const READING: Duration = Duration::from_secs(5);
 /// How long a change may take once the cluster has shown that it is there.
 const CHANGING: Duration = Duration::from_secs(20);
 
+/// How long a new consumer waits at once for librdkafka to ask for a token.
+const SERVING: Duration = Duration::from_millis(20);
+
+/// How long librdkafka itself waits for a coordinator: for ever, as far as we are concerned.
+const FAR_AWAY: Duration = Duration::from_hours(1);
+
 /// A Kafka cluster. Clients are made when they are first needed.
 pub struct KafkaCluster {
     shared: Arc<Shared>,
@@ -48,6 +60,11 @@ struct Shared {
     system: SystemRef,
     config: ClientConfig,
     expected: Option<String>,
+    redactor: Arc<Redactor>,
+    /// For what librdkafka does not tell.
+    direct: Result<Direct, String>,
+    /// Where tokens come from, where the broker wants tokens.
+    tokens: Option<Arc<TokenSource>>,
     /// Set once the cluster has shown the expected id.
     introduced: AtomicBool,
     trouble: Arc<Trouble>,
@@ -70,9 +87,17 @@ impl KafkaCluster {
         let system =
             SystemRef { name: format!("kafka {name}"), address: settings.bootstrap.trim().to_owned(), setting: setting.to_owned() };
         let config = settings::base(settings, &system, secrets)?;
+        let tokens = settings.sasl.as_ref().and_then(|sasl| sasl.token.as_ref());
+        let tokens = tokens.map(|tokens| TokenSource::new(name, tokens, setting, secrets).map(Arc::new)).transpose()?;
+        let invalid = |detail: String| StepError::Port(PortError::Invalid { system: system.clone(), detail });
+        // Why no error here: librdkafka may well be at peace with a certificate that our own connection cannot use.
+        let direct = Direct::new(settings, tokens.as_ref(), secrets, &invalid).map_err(|error| error.to_string());
         let shared = Shared {
             system,
             config,
+            direct,
+            tokens,
+            redactor: secrets.redactor(),
             expected: settings.cluster_id.clone(),
             introduced: AtomicBool::new(false),
             trouble: Arc::default(),
@@ -151,7 +176,15 @@ impl Shared {
     }
 
     fn fault(&self, doing: &str, error: AdminError) -> PortError {
-        fault::port_error(&self.system, doing, error, self.trouble.last())
+        let error = fault::telling(error, self.trouble.last());
+        let error = AdminError { text: self.redactor.scrub(&error.text), ..error };
+        // Why: librdkafka says of every certificate that it could not be verified, and never why.
+        let advice = if error.code == fault::DISTRUST {
+            self.direct.as_ref().ok().and_then(Direct::distrust)
+        } else {
+            fault::advice(&error).map(str::to_owned)
+        };
+        fault::port_error(&self.system, doing, error, advice)
     }
 
     fn client_fault(&self, doing: &str, error: &KafkaError) -> PortError {
@@ -171,7 +204,7 @@ impl Shared {
     }
 
     fn listener(&self) -> Listener {
-        Listener(Arc::clone(&self.trouble))
+        Listener { trouble: Arc::clone(&self.trouble), tokens: self.tokens.clone(), served: Arc::default() }
     }
 
     fn admin(&self, doing: &str) -> Result<FutureProducer<Listener>, PortError> {
@@ -189,7 +222,17 @@ impl Shared {
     }
 
     fn consumer(&self, doing: &str, config: &ClientConfig) -> Result<BaseConsumer<Listener>, PortError> {
-        config.create_with_context(self.listener()).map_err(|error| self.client_fault(doing, &error))
+        let listener = self.listener();
+        let served = Arc::clone(&listener.served);
+        let consumer: BaseConsumer<Listener> = config.create_with_context(listener).map_err(|error| self.client_fault(doing, &error))?;
+        // Why: a consumer asks for its token only while it is polled, and questions about commits are asked without polling.
+        let end = Instant::now() + READING;
+        while self.tokens.is_some() && !served.load(Ordering::Acquire) && Instant::now() < end {
+            if let Some(Err(error)) = consumer.poll(SERVING) {
+                return Err(self.client_fault(doing, &error));
+            }
+        }
+        Ok(consumer)
     }
 }
 
@@ -291,5 +334,10 @@ impl Kafka for KafkaCluster {
     async fn groups_on(&self, topic: &str) -> Result<Vec<String>, PortError> {
         let topic = topic.to_owned();
         self.block(move |shared| shared.groups_on(&topic)).await
+    }
+
+    async fn allows(&self, asked: &[Access]) -> Result<Vec<Leave>, PortError> {
+        let asked = asked.to_vec();
+        self.block(move |shared| shared.allows(&asked)).await
     }
 }

@@ -77,9 +77,13 @@ pub(super) fn base(settings: &KafkaSettings, system: &SystemRef, secrets: &dyn S
     config.set("allow.auto.create.topics", "false");
     config.set("security.protocol", protocol(settings.security));
     if let Some(sasl) = &settings.sasl {
-        config.set("sasl.mechanisms", mechanism(sasl.mechanism));
-        config.set("sasl.username", &sasl.username);
-        config.set("sasl.password", secrets.resolve(&sasl.password)?.expose());
+        config.set("sasl.mechanisms", sasl.mechanism.as_str());
+        // Why: a token is fetched when a client asks for it, see `token.rs`.
+        if sasl.mechanism != SaslMechanism::OauthBearer {
+            let lacks = |field: &str| invalid(format!("`sasl.{field}` is missing, and {} needs it", sasl.mechanism.as_str()));
+            config.set("sasl.username", sasl.username.as_ref().ok_or_else(|| lacks("username"))?);
+            config.set("sasl.password", secrets.resolve(sasl.password.as_ref().ok_or_else(|| lacks("password"))?)?.expose());
+        }
     }
     if let Some(tls) = &settings.tls {
         set_tls(&mut config, tls, secrets, &invalid)?;
@@ -94,6 +98,11 @@ fn set_tls(config: &mut ClientConfig, tls: &Tls, secrets: &dyn Secrets, invalid:
     let read = |field: &str, path: &str| {
         std::fs::read_to_string(path).map_err(|error| invalid(format!("`tls.{field}`: the file {path} cannot be read: {error}")))
     };
+    match (&tls.certificate, &tls.key) {
+        (Some(_), None) => return Err(invalid("`tls.certificate` needs `tls.key`".to_owned())),
+        (None, Some(_)) => return Err(invalid("`tls.key` needs `tls.certificate`".to_owned())),
+        _ => {}
+    }
     if let Some(path) = &tls.ca {
         config.set("ssl.ca.pem", read("ca", path)?);
     }
@@ -112,14 +121,6 @@ fn protocol(security: KafkaSecurity) -> &'static str {
         KafkaSecurity::Ssl => "ssl",
         KafkaSecurity::SaslPlaintext => "sasl_plaintext",
         KafkaSecurity::SaslSsl => "sasl_ssl",
-    }
-}
-
-fn mechanism(mechanism: SaslMechanism) -> &'static str {
-    match mechanism {
-        SaslMechanism::Plain => "PLAIN",
-        SaslMechanism::ScramSha256 => "SCRAM-SHA-256",
-        SaslMechanism::ScramSha512 => "SCRAM-SHA-512",
     }
 }
 
@@ -207,8 +208,8 @@ mod tests {
     }
 
     fn sasl(variable: &str) -> Sasl {
-        let password = SecretRef::Env(variable.to_owned());
-        Sasl { mechanism: SaslMechanism::ScramSha512, username: "cutover".to_owned(), password }
+        let password = Some(SecretRef::Env(variable.to_owned()));
+        Sasl { mechanism: SaslMechanism::ScramSha512, username: Some("cutover".to_owned()), password, token: None }
     }
 
     #[test]

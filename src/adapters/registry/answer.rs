@@ -74,7 +74,8 @@ impl No {
         let system = system.clone();
         let detail = format!("{doing}: {} (HTTP {})", self.message, self.status);
         match self.status {
-            401 | 403 => PortError::Refused { system, detail },
+            401 => PortError::Refused { system, detail: format!("{detail}; see `basic`: user name and password") },
+            403 => PortError::Refused { system, detail },
             _ if self.code == Some(READ_ONLY) => PortError::Refused { system, detail },
             408 | 425 | 429 | 500..=599 => PortError::Unreachable { system, detail },
             // Why: two first registrations at once make one of them fail like this; it was not judged, it only came second.

@@ -7,6 +7,7 @@ use std::cmp::Ordering;
 use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::{DateTime, Utc};
+use semver::Version;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use uuid::Uuid;
@@ -14,6 +15,7 @@ use uuid::Uuid;
 use crate::engine::PlanDocument;
 use crate::playbook::Bundle;
 use crate::playbook::bundle::canonical_hash;
+use crate::step::pointer::{escape, of_path, unescape};
 
 /// Name of the file's form, without its number.
 const FORM: &str = "cutover.saved-plan/";
@@ -152,10 +154,8 @@ impl SavedPlan {
         }
         // Why from the file and not from what it reads to: a form that this program writes with more fields has another hash.
         let bundle = fields.get("bundle").map(canonical_hash);
-        let saved: Self = serde_path_to_error::deserialize(value).map_err(|error| {
-            let pointer = format!("/{}", error.path().to_string().replace(['.', '['], "/").replace(']', ""));
-            SavedPlanError::DoesNotRead { at: place(&pointer), message: error.inner().to_string() }
-        })?;
+        let saved: Self = serde_path_to_error::deserialize(value)
+            .map_err(|error| SavedPlanError::DoesNotRead { at: place(&of_path(error.path())), message: error.inner().to_string() })?;
         for (pointer, fits) in [
             ("/plan/bundle", Some(&saved.plan.bundle) == bundle.as_ref()),
             ("/plan/environment", saved.plan.environment == saved.environment),
@@ -175,11 +175,10 @@ pub fn is_saved_plan(text: &str) -> bool {
     text.trim_start().starts_with('{') && text.contains(FORM)
 }
 
-/// Compares version numbers part by part; what is no number counts as 0.
+/// Which of two versions of this program is newer, by the rules of semantic versions; what is no version is older than any.
 #[must_use]
 pub fn compare_versions(left: &str, right: &str) -> Ordering {
-    let parts = |text: &str| text.split(['.', '-']).map(|part| part.parse::<u64>().unwrap_or_default()).collect::<Vec<_>>();
-    parts(left).cmp(&parts(right))
+    Version::parse(left).ok().cmp(&Version::parse(right).ok())
 }
 
 fn hash_of(mut fields: Map<String, Value>) -> String {
@@ -234,16 +233,12 @@ fn changed(fields: &Map<String, Value>) -> Vec<String> {
     if found.is_empty() { vec!["/hash".to_owned()] } else { found }
 }
 
-fn escape(key: &str) -> String {
-    key.replace('~', "~0").replace('/', "~1")
-}
-
 /// A pointer for people: `plan, step 3`, `bundle, text`.
 fn words(pointer: &str) -> String {
     let mut out: Vec<String> = Vec::new();
     let mut steps = false;
     for part in pointer.split('/').filter(|part| !part.is_empty()) {
-        let part = part.replace("~1", "/").replace("~0", "~");
+        let part = unescape(part);
         match part.parse::<usize>() {
             Ok(at) if steps => {
                 out.pop();
@@ -297,6 +292,7 @@ mod tests {
             reverts: None,
             no_return: None,
             proof: None,
+            today: None,
             steps: vec![step("one"), step("two")],
         };
         SavedPlan::seal(bundle, plan, "ann", DateTime::UNIX_EPOCH).unwrap()
@@ -360,6 +356,17 @@ mod tests {
     }
 
     #[test]
+    fn what_does_not_read_is_told_with_its_place_whatever_its_name() {
+        let mut value = serde_json::to_value(saved()).unwrap();
+        value["bundle"]["files"] = json!({ "schemas/changed.v0.json": 5 });
+        let Value::Object(fields) = value else { panic!("an object") };
+        let hash = hash_of(fields.clone());
+        let error = SavedPlan::from_json(&json!(fields.into_iter().chain([("hash".to_owned(), json!(hash))]).collect::<Map<_, _>>()));
+        let Err(SavedPlanError::DoesNotRead { at, .. }) = error else { panic!("{error:?}") };
+        assert_eq!(at, "bundle, files, schemas/changed.v0.json");
+    }
+
+    #[test]
     fn what_is_no_saved_plan_says_so() {
         assert!(!is_saved_plan("playbook: a"));
         assert!(matches!(SavedPlan::read("{\"schema\": \n"), Err(SavedPlanError::NotJson { line: 2, .. })));
@@ -372,5 +379,7 @@ mod tests {
     fn versions_compare_by_number() {
         assert_eq!(compare_versions("0.9.0", "0.10.0"), Ordering::Less);
         assert_eq!(compare_versions("1.0.0", "1.0.0"), Ordering::Equal);
+        assert_eq!(compare_versions("1.0.0", "1.0.0-rc.1"), Ordering::Greater);
+        assert_eq!(compare_versions("of an unknown version", "0.0.1"), Ordering::Less);
     }
 }

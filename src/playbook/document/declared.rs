@@ -14,6 +14,7 @@ use super::file;
 use super::read::Reading;
 use crate::services::{Services, Start};
 use crate::step::Gap;
+use crate::step::pointer::escape;
 
 static START: LazyLock<Shape> = LazyLock::new(Shape::of::<Start>);
 
@@ -54,7 +55,7 @@ pub(super) fn start(root: &Node, services: Option<&Services>, reading: &mut Read
         if known.contains(&release.as_str()) {
             continue;
         }
-        let pointer = format!("/releases/{}", service.replace('~', "~0").replace('/', "~1"));
+        let pointer = format!("/releases/{}", escape(service));
         let diagnostic = if known.is_empty() {
             let names = services.services.keys().map(String::as_str);
             Diagnostic::new(codes::NOT_DECLARED, reading.file, located.key(&pointer), format!("there is no service `{service}`"))

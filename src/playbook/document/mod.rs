@@ -16,7 +16,7 @@ use std::sync::Arc;
 use super::tree::Place;
 use crate::guards::Guard;
 use crate::services::{Services, Start};
-use crate::step::{Claim, Gap, GuardOptions, Kind, Step};
+use crate::step::{Claim, Gap, GuardOptions, Kind, Needed, Right, Step, least};
 
 pub use options::{Retry, StepOptions};
 pub(super) use read::{Draft, bad_name, read};
@@ -42,6 +42,14 @@ pub struct Playbook {
     pub steps: Vec<PlaybookStep>,
     /// The files that the steps name, by path.
     pub files: BTreeMap<String, Arc<str>>,
+}
+
+impl Playbook {
+    /// The least rights that all steps together need, each with the steps that need it.
+    #[must_use]
+    pub fn rights(&self) -> Vec<Needed<String>> {
+        least(self.steps.iter().flat_map(|step| step.rights().into_iter().map(|right| (right, step.id.clone()))))
+    }
 }
 
 /// A step of a playbook.
@@ -73,6 +81,12 @@ impl PlaybookStep {
             claims.extend(guard.guard.resources());
             claims
         })
+    }
+
+    /// What it must be allowed to do, its way back and its guards included.
+    #[must_use]
+    pub fn rights(&self) -> Vec<Right> {
+        self.step.rights().into_iter().chain(self.guards.iter().flat_map(|guard| guard.guard.rights())).collect()
     }
 }
 

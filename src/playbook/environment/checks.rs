@@ -27,6 +27,9 @@ pub(super) fn check(file: &str, root: &Node, out: &mut Diagnostics) {
             for system in inner(Some(&kind.value)) {
                 name(file, system, "a system", out);
                 passed_through(file, system, out);
+                if kind.key.text == "kafka" {
+                    entrance(file, system, out);
+                }
             }
         }
     }
@@ -34,6 +37,42 @@ pub(super) fn check(file: &str, root: &Node, out: &mut Diagnostics) {
 
 fn inner(node: Option<&Node>) -> &[Entry] {
     node.and_then(Node::as_map).unwrap_or_default()
+}
+
+/// What would be left out without a word: keys that the chosen protection or mechanism does not look at, or lacks.
+fn entrance(file: &str, system: &Entry, out: &mut Diagnostics) {
+    let security = system.value.get("security").and_then(|entry| entry.value.as_text()).unwrap_or("plaintext");
+    let mut unused = |key: &str, fits: bool, help: &str| match system.value.get(key) {
+        Some(entry) if !fits => {
+            let message = match system.value.get("security") {
+                Some(_) => format!("`{key}` goes with another `security` than `{security}`"),
+                None => format!("`{key}` is not used without `security`"),
+            };
+            out.push(Diagnostic::new(codes::DOES_NOT_FIT, file, entry.key.place, message).help(help));
+        }
+        _ => {}
+    };
+    unused("sasl", security.starts_with("sasl_"), "write `security: sasl_ssl`, or `sasl_plaintext` where nobody can listen");
+    unused("tls", security.ends_with("ssl"), "write `security: ssl`, or `sasl_ssl` with `sasl`");
+    let Some(sasl) = system.value.get("sasl") else {
+        if let Some(entry) = system.value.get("security").filter(|_| security.starts_with("sasl_")) {
+            let message = format!("`security: {security}` needs `sasl`");
+            let help = "write `sasl: {mechanism: …}` with who we are";
+            out.push(Diagnostic::new(codes::MISSING_KEY, file, entry.value.place, message).help(help));
+        }
+        return;
+    };
+    let Some(mechanism) = sasl.value.get("mechanism").and_then(|entry| entry.value.as_text()) else { return };
+    let (wanted, others): (&[&str], &[&str]) =
+        if mechanism == "OAUTHBEARER" { (&["token"], &["username", "password"]) } else { (&["username", "password"], &["token"]) };
+    for key in wanted.iter().filter(|key| sasl.value.get(key).is_none()) {
+        let message = format!("`{mechanism}` needs `sasl.{key}`");
+        out.push(Diagnostic::new(codes::MISSING_KEY, file, sasl.key.place, message));
+    }
+    for entry in others.iter().filter_map(|key| sasl.value.get(key)) {
+        let message = format!("`sasl.{}` does not go with `{mechanism}`", entry.key.text);
+        out.push(Diagnostic::new(codes::DOES_NOT_FIT, file, entry.key.place, message).help("take it away"));
+    }
 }
 
 /// Names that people choose.
@@ -63,7 +102,7 @@ fn passed_through(file: &str, system: &Entry, out: &mut Diagnostics) {
         if SECRETIVE.iter().any(|part| key.contains(part)) && !matches!(option.value.value, Value::Null) {
             let message = format!("`{}` would be a secret in plain text", option.key.text);
             let diagnostic = Diagnostic::new(codes::PLAIN_SECRET, file, option.key.place, message);
-            out.push(diagnostic.help("secrets stand in `sasl.password` and `tls.key`, as `env:NAME` or `file:PATH`"));
+            out.push(diagnostic.help("secrets stand in `sasl.password`, `sasl.token.secret` and `tls.key`, as `env:NAME` or `file:PATH`"));
         }
     }
 }

@@ -12,7 +12,8 @@ use super::super::diagnostic::Diagnostic;
 use super::super::suggest;
 use super::super::tree::Place;
 use super::Located;
-use crate::step::{pointer, scalar};
+use crate::step::pointer;
+use crate::step::scalar::{self, worded};
 
 /// Gathers the diagnostics of one check.
 pub(super) struct Words<'a> {
@@ -224,10 +225,9 @@ fn is_type(error: &ValidationError<'static>) -> bool {
 }
 
 fn options(error: &ValidationError<'_>) -> Vec<String> {
-    let text = |value: &Value| value.as_str().map_or_else(|| value.to_string(), str::to_owned);
     match error.kind() {
-        Kind::Enum { options } => options.as_array().into_iter().flatten().filter(|option| !option.is_null()).map(text).collect(),
-        Kind::Constant { expected_value } => vec![text(expected_value)],
+        Kind::Enum { options } => options.as_array().into_iter().flatten().filter(|option| !option.is_null()).map(worded).collect(),
+        Kind::Constant { expected_value } => vec![worded(expected_value)],
         _ => Vec::new(),
     }
 }

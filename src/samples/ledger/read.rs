@@ -89,9 +89,12 @@ async fn exercises(
                 .fetch_all(&mut *transaction)
                 .await?;
         let now: Vec<(String, i64)> = sqlx::query_as("select id, version from exercise").fetch_all(&mut *transaction).await?;
-        let unsent: Vec<(String,)> = sqlx::query_as("select event_id from outbox union select event_id from held").fetch_all(&mut *transaction).await?;
+        let unsent: Vec<(String,)> =
+            sqlx::query_as("select event_id from outbox union select event_id from held").fetch_all(&mut *transaction).await?;
         let assignments: Vec<(String, i64, Uuid, String)> =
-            sqlx::query_as("select attempt_id, number, request_id, event_id from assignment order by id").fetch_all(&mut *transaction).await?;
+            sqlx::query_as("select attempt_id, number, request_id, event_id from assignment order by id")
+                .fetch_all(&mut *transaction)
+                .await?;
         transaction.rollback().await?;
         evidence.changes = changes.into_iter().map(Change::from).collect();
         evidence.exercises = now.into_iter().collect();

@@ -253,7 +253,9 @@ impl Injected {
             | Self::LoseCredit
             | Self::LoseFromCopy => report.lost,
             Self::DoubleReview | Self::DoubleChange | Self::DoubleAttempt | Self::DoubleCredit | Self::DoubleApplied => report.duplicated,
-            Self::SwapReviews | Self::SwapChanges | Self::SwapRecords | Self::SwapApplied | Self::MovePartition | Self::AnswerOtherwise => report.out_of_order,
+            Self::SwapReviews | Self::SwapChanges | Self::SwapRecords | Self::SwapApplied | Self::MovePartition | Self::AnswerOtherwise => {
+                report.out_of_order
+            }
             Self::ForgetExercise => report.unknown_exercise,
         }
     }

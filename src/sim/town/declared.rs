@@ -84,6 +84,16 @@ pub(super) fn holds(when: Option<&Condition>, view: &View) -> bool {
     when.is_none_or(|when| view.get(&when.flag).is_some_and(|variant| *variant == when.variant))
 }
 
+/// The event's name in `Name@version`.
+pub(super) fn name_of(label: &str) -> &str {
+    label.split_once('@').map_or(label, |(name, _)| name)
+}
+
+/// The way that is taken under the flags as an instance sees them.
+pub(super) fn way(ways: Option<&Vec<(Way, Option<Condition>)>>, view: &View) -> Option<Way> {
+    ways.into_iter().flatten().find(|(_, when)| holds(when.as_ref(), view)).map(|(way, _)| *way)
+}
+
 fn apart(text: &str) -> (String, String) {
     text.split_once('~').map_or((text.to_owned(), String::new()), |(column, meaning)| (column.to_owned(), meaning.to_owned()))
 }
@@ -173,8 +183,7 @@ impl Town {
         }
         for place in &running {
             for label in town.releases.get(place).into_iter().flat_map(|release| release.handles.keys()) {
-                let name = label.split('@').next().unwrap_or_default().to_owned();
-                town.wants.insert((place.0.clone(), name));
+                town.wants.insert((place.0.clone(), name_of(label).to_owned()));
             }
         }
         for (service, declared) in &ideal.services {
@@ -196,6 +205,22 @@ impl Town {
     }
 
     pub(super) fn event(&self, label: &str) -> Option<&Event> {
-        self.events.get(label.split('@').next().unwrap_or_default())
+        self.events.get(name_of(label))
+    }
+
+    /// Whether some release of the service that runs handles the event in some version.
+    pub(super) fn wants(&self, service: &str, label: &str) -> bool {
+        self.wants.contains(&(service.to_owned(), name_of(label).to_owned()))
+    }
+
+    /// The topics from which a release handles something.
+    pub(super) fn consumed(&self, release: &Release) -> BTreeSet<String> {
+        release.handles.keys().filter_map(|label| self.event(label)).map(|event| event.topic.clone()).collect()
+    }
+
+    /// Every version of an event that some release produces or handles.
+    pub(super) fn labels(&self) -> BTreeSet<&String> {
+        let releases = self.releases.values();
+        releases.flat_map(|release| release.handles.keys().chain(release.produces.iter().map(|(label, _)| label))).collect()
     }
 }

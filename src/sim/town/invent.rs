@@ -68,7 +68,7 @@ pub fn invent(seed: u64) -> Option<Invented> {
     let written: Written = serde_json::from_value(json!({ "links": links, "events": events, "services": services })).ok()?;
     let services = Services::new(&written).ok()?;
     let steps = (1..).zip(moves).map(|(number, one)| BookStep { line: true, ..BookStep::new(format!("s{number}"), vec![one]) });
-    let book = Book { start, accept: Vec::new(), steps: steps.collect() };
+    let book = Book { start, steps: steps.collect(), ..Book::default() };
     Some(Invented { written, services, book })
 }
 

@@ -18,8 +18,9 @@ pub use lease::Lease;
 
 use super::error::StackError;
 use super::lock::FileLock;
-use super::postgres::{Cluster, DatabaseUrl, Manner, root_directory};
+use super::postgres::{Binaries, Cluster, DatabaseUrl, Manner, root_directory};
 use super::process::{Identity, Program};
+use super::progress::{Silent, listen};
 use super::{DataDir, files};
 use paths::Paths;
 
@@ -76,6 +77,11 @@ pub async fn ensure_with(data: &DataDir, program: &Path) -> Result<DatabaseUrl, 
     let paths = Paths::new(data);
     // Why: while we wait we count as a server, so a keeper that was about to end its Postgres leaves it to us.
     let _lease = register(data)?;
+    if look(&paths).await?.is_none() && holder(&paths)?.is_none() {
+        // Why: fetching takes longer than coming up may.
+        let database = files::read_json::<Cluster>(&paths.cluster())?.map_or_else(|| paths.root().join("none"), |cluster| cluster.data());
+        listen(&mut Silent, |teller| async move { Binaries::provide(&database, &teller).await }).await?;
+    }
     let deadline = Instant::now() + COME_UP;
     let mut keepers = 0;
     let mut ours: Option<Identity> = None;

@@ -7,12 +7,12 @@ use std::time::Duration;
 
 use tokio::time::{Instant, timeout};
 
-use super::fetch::KAFKA;
 use super::part::Part;
 use super::record::{Book, KafkaRecord};
 use super::{java, wire};
 use crate::stack::DataDir;
 use crate::stack::error::StackError;
+use crate::stack::fetch::KAFKA;
 use crate::stack::files;
 use crate::stack::process::{Identity, Program};
 use crate::stack::progress::Teller;
@@ -98,7 +98,7 @@ async fn launch(directory: &Path, log: &Path, book: &Book, teller: &Teller) -> R
     files::write_private(&settings, properties(&record, &directory.join("data")).as_bytes())?;
     files::write_private(&logging, LOGGING.as_bytes())?;
     let program = |log: &Path| {
-        let mut program = Program::new(&java, log).args(JVM);
+        let mut program = Program::new(&java, log).args(JVM).args(&record.options.java_arguments);
         program = program.arg(format!("-Djava.io.tmpdir={}", directory.join("tmp").display()));
         program = program.arg(format!("-Dlog4j2.configurationFile={}", logging.display()));
         program.arg("-cp").arg(jars.join("*"))
@@ -110,7 +110,7 @@ async fn launch(directory: &Path, log: &Path, book: &Book, teller: &Teller) -> R
     book.change(|record| {
         record.kafka.process = Some(process.clone());
         log.clone_into(&mut record.kafka.log);
-        super::record::KAFKA.clone_into(&mut record.kafka.version);
+        KAFKA.version.clone_into(&mut record.kafka.version);
     })?;
     Ok(process)
 }

@@ -1,9 +1,7 @@
 //! The local stack: a real Kafka broker, schema registry and Postgres on 127.0.0.1, for playbooks to change, and Prometheus where it is
 //! installed. Owns `stack.json`.
 
-mod cache;
 mod databases;
-mod fetch;
 mod java;
 mod kafka;
 mod part;
@@ -25,6 +23,7 @@ pub use record::{PartState, PartStatus, StackAddresses, StackStatus};
 
 use super::DataDir;
 use super::error::{MAVEN, StackError};
+use super::fetch;
 use super::files;
 use super::lock::FileLock;
 use super::postgres::{Binaries, Cluster, root_directory};
@@ -38,6 +37,9 @@ use record::{Book, Record};
 pub struct KafkaOptions {
     /// Broker properties on top of ours, which they replace; `{port}` and `{controller_port}` in a value stand for our ports.
     pub extra_properties: BTreeMap<String, String>,
+    /// Arguments of its Java machine on top of ours.
+    #[serde(default)]
+    pub java_arguments: Vec<String>,
 }
 
 /// How parts are ended.
@@ -103,13 +105,18 @@ async fn check_needs(record: &Record) -> Result<(), StackError> {
         checks.push(java::find().await.map(drop));
         to_fetch = !fetch::KAFKA.is_there() || !fetch::REGISTRY.is_there();
     }
-    if to_fetch && !fetch::has_maven() {
-        checks.push(Err(StackError::missing(MAVEN, None)));
-    }
     if let Some(cluster) = &record.postgres.cluster
         && cluster.running().is_none()
+        && let Err(error) = Binaries::choose(&Binaries::installed(), &cluster.data())
     {
-        checks.push(Binaries::choose(&Binaries::installed(), &cluster.data()).map(drop));
+        if Binaries::can_be_fetched(&cluster.data()) {
+            to_fetch = true;
+        } else {
+            checks.push(Err(error));
+        }
+    }
+    if to_fetch && !fetch::has_maven() {
+        checks.push(Err(StackError::missing(MAVEN, None)));
     }
     let mut lacks = Vec::new();
     for error in checks.into_iter().filter_map(Result::err) {

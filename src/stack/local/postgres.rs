@@ -29,7 +29,7 @@ pub(super) async fn up(data: &DataDir, book: &Book, teller: &Teller) -> Result<(
     let since = Instant::now();
     let Some(mut cluster) = book.get(|record| record.postgres.cluster.clone()) else { return Err(StackError::NoPort) };
     let found = cluster.running().is_some();
-    let major = Binaries::choose(&Binaries::installed(), &cluster.data())?.major;
+    let major = Binaries::provide(&cluster.data(), teller).await?.major;
     let started = cluster.start(&manner, |cluster, process| {
         Ok(book.change(|record| {
             record.postgres.cluster = Some(cluster.clone());

@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 
 use super::KafkaOptions;
 use crate::stack::error::StackError;
+use crate::stack::fetch::{KAFKA, REGISTRY};
 use crate::stack::files::{self, FileError};
 use crate::stack::postgres::Cluster;
 use crate::stack::process::Identity;
@@ -18,8 +19,6 @@ use crate::stack::{DataDir, port};
 
 /// The name of the format, also of what `--output json` prints.
 pub const SCHEMA: &str = "cutover.stack/1";
-pub(super) const KAFKA: &str = "4.3.0";
-pub(super) const REGISTRY: &str = "2.6.13.Final";
 
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(super) struct Record {
@@ -88,7 +87,7 @@ impl Default for Record {
         Self {
             schema: SCHEMA.to_owned(),
             kafka: KafkaRecord {
-                version: KAFKA.to_owned(),
+                version: KAFKA.version.to_owned(),
                 bootstrap: String::new(),
                 port: 0,
                 controller_port: 0,
@@ -98,7 +97,7 @@ impl Default for Record {
                 log: PathBuf::new(),
             },
             registry: RegistryRecord {
-                version: REGISTRY.to_owned(),
+                version: REGISTRY.version.to_owned(),
                 url: String::new(),
                 port: 0,
                 level_set: false,

@@ -5,12 +5,12 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::fetch::REGISTRY;
 use super::java;
 use super::part::Part;
 use super::record::{Book, RegistryRecord};
 use crate::stack::DataDir;
 use crate::stack::error::StackError;
+use crate::stack::fetch::REGISTRY;
 use crate::stack::files;
 use crate::stack::process::{Identity, Program};
 use crate::stack::progress::Teller;
@@ -69,7 +69,7 @@ async fn launch(directory: &Path, log: &Path, book: &Book, teller: &Teller) -> R
     book.change(|record| {
         record.registry.process = Some(process.clone());
         log.clone_into(&mut record.registry.log);
-        super::record::REGISTRY.clone_into(&mut record.registry.version);
+        REGISTRY.version.clone_into(&mut record.registry.version);
     })?;
     Ok(process)
 }

@@ -1,9 +1,15 @@
-//! Where Postgres' server programs are. Distributions keep them off the search path, one directory per major version.
+//! Where Postgres' server programs are. Distributions keep them off the search path, one directory per major version. Where there are
+//! none that fit, they are fetched.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use crate::stack::error::{POSTGRES, StackError};
+use crate::stack::fetch;
+use crate::stack::progress::Teller;
+
+/// Directories to look in instead of the usual ones, as in a search path; empty when none shall be found.
+const VARIABLE: &str = "CUTOVER_POSTGRES_PATH";
 
 /// The oldest major version that cutover is used with.
 const OLDEST: u32 = 14;
@@ -18,9 +24,39 @@ pub struct Binaries {
 }
 
 impl Binaries {
-    /// The installations of this machine, the preferred one first: the search path's, then the highest version.
+    /// The installations of this machine, the preferred one first: the search path's, then the highest version, then what was fetched
+    /// earlier.
     #[must_use]
     pub fn installed() -> Vec<Self> {
+        let fetched = fetch::postgres().and_then(fetch::Artifact::place).and_then(|place| Self::in_directory(&place.join("bin")));
+        match std::env::var_os(VARIABLE) {
+            Some(named) => std::env::split_paths(&named).filter_map(|directory| Self::in_directory(&directory)).chain(fetched).collect(),
+            None => Self::of_system().into_iter().chain(fetched).collect(),
+        }
+    }
+
+    /// The programs for this database: installed ones, else fetched ones.
+    ///
+    /// # Errors
+    /// As [`Self::choose`] where they cannot be fetched, and when fetching fails.
+    pub(in crate::stack) async fn provide(database: &Path, teller: &Teller) -> Result<Self, StackError> {
+        let found = Self::choose(&Self::installed(), database);
+        match (found, fetch::postgres()) {
+            (Err(_), Some(artifact)) if Self::can_be_fetched(database) => {
+                artifact.obtain(teller).await?;
+                Self::choose(&Self::installed(), database)
+            }
+            (found, _) => found,
+        }
+    }
+
+    /// Whether what can be fetched for this machine fits the database.
+    pub(in crate::stack) fn can_be_fetched(database: &Path) -> bool {
+        let major = |artifact: &fetch::Artifact| artifact.version.split('.').next().and_then(|major| major.parse::<u32>().ok());
+        fetch::postgres().is_some_and(|artifact| made_by(database).is_none_or(|made_by| Some(made_by) == major(artifact)))
+    }
+
+    fn of_system() -> Vec<Self> {
         let path = std::env::var_os("PATH").unwrap_or_default();
         let mut found: Vec<Self> = std::env::split_paths(&path).filter_map(|directory| Self::in_directory(&directory)).collect();
         let mut others: Vec<Self> = usual_directories().iter().filter_map(|directory| Self::in_directory(directory)).collect();
@@ -40,7 +76,7 @@ impl Binaries {
             majors.dedup();
             majors.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
         };
-        let made_by = std::fs::read_to_string(database.join("PG_VERSION")).ok().and_then(|text| text.trim().parse::<u32>().ok());
+        let made_by = made_by(database);
         let fitting = match made_by {
             Some(major) => installed.iter().find(|binaries| binaries.major == major),
             None => installed.iter().find(|binaries| binaries.major >= OLDEST),
@@ -68,6 +104,11 @@ impl Binaries {
         let major = major(&String::from_utf8_lossy(&output.stdout))?;
         Some(Self { directory: directory.to_owned(), major })
     }
+}
+
+/// The major version that made a database, if there is one.
+fn made_by(database: &Path) -> Option<u32> {
+    std::fs::read_to_string(database.join("PG_VERSION")).ok()?.trim().parse().ok()
 }
 
 /// Where packages put the programs: Debian and Ubuntu, Red Hat's and Homebrew's two or three roots.

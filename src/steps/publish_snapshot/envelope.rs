@@ -5,11 +5,10 @@ use std::collections::BTreeMap;
 use jsonschema::Validator;
 use serde_json::{Map, Value};
 
+use super::super::json_schema::{accepts, constant, properties, property, requires, resolved};
+
 /// The fields of an envelope that hold the time at which an event was made.
 const TIMES: [&str; 2] = ["produced_at", "created_at"];
-
-/// How far references are followed.
-const DEEPEST: usize = 16;
 
 /// What a step says besides the schema.
 pub(super) struct Wanted<'a> {
@@ -72,8 +71,7 @@ impl Envelope {
         let root: Value = serde_json::from_str(text).map_err(|error| at_schema(format!("the schema is not JSON: {error}")))?;
         let validator = jsonschema::validator_for(&root).map_err(|error| at_schema(format!("the schema cannot be used: {error}")))?;
         let top = resolved(&root, &root);
-        let names = properties(top);
-        let payload = names.and_then(|names| names.get("payload")).map(|payload| resolved(&root, payload));
+        let payload = property(&root, top, "payload");
         let wrapped = payload.is_some();
         let mut envelope =
             Self { validator, wrapped, name: None, id: None, time: None, fixed: Map::new(), fields: Vec::new(), grows: String::new() };
@@ -88,7 +86,7 @@ impl Envelope {
     fn read_top(&mut self, root: &Value, top: &Value, wanted: &Wanted<'_>) -> Result<(), (String, String)> {
         for (name, schema) in properties(top).into_iter().flatten().filter(|(name, _)| *name != "payload") {
             let schema = resolved(root, schema);
-            let said = constant(schema);
+            let said = constant(schema).cloned();
             match name.as_str() {
                 "event_id" => {
                     let text = accepts(schema, "string") || !accepts(schema, "integer");
@@ -156,7 +154,7 @@ impl Envelope {
                 column: renamed.unwrap_or_else(|| name.clone()),
                 required: requires(payload, name),
                 nullable: accepts(schema, "null"),
-                fixed: constant(schema),
+                fixed: constant(schema).cloned(),
             });
         }
         let grows = self.fields.iter().find(|field| field.column == wanted.grows).map(|field| field.name.clone());
@@ -195,50 +193,6 @@ impl Envelope {
     pub(super) fn is_foreign(&self, record: &Value) -> bool {
         let name = record.get("event_name").and_then(Value::as_str);
         matches!((&self.name, name), (Some(ours), Some(name)) if ours != name)
-    }
-}
-
-/// Follows references, and an `allOf` that holds nothing but one.
-fn resolved<'a>(root: &'a Value, schema: &'a Value) -> &'a Value {
-    let mut at = schema;
-    for _ in 0..DEEPEST {
-        let reference = at.get("$ref").and_then(Value::as_str).and_then(|text| text.strip_prefix('#'));
-        let only = at.get("allOf").and_then(Value::as_array).and_then(|all| if let [only] = all.as_slice() { Some(only) } else { None });
-        at = match (reference.and_then(|pointer| root.pointer(pointer)), only) {
-            (Some(target), _) => target,
-            (None, Some(only)) if at.get("properties").is_none() => only,
-            _ => return at,
-        };
-    }
-    at
-}
-
-fn properties(schema: &Value) -> Option<&Map<String, Value>> {
-    schema.get("properties").and_then(Value::as_object)
-}
-
-fn requires(schema: &Value, name: &str) -> bool {
-    schema.get("required").and_then(Value::as_array).is_some_and(|names| names.iter().any(|one| one.as_str() == Some(name)))
-}
-
-/// The one value that a schema allows, or the one that it proposes.
-fn constant(schema: &Value) -> Option<Value> {
-    let only = |values: &Value| match values.as_array().map(Vec::as_slice) {
-        Some([only]) => Some(only.clone()),
-        _ => None,
-    };
-    schema.get("const").cloned().or_else(|| schema.get("enum").and_then(only)).or_else(|| schema.get("default").cloned())
-}
-
-/// Whether a value of that type may stand there, as far as `type` and `anyOf` say; a schema without a type takes everything.
-fn accepts(schema: &Value, wanted: &str) -> bool {
-    if let Some(forms) = schema.get("anyOf").or_else(|| schema.get("oneOf")).and_then(Value::as_array) {
-        return forms.iter().any(|form| accepts(form, wanted));
-    }
-    match schema.get("type") {
-        Some(Value::String(one)) => one == wanted,
-        Some(Value::Array(several)) => several.iter().any(|one| one.as_str() == Some(wanted)),
-        _ => !schema.is_object() || (schema.get("const").is_none() && schema.get("enum").is_none() && schema.get("$ref").is_none()),
     }
 }
 

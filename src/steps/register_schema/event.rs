@@ -2,6 +2,8 @@
 
 use serde_json::Value;
 
+use super::super::json_schema::{constant, names, property, required, resolved};
+
 /// What a schema says of the event that it describes.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct EventForm {
@@ -18,45 +20,16 @@ impl EventForm {
     pub(super) fn read(text: &str) -> Self {
         let root: Value = serde_json::from_str(text).unwrap_or_default();
         let top = resolved(&root, &root);
-        let field = |name: &str| top.get("properties").and_then(|fields| fields.get(name)).map(|field| resolved(&root, field));
-        let fixed = |name: &str| {
-            let field = field(name)?;
-            let only = field.get("enum").and_then(Value::as_array).filter(|values| values.len() == 1).and_then(|values| values.first());
-            field.get("const").or(field.get("default")).or(only).cloned()
-        };
-        let payload = field("payload").unwrap_or(top);
-        let may_be_null = |name: &str| {
-            let field = payload.get("properties").and_then(|fields| fields.get(name)).map(|field| resolved(&root, field));
-            let is_null = |of: &Value| match of.get("type") {
-                Some(Value::String(name)) => name == "null",
-                Some(Value::Array(names)) => names.iter().any(|name| name == "null"),
-                _ => false,
-            };
-            let forms = field.and_then(|field| field.get("anyOf")).and_then(Value::as_array);
-            field.is_some_and(is_null) || forms.into_iter().flatten().any(is_null)
-        };
-        let required = payload.get("properties").is_some().then(|| {
-            let listed = payload.get("required").and_then(Value::as_array).into_iter().flatten().filter_map(Value::as_str);
-            listed.filter(|name| !may_be_null(name)).map(str::to_owned).collect()
-        });
+        let fixed = |name: &str| property(&root, top, name).and_then(constant);
+        let payload = property(&root, top, "payload").unwrap_or(top);
+        let may_be_null = |name: &str| property(&root, payload, name).is_some_and(|field| names(field, "null"));
+        let filled = || required(payload).filter(|name| !may_be_null(name)).map(str::to_owned).collect();
         Self {
-            name: fixed("event_name").and_then(|name| name.as_str().map(str::to_owned)).unwrap_or_default(),
-            version: fixed("event_version").and_then(|version| version.as_u64()).unwrap_or_default(),
-            required,
+            name: fixed("event_name").and_then(Value::as_str).unwrap_or_default().to_owned(),
+            version: fixed("event_version").and_then(Value::as_u64).unwrap_or_default(),
+            required: payload.get("properties").is_some().then(filled),
         }
     }
-}
-
-/// A schema behind its references within the same text.
-fn resolved<'a>(root: &'a Value, mut schema: &'a Value) -> &'a Value {
-    for _ in 0..16 {
-        let pointer = schema.get("$ref").and_then(Value::as_str).and_then(|reference| reference.strip_prefix('#'));
-        match pointer.and_then(|pointer| root.pointer(pointer)) {
-            Some(next) => schema = next,
-            None => break,
-        }
-    }
-    schema
 }
 
 #[cfg(test)]

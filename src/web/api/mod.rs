@@ -8,6 +8,7 @@ mod login_codes;
 mod orders;
 mod plan;
 pub(super) mod plans;
+mod rights;
 mod runs;
 mod status;
 
@@ -18,5 +19,6 @@ pub(super) use heartbeats::heartbeat;
 pub(super) use login_codes::login_code;
 pub(super) use orders::order;
 pub(super) use plan::{plan, start};
+pub(super) use rights::rights;
 pub(super) use runs::{list, show, way_back};
 pub(super) use status::{health, status};

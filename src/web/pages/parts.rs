@@ -15,7 +15,6 @@ use crate::report::event;
 use crate::report::run::{ActDocument, GuardDocument, SampleDocument, effect_line};
 use crate::report::words::{counted, short_id};
 use crate::report::{RunDocument, StepDocument};
-use crate::step::Mark as EffectMark;
 use crate::store::runs::RunRow;
 
 /// Who looks at the page.
@@ -205,7 +204,7 @@ struct StepRow<'a> {
     present: bool,
     step: &'a StepDocument,
     open: bool,
-    effects: Vec<(&'static str, String)>,
+    effects: Vec<(char, String)>,
     acts: Vec<(Mark, &'a ActDocument)>,
     guards: Vec<GuardRow<'a>>,
     data: Option<String>,
@@ -226,7 +225,7 @@ impl<'a> StepRow<'a> {
             mark: Mark::step(step.state),
             present: run.present.as_ref() == Some(&step.id),
             open: step.state == StepState::Failed,
-            effects: step.effects.iter().map(|effect| (sign(effect.mark), effect_line(effect))).collect(),
+            effects: step.effects.iter().map(|effect| (effect.mark.sign(), effect_line(effect))).collect(),
             acts: step.acts.iter().map(act).collect(),
             guards: step.guards.iter().map(GuardRow::new).collect(),
             data: data.and_then(|data| serde_json::to_string_pretty(data).ok()),
@@ -254,14 +253,6 @@ struct GuardRow<'a> {
 impl<'a> GuardRow<'a> {
     fn new(guard: &'a GuardDocument) -> Self {
         Self { words: guard.words(), samples: guard.samples.iter().rev().map(|sample| (Clock::new(sample.at), sample)).collect() }
-    }
-}
-
-fn sign(mark: EffectMark) -> &'static str {
-    match mark {
-        EffectMark::Create => "+",
-        EffectMark::Change => "~",
-        EffectMark::Remove => "-",
     }
 }
 

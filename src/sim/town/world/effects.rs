@@ -3,13 +3,13 @@
 
 use std::collections::BTreeMap;
 
-use super::declared::holds;
-use super::world::{Instance, Record, World};
+use super::super::declared::{holds, way};
+use super::{Instance, Record, Somebody, World};
 use crate::services::{Order, Way};
 
 /// Something that one service causes in another: its link, its key and the number of the action.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Effect {
+pub(in crate::sim::town) struct Effect {
     pub(super) link: String,
     pub(super) key: usize,
     pub(super) action: u64,
@@ -52,7 +52,7 @@ impl World<'_> {
     }
 
     /// The requests of a service are over, or those of all.
-    pub(super) fn finish_requests(&mut self, service: Option<&str>) {
+    pub(in crate::sim::town) fn finish_requests(&mut self, service: Option<&str>) {
         let town = self.town;
         let theirs = |effect: &Effect| service.is_none_or(|service| town.links.get(&effect.link).is_some_and(|link| link.from == service));
         let (over, left) = std::mem::take(&mut self.calls).into_iter().partition(theirs);
@@ -64,7 +64,7 @@ impl World<'_> {
     }
 
     /// Whoever says that a flag is in use everywhere says that requests from before are over, and that nothing is held where nobody holds.
-    pub(super) fn acknowledge(&mut self) {
+    pub(in crate::sim::town) fn acknowledge(&mut self) {
         self.finish_requests(None);
         for _ in 0..200 {
             let waits = self.held.iter().any(|effect| {
@@ -78,7 +78,7 @@ impl World<'_> {
                     .peekable();
                 let holds = |instance: &Instance| {
                     let body = self.town.releases.get(&(from.to_owned(), instance.release.clone()));
-                    Self::way(body.and_then(|body| body.sends.get(&effect.link)), &instance.view) == Some(Way::Hold)
+                    way(body.and_then(|body| body.sends.get(&effect.link)), &instance.view) == Some(Way::Hold)
                 };
                 knowing.peek().is_some() && !knowing.any(holds)
             });
@@ -92,17 +92,15 @@ impl World<'_> {
 
     /// An effect is caused, on whatever way the instance has; from what is held, when it is let go.
     pub(super) fn act(&mut self, service: &str, effect: &Effect, let_go: bool) {
-        let Some(instance) = self.pick(service) else {
+        let Some(Somebody { instance, body, who }) = self.somebody(service) else {
             if let_go {
                 self.held.push(effect.clone());
             }
             return;
         };
         let town = self.town;
-        let Some(body) = town.releases.get(&(service.to_owned(), instance.release.clone())) else { return };
         let Effect { link, key, action } = effect;
-        let who = format!("{service} {}", instance.release);
-        let way = Self::way(body.sends.get(link), &instance.view);
+        let way = way(body.sends.get(link), &instance.view);
         let same = |other: &Effect| other.link == *link && other.key == *key;
         let knows = self.knows_hold(service, &instance.release, link);
         // Why: who can hold sends nothing past what is held of the same key, and lets nothing go while something older of it is under way
