@@ -9,6 +9,8 @@ mod flags;
 mod ground;
 #[path = "it_samples/once.rs"]
 mod once;
+#[path = "it_samples/order.rs"]
+mod order;
 #[path = "it_samples/releases.rs"]
 mod releases;
 #[path = "it_samples/ways.rs"]

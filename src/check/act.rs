@@ -19,7 +19,7 @@ pub(super) enum Act {
     RegisterSchema(StreamId),
     DeleteSchema(StreamId),
     Retire(Vec<StreamId>),
-    Drain { streams: Vec<StreamId>, services: Option<Vec<ServiceId>>, absent: bool },
+    Drain { streams: Vec<StreamId>, services: Option<Vec<ServiceId>>, absent: bool, whole: Option<TopicId> },
     Snapshot { link: LinkId, stream: StreamId },
     CatchUp(Vec<LinkId>),
     Send(Vec<StreamId>),
@@ -91,7 +91,8 @@ impl Act {
                     None => all()?,
                 };
                 let services = (!groups.is_empty()).then(|| groups.iter().filter_map(|group| model.group(group)).collect());
-                Self::Drain { streams, services, absent: *goal == DrainGoal::Absent }
+                let whole = if event.is_none() { Some(topic(name)?) } else { None };
+                Self::Drain { streams, services, absent: *goal == DrainGoal::Absent, whole }
             }
             Move::Snapshot { table, topic: on, event } => {
                 let table = plain_table(table);

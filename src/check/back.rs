@@ -240,7 +240,7 @@ impl<'a> Search<'a> {
         let streams: Vec<StreamId> = touched.iter().copied().filter(pending).collect();
         if !streams.is_empty() {
             let retire = streams.iter().map(|stream| Act::Retire(vec![*stream]));
-            let drain = streams.iter().map(|stream| Act::Drain { streams: vec![*stream], services: None, absent: false });
+            let drain = streams.iter().map(|stream| Act::Drain { streams: vec![*stream], services: None, absent: false, whole: None });
             ways.push(retire.chain(drain).chain([inverse.clone()]).collect());
         }
         let lying =
@@ -252,7 +252,7 @@ impl<'a> Search<'a> {
             if let Some((link, now)) = link.zip(self.now_produced(state, Some(event))) {
                 republish.push(Act::Retire(vec![stream]));
                 republish.push(Act::Snapshot { link, stream: now });
-                republish.push(Act::Drain { streams: vec![stream], services: None, absent: true });
+                republish.push(Act::Drain { streams: vec![stream], services: None, absent: true, whole: None });
             }
         }
         if !republish.is_empty() {

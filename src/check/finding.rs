@@ -63,6 +63,8 @@ pub(super) enum Subject {
     Key(LinkId),
     /// Its order.
     Order(LinkId),
+    /// What is held of it.
+    Held(LinkId),
     /// Its version number.
     Seq(LinkId),
     /// A service that is handed a version.
@@ -162,6 +164,7 @@ impl Subject {
             Self::Link(at) | Self::CatchUp(at) => link(at),
             Self::Key(at) => format!("{}/key", link(at)),
             Self::Order(at) => format!("{}/order", link(at)),
+            Self::Held(at) => format!("{}/held", link(at)),
             Self::Seq(at) => format!("{}/seq", link(at)),
             Self::Stream(reader, at) | Self::Drain(reader, at) => format!("{}/{}", service(reader), stream(at)),
             Self::Field(at, from) => format!("{}/{}", stream(at), column(from)),

@@ -214,10 +214,11 @@ impl<'a> Search<'a> {
                 let streams = self.space.model.topics[topic].streams.clone();
                 let retire: Vec<Act> = streams.iter().map(|stream| Act::Retire(vec![*stream])).collect();
                 let mut drained = retire.clone();
-                drained.push(Act::Drain { streams, services: None, absent: false });
+                drained.push(Act::Drain { streams, services: None, absent: false, whole: None });
                 vec![drained, retire, vec![Act::CreateTopic(topic)]]
             }
             (Rule::Once, Subject::Order(link)) => self.held(link),
+            (Rule::Handled, Subject::Held(link)) => self.let_go(link),
             (Rule::Columns | Rule::Valid, Subject::Column(column)) => vec![vec![Act::AddColumn(column)]],
             (Rule::Columns, Subject::Given(column)) => vec![vec![Act::RelaxColumn(column)]],
             (_, Subject::Filled(column)) => vec![vec![Act::Backfill { columns: vec![(column, None)], back: Vec::new() }]],
@@ -238,8 +239,8 @@ impl<'a> Search<'a> {
     fn emptied(&self, stream: StreamId) -> Vec<Vec<Act>> {
         let model = &self.space.model;
         let retire = Act::Retire(vec![stream]);
-        let consumed = Act::Drain { streams: vec![stream], services: None, absent: false };
-        let absent = Act::Drain { streams: vec![stream], services: None, absent: true };
+        let consumed = Act::Drain { streams: vec![stream], services: None, absent: false, whole: None };
+        let absent = Act::Drain { streams: vec![stream], services: None, absent: true, whole: None };
         let mut blocks = vec![vec![retire.clone()], vec![retire.clone(), consumed]];
         let event = model.streams[stream].event;
         if let Some(link) = model.events[event].link.filter(|link| matches!(model.links[*link].kind, LinkKind::State { .. })) {
@@ -258,11 +259,19 @@ impl<'a> Search<'a> {
         let streams = model.links[link].event.map(|event| model.events[event].streams.clone()).unwrap_or_default();
         let flag = |variant: &usize| Act::Flag { flag: model.variants[*variant].0, to: vec![*variant] };
         let drained = |variant: &usize| {
-            let drain = Act::Drain { streams: streams.clone(), services: None, absent: false };
+            let drain = Act::Drain { streams: streams.clone(), services: None, absent: false, whole: None };
             let retire = streams.iter().map(|stream| Act::Retire(vec![*stream]));
             [flag(variant)].into_iter().chain(retire).chain([drain]).collect()
         };
         held.iter().flat_map(|variant| [vec![flag(variant)], drained(variant)]).collect()
+    }
+
+    /// Flags at the variants under which what is held of a link goes.
+    fn let_go(&self, link: usize) -> Vec<Vec<Act>> {
+        let model = &self.space.model;
+        let ways = model.releases.iter().flat_map(|release| &release.paths).filter(|(of, _)| *of == link).flat_map(|(_, ways)| ways);
+        let open: BTreeSet<_> = ways.filter(|(path, _)| *path != Path::Hold).filter_map(|(_, when)| *when).collect();
+        open.iter().map(|variant| vec![Act::Flag { flag: model.variants[*variant].0, to: vec![*variant] }]).collect()
     }
 
     fn words(&self, order: &[Item], change: &Change) -> String {

@@ -96,6 +96,10 @@ fn relied_on(plan: &Plan) -> Vec<&'static str> {
     relied
 }
 
+/// What is relied on where a link's effects may be held.
+const HELD: &str = "who can hold acknowledges that it has left a way only when nothing is under way on it, and that it has left `hold` only \
+                    when nothing is held; what is held goes first, in order";
+
 /// A book and everything that was worked out from it before the first rule is asked.
 struct Case<'a> {
     book: &'a Book,
@@ -118,6 +122,11 @@ impl<'a> Case<'a> {
             }
         }
         assumed.extend(relied_on(&plan).into_iter().map(str::to_owned));
+        let brought: Vec<_> = plan.acts().filter_map(|act| if let Act::Release { to, .. } = act { Some(to) } else { None }).collect();
+        let holds = |link| brought.iter().any(|to| to.iter().any(|release| space.holds(*release, link)));
+        if (0..space.model.links.len()).any(holds) {
+            assumed.push(HELD.to_owned());
+        }
         let (start, more) = start::start(&space, services, book, &plan);
         assumed.extend(more);
         for topic in 0..space.model.topics.len() {

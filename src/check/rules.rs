@@ -18,6 +18,7 @@ impl Space {
                 && self.productions_of(state, release, found)
                 && self.columns_of(state, release, found)
         }) && self.effects(state, found)
+            && self.held(state, found)
             && self.destroyed(state, found)
     }
 
@@ -290,6 +291,32 @@ impl Space {
                 if !found(self.because_it_arrives(finding, state, *to, stream)) {
                     return false;
                 }
+            }
+        }
+        true
+    }
+
+    /// (b) and (e) for effects that wait in their source: somebody lets them go, and nobody sends past them who does not know of them.
+    fn held(&self, state: &State, found: &mut Found<'_>) -> bool {
+        for (link, info) in self.model.links.iter().enumerate() {
+            let LinkKind::Effect { from, .. } = info.kind else { continue };
+            if !self.has(state, Fact::Held(link)) {
+                continue;
+            }
+            if !self.live_of(state, from).any(|release| self.holds(release, link))
+                && !found(Finding::new(Rule::Handled, Subject::Held(link)).fact(Fact::Held(link)))
+            {
+                return false;
+            }
+            let past = self.live_of(state, from).find(|release| {
+                let mut ways = self.ways(*release, link);
+                !self.holds(*release, link) && ways.any(|(path, when)| matches!(path, Path::Call | Path::Event) && self.active(state, when))
+            });
+            if info.order == Some(Order::PerKey)
+                && let Some(past) = past
+                && !found(Finding::new(Rule::Once, Subject::Order(link)).release(past).fact(Fact::Held(link)))
+            {
+                return false;
             }
         }
         true

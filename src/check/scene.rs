@@ -24,7 +24,12 @@ pub(super) fn scene(model: &Model, book: &Book, seen: &Seen) -> Scene {
     };
     let stream = |at: usize| Some(model.streams[at].label.clone());
     match finding.subject {
-        Subject::Link(link) | Subject::Key(link) | Subject::Order(link) | Subject::Seq(link) | Subject::CatchUp(link) => {
+        Subject::Link(link)
+        | Subject::Key(link)
+        | Subject::Order(link)
+        | Subject::Seq(link)
+        | Subject::CatchUp(link)
+        | Subject::Held(link) => {
             scene.link = Some(model.links[link].name.clone());
         }
         Subject::Stream(reader, at) | Subject::Drain(reader, at) => {

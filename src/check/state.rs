@@ -76,6 +76,8 @@ facts! {
     Rewritten(StreamId) of streams,
     /// MUST: the playbook has said that the need has ended.
     Ended(LinkId) of links,
+    /// MAY: effects of the link wait in their source for another way.
+    Held(LinkId) of links,
 }
 
 /// Where the kinds of fact begin within the set.
@@ -191,6 +193,21 @@ impl Space {
         self.model.streams[stream].unread.iter().any(|(reader, at)| *reader == service && self.has(state, Fact::Unread(*at)))
     }
 
+    /// Whether a release can hold the link's effects, and so lets go what is held.
+    pub(super) fn holds(&self, release: ReleaseId, link: LinkId) -> bool {
+        self.ways(release, link).any(|(path, _)| path == Path::Hold)
+    }
+
+    /// The ways of a release for a link.
+    pub(super) fn ways(&self, release: ReleaseId, link: LinkId) -> impl Iterator<Item = (Path, When)> + '_ {
+        self.model.releases[release].paths.iter().filter(move |(of, _)| *of == link).flat_map(|(_, ways)| ways).copied()
+    }
+
+    /// Whether a live release may hold effects of the link now.
+    pub(super) fn holding(&self, state: &State, link: LinkId) -> bool {
+        self.live(state).any(|release| self.ways(release, link).any(|(path, when)| path == Path::Hold && self.active(state, when)))
+    }
+
     /// Whether the service's group may be handed the version.
     pub(super) fn arrives(&self, state: &State, service: ServiceId, stream: StreamId) -> bool {
         let compacted = self.model.topics[self.model.streams[stream].topic].compacted;
@@ -245,6 +262,11 @@ impl Space {
                 if self.active(state, production.when) {
                     self.put(state, Fact::Latent(production.latent));
                     self.take(state, Fact::Rewritten(production.stream));
+                }
+            }
+            for (link, ways) in &self.model.releases[*release].paths {
+                if ways.iter().any(|(path, when)| *path == Path::Hold && self.active(state, *when)) {
+                    self.put(state, Fact::Held(*link));
                 }
             }
         }

@@ -83,6 +83,9 @@ impl Teller<'_> {
                     None => format!("{stream} may still arrive and no live release of {service} consumes it, so its effect never happens"),
                 }
             }
+            (Rule::Handled, Subject::Held(link)) => {
+                format!("no live release lets go what may be held of {}, so those effects never happen", model.links[*link].name)
+            }
             (Rule::Valid, Subject::Field(stream, column)) => {
                 let (stream, column) = (&model.streams[*stream].label, &model.columns[*column].name);
                 let who = release.map_or_else(|| "the snapshot".to_owned(), |_| who.clone());
@@ -99,6 +102,9 @@ impl Teller<'_> {
             (Rule::Once, Subject::Key(link)) => {
                 let name = &model.links[*link].name;
                 format!("{name} may travel by event, and events come twice; without a `key` its effect happens twice")
+            }
+            (Rule::Once, Subject::Order(link)) if facts.contains(&Fact::Held(*link)) => {
+                format!("{who} does not know of what may be held of {} and may send past it", model.links[*link].name)
             }
             (Rule::Once, Subject::Order(link)) => {
                 let name = &model.links[*link].name;
@@ -149,12 +155,16 @@ impl Teller<'_> {
 
     /// Why a wait never ends.
     fn what_never_ends(&self) -> String {
-        let Finding { rule, subject, release, .. } = &self.seen.finding;
+        let Finding { rule, subject, release, facts, .. } = &self.seen.finding;
         let who = self.release(*release);
         let model = self.model;
         match subject {
             Subject::Retire(stream) => {
                 format!("it waits for ever: {who} goes on producing {}", model.streams[*stream].label)
+            }
+            Subject::Drain(service, stream) if matches!(facts.first(), Some(Fact::Up(_))) => {
+                let topic = &model.topics[model.streams[*stream].topic].name;
+                format!("it waits for ever: no live release of {} reads {topic}", model.services[*service].name)
             }
             Subject::Drain(service, stream) => {
                 let (stream, service) = (&model.streams[*stream].label, &model.services[*service].name);
@@ -265,6 +275,10 @@ impl Teller<'_> {
                 let since = self.since(came);
                 format!("{} may lie unread by {} {since}", model.streams[stream].label, model.services[service].name)
             }
+            Fact::Held(link) => {
+                let since = self.since(came);
+                format!("{} may be held {since}, and no flag that ends this has been verified", model.links[link].name)
+            }
             Fact::Lies(stream) => {
                 let since = self.since(came);
                 let topic = &model.topics[model.streams[stream].topic].name;
@@ -348,6 +362,7 @@ fn stays(why: Stays) -> &'static str {
 pub(super) fn usual(rule: Rule, subject: Subject) -> &'static str {
     match (rule, subject) {
         (Rule::Path, _) => "put the release that answers or fills it before the one that needs it, and end it after",
+        (Rule::Handled, Subject::Held(_)) => "flip the flag from `hold` to another way before the last release that can hold goes",
         (Rule::Handled, _) => {
             "put the handler's release before the first producer; before a handler goes, retire the producers, publish every key in the new version, and drain (`goal: absent` on a compacted topic)"
         }

@@ -3,7 +3,7 @@
 
 use super::act::{Act, Meant};
 use super::finding::{Finding, Rule, Subject};
-use super::model::{ColumnId, LinkId, LinkKind, ServiceId, StreamId};
+use super::model::{ColumnId, LinkId, LinkKind, ServiceId, StreamId, TopicId};
 use super::rules::Found;
 use super::state::{Fact, Space, State};
 
@@ -105,6 +105,7 @@ impl Space {
                 for variant in self.model.flags[*flag].1.iter().filter(|variant| !to.contains(variant)) {
                     self.take(state, Fact::Variant(*variant));
                 }
+                self.let_go(state);
             }
             Act::CreateTopic(topic) => {
                 self.put(state, Fact::Topic(*topic));
@@ -126,7 +127,7 @@ impl Space {
                     self.retire(state, *stream, notes);
                 }
             }
-            Act::Drain { streams, services, absent } => {
+            Act::Drain { streams, services, absent, .. } => {
                 for stream in streams {
                     self.drain(state, *stream, services.as_deref(), *absent, notes);
                 }
@@ -162,6 +163,15 @@ impl Space {
             }
             // Why nothing for a share: the variants from before are served on.
             Act::FlagShare { .. } | Act::DeleteSchema(_) | Act::Send(_) => {}
+        }
+    }
+
+    /// Why only where a flag is verified: who can hold says that it has left `hold` only when nothing is held any more.
+    fn let_go(&self, state: &mut State) {
+        for link in 0..self.model.links.len() {
+            if !self.holding(state, link) && self.live(state).any(|release| self.holds(release, link)) {
+                self.take(state, Fact::Held(link));
+            }
         }
     }
 
@@ -259,8 +269,9 @@ impl Space {
                 let producer = producers.iter().find(|(release, when)| self.has(state, Fact::Live(*release)) && self.active(state, *when));
                 producer.is_none_or(|(release, _)| found(Finding::new(Rule::Ends, Subject::Retire(*stream)).release(*release)))
             }),
-            Act::Drain { streams, services, absent } => {
-                streams.iter().all(|stream| self.drain_ends(state, *stream, services.as_deref(), *absent, found))
+            Act::Drain { streams, services, absent, whole } => {
+                whole.is_none_or(|topic| self.groups_read(state, topic, services.as_deref().unwrap_or_default(), found))
+                    && streams.iter().all(|stream| self.drain_ends(state, *stream, services.as_deref(), *absent, found))
             }
             Act::Snapshot { link, stream } => self.snapshot_works(state, *link, *stream, found),
             Act::CatchUp(links) => links.iter().all(|link| {
@@ -297,6 +308,17 @@ impl Space {
             let arriving = info.handles.iter().filter(|handler| self.arrives(state, info.service, handler.stream));
             let mut writes = info.writes.iter().chain(arriving.flat_map(|handler| &handler.writes));
             writes.all(|writing| writing.table != table || self.gives(state, writing, column))
+        })
+    }
+
+    /// Whether each group is there to read whatever lies in the topic, also what its service does not handle.
+    fn groups_read(&self, state: &State, topic: TopicId, services: &[ServiceId], found: &mut Found<'_>) -> bool {
+        let streams = &self.model.topics[topic].streams;
+        let Some(something) = streams.iter().find(|stream| self.has(state, Fact::Ever(**stream))) else { return true };
+        services.iter().all(|service| {
+            let reads = self.has(state, Fact::Up(*service))
+                && self.live_of(state, *service).any(|release| self.model.releases[release].member.contains(&topic));
+            reads || found(Finding::new(Rule::Ends, Subject::Drain(*service, *something)).fact(Fact::Up(*service)))
         })
     }
 

@@ -26,7 +26,7 @@ pub struct PlaybookArgs {
 }
 
 /// Other names of playbooks: the row that a link is the first of.
-const ROWS: [(&str, &str); 1] = [("p1", "comm-020")];
+const ROWS: [(&str, &str); 2] = [("p1", "comm-020"), ("comm-030", "p3")];
 
 /// The parameters that a playbook declares. One that does not read has none here; reading it as a whole says why.
 ///

@@ -54,9 +54,9 @@ impl Taken<'_> {
     }
 }
 
-/// Whether what is left of the way back breaks anything. It is told and forbids nothing: who must go back decides that. `None` when nothing
-/// is left, or nothing is declared.
-fn prove_what_is_left(run: &Run, opened: &Opened, today: Option<Today>) -> Option<Proof> {
+/// Whether what is left of the way back breaks anything, as it is planned: what is kept does nothing. It is told and forbids nothing: who
+/// must go back decides that. `None` when nothing is left, or nothing is declared.
+fn prove_what_is_left(run: &Run, opened: &Opened, planned: &[PlannedStep], today: Option<Today>) -> Option<Proof> {
     let services = opened.playbook.services.as_deref()?;
     let book = book_of(&opened.playbook);
     let state = |id: &str| run.forward().find(|(definition, _)| definition.id == id).map(|(_, record)| record.state).unwrap_or_default();
@@ -67,8 +67,9 @@ fn prove_what_is_left(run: &Run, opened: &Opened, today: Option<Today>) -> Optio
     if lines.len() <= behind {
         return None;
     }
+    let kept = |id: &str| planned.iter().any(|step| step.id == id && matches!(step.plan, ErasedPlan::Kept(_)));
     for (at, line) in lines.iter().enumerate() {
-        let moves = opened.back_step(line).map(|step| step.moves()).unwrap_or_default();
+        let moves = if kept(&line.id) { Vec::new() } else { opened.back_step(line).map(|step| step.moves()).unwrap_or_default() };
         // Why beside it: what was broken off may be half there while the first step back begins.
         steps.push(BookStep { beside: at == 0 && broken_off, ..BookStep::new(line.id.clone(), moves) });
     }
@@ -138,7 +139,7 @@ pub async fn plan_way_back(seen: &Seen, now: DateTime<Utc>) -> Result<PlanDocume
         changes: steps.iter().any(PlannedStep::changes_state),
         reverts: Some(seen.row.id),
         no_return: run.past_no_return().map(|step| step.id.clone()),
-        proof: prove_what_is_left(run, &seen.opened, seen.plan.as_ref().and_then(|plan| plan.today.clone())),
+        proof: prove_what_is_left(run, &seen.opened, &steps, seen.plan.as_ref().and_then(|plan| plan.today.clone())),
         today: None,
         steps,
     })

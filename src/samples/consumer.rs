@@ -1,6 +1,7 @@
 //! Consuming at least once: a record is handled to its end, then its offset is stored, and stored offsets are committed a little
 //! later. What is handed out twice is the handler's to recognise.
 
+use std::fmt;
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -55,11 +56,28 @@ pub enum Handled {
     PutAside,
 }
 
+/// Why a record could not be handled now.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+pub struct Trouble(String);
+
+impl Trouble {
+    pub fn new(why: impl fmt::Display) -> Self {
+        Self(why.to_string())
+    }
+}
+
+impl From<sqlx::Error> for Trouble {
+    fn from(error: sqlx::Error) -> Self {
+        Self::new(error)
+    }
+}
+
 /// What is done with records.
 #[async_trait]
 pub trait Handler: Send + Sync {
-    /// Handles one record in one transaction. An error is tried again.
-    async fn handle(&self, record: &Record) -> Result<Handled, sqlx::Error>;
+    /// Handles one record in one transaction. Trouble is tried again.
+    async fn handle(&self, record: &Record) -> Result<Handled, Trouble>;
 }
 
 /// A consumer of `topic` in `group`.
@@ -118,7 +136,7 @@ async fn put_down(consumer: StreamConsumer) {
     let _ = heard.await;
 }
 
-/// Handles one record, again and again while the database refuses; `false` when the end came first.
+/// Handles one record, again and again while there is trouble; `false` when the end came first.
 async fn handle(handler: &impl Handler, record: &Record, metrics: &Metrics, ending: &mut Ending) -> bool {
     let mut pause = PAUSES.0;
     loop {

@@ -14,6 +14,9 @@ pub const EXERCISE_TOPIC: &str = "datarep.exercise";
 /// Topic of business events about attempts.
 pub const ATTEMPT_TOPIC: &str = "domain.candidate_attempt";
 
+/// Topic of notices that exercises have changed, keyed by exercise id.
+pub const NOTICE_TOPIC: &str = "datarep.exercise_notice";
+
 const EXERCISE_SCHEMA: &str = include_str!("../../playbooks/schemas/exercise_changed.v0.json");
 
 /// The envelope.
@@ -74,6 +77,36 @@ pub struct BonusAdded {
 impl BonusAdded {
     /// The event's name.
     pub const NAME: &'static str = "BonusAdded";
+}
+
+/// A manager is assigned to review an attempt.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct ManagerAssigned {
+    /// The attempt.
+    pub attempt_id: String,
+    /// Who reviews it from now on.
+    pub manager: String,
+    /// Grows by one with every assignment to this attempt.
+    pub number: i64,
+}
+
+impl ManagerAssigned {
+    /// The event's name.
+    pub const NAME: &'static str = "ManagerAssigned";
+}
+
+/// An exercise has changed; what it now is, its owner says.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct ExerciseTouched {
+    /// The exercise.
+    pub id: String,
+    /// The version that the change made.
+    pub version: i64,
+}
+
+impl ExerciseTouched {
+    /// The event's name.
+    pub const NAME: &'static str = "ExerciseTouched";
 }
 
 /// Reads events of exercises, and refuses what breaks their schema.

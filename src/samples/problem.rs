@@ -1,5 +1,7 @@
 //! What a service answers when it does not do what it was asked: a status and a word that callers may rely on.
 
+use std::fmt;
+
 use axum::Json;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
@@ -21,6 +23,11 @@ impl Problem {
         Self { status, word, message: message.into() }
     }
 
+    /// Whether the answer carries this word.
+    pub fn is(&self, word: &str) -> bool {
+        self.word == word
+    }
+
     /// The request cannot be understood.
     pub fn malformed(message: impl Into<String>) -> Self {
         Self::new(StatusCode::BAD_REQUEST, "malformed", message)
@@ -29,6 +36,12 @@ impl Problem {
     /// There is no exercise of that id.
     pub fn no_exercise(id: &str) -> Self {
         Self::new(StatusCode::NOT_FOUND, NO_EXERCISE, format!("there is no exercise {id}"))
+    }
+}
+
+impl fmt::Display for Problem {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.message)
     }
 }
 

@@ -30,25 +30,54 @@ pub enum Fault {
     BadSchema,
     /// It goes on after SIGTERM until a file `let-go` appears in its state directory.
     Stays,
+    /// Managers who are assigned by a call wait in it until a file `let-go` appears in its state directory.
+    StalledCalls,
+    /// Managers who are assigned by an event wait in it until a file `let-go` appears in its state directory.
+    StalledEvents,
 }
 
-const FAULTS: [(&str, Fault); 6] = [
+const FAULTS: [(&str, Fault); 8] = [
     ("broken-read", Fault::BrokenRead),
     ("crash", Fault::Crash),
     ("mute", Fault::Mute),
     ("old", Fault::Old),
     ("bad-schema", Fault::BadSchema),
     ("stays", Fault::Stays),
+    ("stalled-calls", Fault::StalledCalls),
+    ("stalled-events", Fault::StalledEvents),
 ];
 
-const OLDEST: u8 = 4;
-const NEWEST: u8 = 8;
+/// The releases that there are.
+const NAMES: [&str; 13] = ["1.4", "1.5", "1.6", "1.7", "1.8", "2.0", "2.1", "2.2", "2.3", "2.4", "3.1", "3.2", "3.3"];
 
-/// A release: `1.4` (calls only), `1.5` (both ways), `1.6` (events only), `1.7` (both ways again), `1.8` (calls only), or one of them
-/// with a fault, as in `1.5-mute`.
+/// How exercises tells hiring of a manager who was assigned.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Assigns {
+    /// By a call, always.
+    ByCall,
+    /// The flag decides: by a call, by an event, or not yet.
+    ByFlag,
+    /// By an event, always.
+    ByEvent,
+}
+
+/// What the events of exercises say.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Tells {
+    /// The exercise as it now is.
+    State,
+    /// Only that it changed.
+    Notice,
+}
+
+/// A release. The line 1 moves the way to an exercise: `1.4` (calls only), `1.5` (both ways), `1.6` (events only), `1.7` (both ways
+/// again), `1.8` (calls only). The line 2 moves in the same five steps, `2.0` to `2.4`, how a manager is assigned. The line 3 is as the
+/// first with events that only say that something changed: `3.1` (both ways), `3.2` (no call but for what has changed), `3.3` (not even
+/// that, which is a mistake). Each is there with a fault, too, as in `1.5-mute`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Release {
     name: String,
+    line: u8,
     minor: u8,
     fault: Option<Fault>,
 }
@@ -58,17 +87,16 @@ impl FromStr for Release {
 
     fn from_str(name: &str) -> Result<Self, Self::Err> {
         let (number, fault) = name.split_once('-').map_or((name, None), |(number, fault)| (number, Some(fault)));
-        let minor = number.strip_prefix("1.").and_then(|minor| minor.parse().ok()).filter(|minor| (OLDEST..=NEWEST).contains(minor));
+        let parts = number.split_once('.').and_then(|(line, minor)| Some((line.parse().ok()?, minor.parse().ok()?)));
+        let parts = parts.filter(|_| NAMES.contains(&number));
         let known = fault.map(|fault| FAULTS.iter().find(|(word, _)| *word == fault).map(|(_, fault)| *fault));
-        match (minor, known) {
-            (Some(minor), None) => Ok(Self { name: name.to_owned(), minor, fault: None }),
-            (Some(minor), Some(Some(fault))) => Ok(Self { name: name.to_owned(), minor, fault: Some(fault) }),
+        match (parts, known) {
+            (Some((line, minor)), None) => Ok(Self { name: name.to_owned(), line, minor, fault: None }),
+            (Some((line, minor)), Some(Some(fault))) => Ok(Self { name: name.to_owned(), line, minor, fault: Some(fault) }),
             _ => {
                 let words: Vec<&str> = FAULTS.iter().map(|(word, _)| *word).collect();
-                let words = words.join(", ");
-                Err(format!(
-                    "there is no release `{name}`; there are 1.{OLDEST} to 1.{NEWEST}, each also with a fault: {words}, as in 1.5-mute"
-                ))
+                let (names, words) = (NAMES.join(", "), words.join(", "));
+                Err(format!("there is no release `{name}`; there are {names}, each also with a fault: {words}, as in 1.5-mute"))
             }
         }
     }
@@ -96,13 +124,19 @@ impl Release {
     /// Whether exercises answers `GET /api/v0/exercise/{id}`.
     #[must_use]
     pub fn serves_exercise(&self) -> bool {
-        self.minor != 6
+        !matches!((self.line, self.minor), (1, 6) | (3, 3))
     }
 
     /// Whether exercises publishes state events; flag `exercise-events`.
     #[must_use]
     pub fn publishes(&self) -> Choice {
         self.new_way()
+    }
+
+    /// What those events say.
+    #[must_use]
+    pub fn tells(&self) -> Tells {
+        if self.line == 3 { Tells::Notice } else { Tells::State }
     }
 
     /// Whether hiring takes an exercise from its own copy; flag `exercise-read`.
@@ -114,25 +148,51 @@ impl Release {
     /// Whether hiring consumes state events into its copy.
     #[must_use]
     pub fn keeps_copy(&self) -> bool {
-        (5..=7).contains(&self.minor)
+        self.new_way() != Choice::Never
     }
 
     /// Whether hiring sends bonuses as events; flag `bonus-transport`.
     #[must_use]
     pub fn sends_bonus_events(&self) -> Choice {
-        if matches!(self.minor, 5 | 7) { Choice::ByFlag } else { Choice::Never }
+        match (self.line, self.minor) {
+            (1, 5 | 7) => Choice::ByFlag,
+            (2, _) => Choice::Always,
+            _ => Choice::Never,
+        }
     }
 
     /// Whether bonuses consumes events, besides its endpoint.
     #[must_use]
     pub fn takes_bonus_events(&self) -> bool {
-        (5..=7).contains(&self.minor)
+        matches!((self.line, self.minor), (1, 5..=7) | (2, _))
+    }
+
+    /// How exercises tells hiring of a manager who was assigned; flag `manager-assignment`.
+    #[must_use]
+    pub fn assigns(&self) -> Assigns {
+        match (self.line, self.minor) {
+            (2, 1 | 3) => Assigns::ByFlag,
+            (2, 2) => Assigns::ByEvent,
+            _ => Assigns::ByCall,
+        }
+    }
+
+    /// Whether hiring answers `POST /api/v0/assign_manager`.
+    #[must_use]
+    pub fn serves_assignments(&self) -> bool {
+        (self.line, self.minor) != (2, 2)
+    }
+
+    /// Whether hiring consumes events of assigned managers.
+    #[must_use]
+    pub fn takes_assignments(&self) -> bool {
+        matches!((self.line, self.minor), (2, 1..=3))
     }
 
     fn new_way(&self) -> Choice {
-        match self.minor {
-            5 | 7 => Choice::ByFlag,
-            6 => Choice::Always,
+        match (self.line, self.minor) {
+            (1, 5 | 7) | (3, 1) => Choice::ByFlag,
+            (1, 6) | (3, 2 | 3) => Choice::Always,
             _ => Choice::Never,
         }
     }
@@ -153,6 +213,23 @@ mod tests {
         assert_eq!(ways("1.6"), (false, Choice::Always, true));
         assert_eq!(ways("1.7"), (true, Choice::ByFlag, true));
         assert_eq!(ways("1.8"), (true, Choice::Never, false));
+        assert_eq!(ways("2.1"), (true, Choice::Never, false));
+        assert_eq!(ways("3.1"), (true, Choice::ByFlag, true));
+        assert_eq!(ways("3.2"), (true, Choice::Always, true));
+    }
+
+    #[test]
+    fn a_manager_is_assigned_over_what_the_other_side_knows() {
+        let ways = |name: &str| {
+            let release: Release = name.parse().unwrap();
+            (release.assigns(), release.serves_assignments(), release.takes_assignments())
+        };
+        assert_eq!(ways("1.5"), (Assigns::ByCall, true, false));
+        assert_eq!(ways("2.0"), (Assigns::ByCall, true, false));
+        assert_eq!(ways("2.1"), (Assigns::ByFlag, true, true));
+        assert_eq!(ways("2.2"), (Assigns::ByEvent, false, true));
+        assert_eq!(ways("2.3"), (Assigns::ByFlag, true, true));
+        assert_eq!(ways("2.4"), (Assigns::ByCall, true, false));
     }
 
     #[test]
@@ -164,9 +241,9 @@ mod tests {
 
     #[test]
     fn what_is_no_release_is_answered_with_what_there_is() {
-        for wrong in ["", "1.3", "1.9", "2.5", "1.5-", "1.5-nothing", "1.5-mute-old"] {
+        for wrong in ["", "1.3", "1.9", "2.5", "3.0", "1.05", "1.5-", "1.5-nothing", "1.5-mute-old"] {
             let told = wrong.parse::<Release>().unwrap_err();
-            assert!(told.contains("broken-read") && told.contains("1.4 to 1.8"), "{told}");
+            assert!(told.contains("broken-read") && told.contains("1.4, 1.5"), "{told}");
         }
     }
 }

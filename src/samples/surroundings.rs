@@ -66,6 +66,8 @@ pub struct Surroundings {
     pub exercises: Option<String>,
     /// Base address of bonuses, for hiring.
     pub bonuses: Option<String>,
+    /// Base address of hiring, for exercises.
+    pub hiring: Option<String>,
 }
 
 impl Surroundings {
@@ -77,14 +79,17 @@ impl Surroundings {
         let get = |name: &str| get(name).filter(|value| !value.is_empty());
         let need = |variable: &'static str, what: &'static str| get(variable).ok_or(SampleError::Missing { variable, what });
         let base = |variable: &'static str| get(variable).map(|url| url.trim_end_matches('/').to_owned());
-        let calls = service == Service::Hiring;
-        let exercises = base("EXERCISES_URL");
-        let bonuses = base("BONUSES_URL");
-        if calls && exercises.is_none() {
-            return Err(SampleError::Missing { variable: "EXERCISES_URL", what: "base address of the service exercises" });
-        }
-        if calls && bonuses.is_none() {
-            return Err(SampleError::Missing { variable: "BONUSES_URL", what: "base address of the service bonuses" });
+        let (exercises, hiring, bonuses) = (base("EXERCISES_URL"), base("HIRING_URL"), base("BONUSES_URL"));
+        let called: &[(&'static str, &'static str, bool)] = match service {
+            Service::Exercises => &[("HIRING_URL", "base address of the service hiring", hiring.is_some())],
+            Service::Hiring => &[
+                ("EXERCISES_URL", "base address of the service exercises", exercises.is_some()),
+                ("BONUSES_URL", "base address of the service bonuses", bonuses.is_some()),
+            ],
+            Service::Bonuses => &[],
+        };
+        if let Some((variable, what, _)) = called.iter().find(|(_, _, there)| !there) {
+            return Err(SampleError::Missing { variable, what });
         }
         Ok(Self {
             service,
@@ -98,6 +103,7 @@ impl Surroundings {
             bootstrap: need("KAFKA_BOOTSTRAP", "host:port of a broker")?,
             exercises,
             bonuses,
+            hiring,
         })
     }
 }
@@ -116,10 +122,12 @@ mod tests {
     #[test]
     fn what_is_missing_is_named() {
         let all = [("CUTOVER_STATE", "/s"), ("DATABASE_URL", "postgres://x"), ("KAFKA_BOOTSTRAP", "b:1"), ("EXERCISES_URL", "http://e/")];
-        assert!(read(Service::Exercises, &all).is_ok());
+        assert!(read(Service::Bonuses, &all).is_ok());
+        let told = read(Service::Exercises, &all).err().unwrap().to_string();
+        assert!(told.contains("HIRING_URL"), "{told}");
         let told = read(Service::Hiring, &all).err().unwrap().to_string();
         assert!(told.contains("BONUSES_URL"), "{told}");
-        let told = read(Service::Exercises, all.get(..2).unwrap()).err().unwrap().to_string();
+        let told = read(Service::Bonuses, all.get(..2).unwrap()).err().unwrap().to_string();
         assert!(told.contains("KAFKA_BOOTSTRAP"), "{told}");
     }
 }

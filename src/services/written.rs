@@ -200,7 +200,9 @@ pub enum Way {
     Copy,
     /// By the event.
     Event,
-    /// Not now: it waits in the source's own database, in order per key, until another way is chosen.
+    /// Not now: it waits in the source's own database, in order per key, until another way is chosen, and then goes first. An instance that
+    /// knows this way says that it has left one of the others only when nothing is under way on it any more, and that it has left this
+    /// one only when nothing is held.
     Hold,
     /// Not at all: from this release on, or under this variant, there is no such need.
     None,

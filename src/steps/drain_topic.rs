@@ -10,7 +10,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-use super::common::{look_at_topic, main_system, topic_id, topic_there};
+use super::common::{is_false, look_at_topic, main_system, topic_id, topic_there};
 use crate::drain::{self, Barrier, Verdict as Drain};
 use crate::ports::kafka::Kafka;
 use crate::step::{
@@ -37,6 +37,9 @@ pub struct DrainTopic {
     /// The consumer groups that must have read everything.
     #[schemars(length(min = 1, max = 100))]
     pub groups: Vec<String>,
+    /// Whether a way back that comes past this step waits in the same way, for what the steps behind it have let produce.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub both_ways: bool,
 }
 
 /// Which topic is drained.
@@ -212,7 +215,7 @@ steps:
     }
 
     fn revert(&self, _: &Draining, _: &[Receipt]) -> Revert {
-        Revert::Nothing
+        if self.both_ways { Revert::step(Self::KIND.name, json!(self)) } else { Revert::Nothing }
     }
 
     fn rights(&self) -> Vec<Right> {

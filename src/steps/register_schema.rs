@@ -29,6 +29,11 @@ pub struct RegisterSchema {
     /// The subject, usually `<topic>-value`.
     #[schemars(length(min = 1, max = 400))]
     pub subject: String,
+    /// The topic whose records use the subject; the subject without `-value` or `-key` when it is left out. A topic that carries several
+    /// events usually has a subject for each.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(extend("format" = "topic-name"))]
+    pub topic: Option<String>,
     /// File with the schema, beside the playbook.
     pub file: FileRef,
     /// Language of the schema; told by the file's ending (`.json`, `.avsc`, `.proto`) when it is left out.
@@ -259,7 +264,10 @@ steps:
         let mut steps = Vec::new();
         let version = receipts.iter().find_map(|receipt| receipt.data.get("version").cloned());
         if let Some(version) = version.filter(|_| change.register) {
-            let body = json!({ "registry": self.registry, "subject": self.subject, "version": version, "if_used": "keep" });
+            let mut body = json!({ "registry": self.registry, "subject": self.subject, "version": version, "if_used": "keep" });
+            if let (Some(topic), Some(fields)) = (&self.topic, body.as_object_mut()) {
+                fields.insert("topic".to_owned(), json!(topic));
+            }
             steps.push(OrdinaryStep { kind: "delete_schema".to_owned(), body });
         }
         if change.level.is_some() {
@@ -297,8 +305,9 @@ steps:
 
     fn moves(&self) -> Vec<Move> {
         let EventForm { name, version, required } = EventForm::read(&self.file.text);
-        let stem = self.subject.strip_suffix("-value").unwrap_or(&self.subject);
-        vec![Move::RegisterSchema { event: format!("{name}@{version}"), topic: Some(stem.to_owned()), required }]
+        let stem = || self.subject.strip_suffix("-value").unwrap_or(&self.subject);
+        let topic = self.topic.as_deref().unwrap_or_else(stem).to_owned();
+        vec![Move::RegisterSchema { event: format!("{name}@{version}"), topic: Some(topic), required }]
     }
 
     fn facts(&self) -> Facts {

@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::json;
 
 use self::look::{Seen, look};
-use super::common::{look_at_topic, main_system};
+use super::common::{is_false, look_at_topic, main_system};
 use super::producers::{self, Complaint};
 use crate::ports::{PortError, SystemRef};
 use crate::services::{EventRef, Producer, Services};
@@ -45,6 +45,9 @@ pub struct RetireProducers {
     /// Name of the flag store in `cutover.yaml`.
     #[serde(default = "main_system")]
     pub store: String,
+    /// Whether a way back that comes past this step waits in the same way, for what the steps behind it have let produce.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub both_ways: bool,
 }
 
 /// What is waited for.
@@ -257,7 +260,7 @@ steps:
     }
 
     fn revert(&self, _: &Retiring, _: &[Receipt]) -> Revert {
-        Revert::Nothing
+        if self.both_ways { Revert::step(Self::KIND.name, json!(self)) } else { Revert::Nothing }
     }
 
     fn rights(&self) -> Vec<Right> {
@@ -357,13 +360,13 @@ mod tests {
         assert_eq!(now, "1 instance can produce it: exercises 1.5 (a) still uses revision 1 of the flags, not 2");
         sim.flags.report(heartbeat("a", "1.5", 2));
         assert!(matches!(settle(&sim).await, Verdict::Holds(_)), "it has said that it uses the revision in which the flag is off");
-        sim.flags.report(heartbeat("c", "2.0", 2));
+        sim.flags.report(heartbeat("c", "9.0", 2));
         let waits = settle(&sim).await;
         assert!(matches!(&waits, Verdict::NotYet { now, .. } if now.contains("nobody declared")), "{waits:?}");
         let refused =
             step.act(&context(&sim, vec![watching.clone()], TimeDelta::seconds(2)), &change, clear).await.expect_err("one is there");
         assert!(refused.is_passing(), "the clock does not begin, and trying again is right: {refused}");
-        sim.flags.report(Heartbeat { ending: true, ..heartbeat("c", "2.0", 2) });
+        sim.flags.report(Heartbeat { ending: true, ..heartbeat("c", "9.0", 2) });
 
         let cleared = step.act(&context(&sim, vec![watching.clone()], TimeDelta::seconds(3)), &change, clear).await.expect("a receipt");
         let receipts = vec![watching, cleared];

@@ -15,7 +15,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use self::stand::Stand;
-use super::common::main_system;
+use super::common::{is_false, main_system};
 use super::flag;
 use crate::flags::bucket::ALGORITHM;
 use crate::flags::rollout::Cohort;
@@ -76,11 +76,6 @@ fn targeting_key() -> String {
 
 fn is_targeting_key(key: &String) -> bool {
     *key == targeting_key()
-}
-
-#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde hands over a reference")]
-fn is_false(value: &bool) -> bool {
-    !value
 }
 
 impl RollOutFlag {

@@ -49,6 +49,11 @@ fn effect_holds(foreseen: &Effect, found: &Effect) -> bool {
     foreseen.mark == found.mark && foreseen.what == found.what && text(&foreseen.from, &found.from) && text(&foreseen.to, &found.to)
 }
 
+/// Words without their numbers. Why: a topic that is in use goes on filling between the plan and the run.
+pub fn countless(words: &str) -> String {
+    words.chars().filter(|letter| !letter.is_ascii_digit()).collect()
+}
+
 /// What is wrong with one step.
 fn wrong(planned: &PlannedStep, came: &Came) -> Option<String> {
     let how = came.done.as_ref().map(|(how, _)| *how);
@@ -69,8 +74,9 @@ fn wrong(planned: &PlannedStep, came: &Came) -> Option<String> {
         }
         ErasedPlan::AlreadySo(_) => (how != Some(How::AlreadySo)).then(|| format!("it was to find it so and is {how:?}")),
         ErasedPlan::Kept(why) => {
-            let said = came.done.as_ref().map(|(_, line)| line.as_str());
-            (how != Some(How::Kept) || said != Some(why)).then(|| format!("it was to stay because {why}, and is {:?}", came.done))
+            let said = came.done.as_ref().map(|(_, line)| countless(line));
+            (how != Some(How::Kept) || said != Some(countless(why)))
+                .then(|| format!("it was to stay because {why}, and is {:?}", came.done))
         }
         ErasedPlan::Wait { .. } => (!came.begun || came.change.is_some()).then(|| "it was to wait".to_owned()),
         ErasedPlan::Ask(_) => (!came.asked).then(|| "it was to ask".to_owned()),

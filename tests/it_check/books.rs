@@ -1,8 +1,10 @@
 //! The migrations that must work, each with its declarations, the order that can be proven and the order in which it was once written.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 
-use cutover::check::{Book, BookStep};
+use cutover::check::{Book, BookStep, book_of};
+use cutover::playbook::{self, Directory, Source};
 use cutover::services::{Services, Start, Written};
 use cutover::step::{DrainGoal, Move};
 use serde::Deserialize;
@@ -49,7 +51,38 @@ impl Migration {
 pub const NAMES: [&str; 10] = ["p1", "p1-notify", "p2", "comm-060a", "p3", "p4", "us-160", "us-160-meaning", "us-170", "tracker-v2"];
 
 pub fn all() -> Vec<Migration> {
-    NAMES.iter().map(|name| load(name)).collect()
+    NAMES.iter().map(|name| load(name)).chain(delivered()).collect()
+}
+
+/// The playbooks that are delivered and move an effect, or a state by notices, each with an order of the same steps that is no good.
+fn delivered() -> [Migration; 3] {
+    let straight = |book: &mut Book| book.steps.retain(|step| step.id != "hold");
+    let too_early = |book: &mut Book| {
+        let switch = book.steps.iter().position(|step| step.id == "switch").expect("the switch");
+        let switch = book.steps.remove(switch);
+        let hold = book.steps.iter().position(|step| step.id == "hold").expect("the hold");
+        book.steps[hold] = switch;
+    };
+    let mute = |book: &mut Book| book.steps.push(step("no-endpoint: release exercises 3.3"));
+    [
+        of_playbook("p3", "services.yaml", straight, "e:assign_manager/order"),
+        of_playbook("p4", "services.yaml", too_early, "e:assign_manager/order"),
+        of_playbook("p1-notify", "services-notify.yaml", mute, "a:exercise"),
+    ]
+}
+
+fn of_playbook(name: &'static str, services: &str, change: impl Fn(&mut Book), refused: &str) -> Migration {
+    let directory = Path::new(env!("CARGO_MANIFEST_DIR")).join("playbooks");
+    let path = directory.join(name).with_extension("yaml");
+    let text = std::fs::read_to_string(&path).expect("a playbook");
+    let read = playbook::read(&Source::new(name, text), &BTreeMap::new(), &Directory::of(&path));
+    let mut provable = book_of(&read.unwrap_or_else(|mistakes| panic!("{}", mistakes.plain())).0);
+    provable.steps.retain(|step| !step.moves.is_empty());
+    let mut written = provable.clone();
+    change(&mut written);
+    let declared = std::fs::read_to_string(directory.join(services)).expect("the services");
+    let written_services = serde_saphyr::from_str(&declared).unwrap_or_else(|error| panic!("{services}: {error}"));
+    Migration { name, written_services, provable, written, refused: vec![refused.to_owned()], line: None }
 }
 
 pub fn load(name: &'static str) -> Migration {

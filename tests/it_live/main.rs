@@ -2,9 +2,11 @@
 //! services that misbehave. What counts is the ledger's own reading of the raw data.
 
 mod bad;
+mod effects;
 #[path = "../foreseen/mod.rs"]
 mod foreseen;
 mod guarded;
 mod losing;
+mod played;
 mod rows;
 mod stage;

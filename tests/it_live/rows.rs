@@ -1,21 +1,12 @@
 //! Rows P1 and P2, undisturbed and with controllers that are killed.
 
-use std::os::unix::process::ExitStatusExt;
-use std::path::Path;
-use std::process::Child;
-use std::sync::Mutex;
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 use serde_json::Value;
 
-use cutover::engine::PlanDocument;
-use cutover::stack::keeper;
-use cutover::store::{Store, StoreOptions};
-use uuid::Uuid;
-
-use super::stage::{PROGRAM, Stage, clean, document, stage};
-use crate::foreseen;
+use super::played::{did_what_it_foresaw, killed};
+use super::stage::{clean, document, stage};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn both_rows_move_the_call_and_lose_nothing() {
@@ -44,64 +35,10 @@ async fn both_rows_move_the_call_and_lose_nothing() {
     }
 }
 
-/// The run's journal is its plan come true.
-async fn did_what_it_foresaw(stage: &Stage, run: Uuid) {
-    let url = keeper::ensure_with(&stage.data, Path::new(PROGRAM)).await.unwrap();
-    let options = StoreOptions { url: url.expose().to_owned(), lease: Duration::from_mins(1), connections: 1 };
-    let store = Store::connect(&options).unwrap();
-    let source = store.run_sources(&[run]).await.unwrap().pop().expect("the run");
-    let plan: PlanDocument = serde_json::from_value(source.plan).unwrap();
-    let journal = store.journal(run, 0, i64::MAX).await.unwrap();
-    assert_eq!(foreseen::unforeseen(&plan.steps, &journal), Vec::<String>::new(), "{}", plan.playbook);
-    assert!(plan.proof.expect("a proof").proven, "{}", plan.playbook);
-    let today = plan.today.expect("what the live systems said");
-    let (release, read) = if plan.playbook == "p2" { ("1.6", "events") } else { ("1.4", "call") };
-    assert_eq!(today.releases["hiring"], [release.to_owned()].into(), "{today:#?}");
-    assert_eq!(today.flags["exercise-read"], [read.to_owned()].into(), "{today:#?}");
-    assert_eq!(today.unasked, Vec::<String>::new());
-}
-
-/// Where controllers die, again and again, each counting the writes from its own start.
-const DEATHS: [&str; 2] = ["committed:7", "before:8"];
-
 #[tokio::test(flavor = "multi_thread")]
 async fn both_rows_go_on_when_controllers_are_killed() {
     let stage = stage().await;
-    // Why: the deaths are counted from the first write of this demo, so an earlier server must not be joined.
-    stage.run(&["serve", "--stop"]).await;
-    let first = stage.serve(Some(DEATHS[0]));
-    stage.until_served(first.id()).await;
-    let mut demo = stage.command(&["demo", "--seconds", "1", "--output", "json"]);
-    let demo = tokio::task::spawn_blocking(move || demo.output().unwrap());
-    let deaths = Mutex::new(Vec::new());
-    let output = tokio::select! {
-        () = die_again_and_again(&stage, first, &deaths) => unreachable!("there is always another controller"),
-        output = demo => output.unwrap(),
-    };
-    if let Some(last) = stage.server() {
-        last.kill().await.unwrap();
-    }
-    let (told, deaths) = (document(&output), deaths.into_inner().unwrap());
-    assert_eq!(told["outcome"], "done", "{told:#}");
-    clean(&told);
-    for run in told["runs"].as_array().unwrap() {
-        let (seen, _) = stage.json(&["runs", "show", run["run"].as_str().unwrap()]).await;
-        let at = |field: &str| seen[field].as_str().unwrap().parse::<DateTime<Utc>>().unwrap();
-        let within = deaths.iter().filter(|death| (at("started_at")..at("ended_at")).contains(death)).count();
-        println!("{within} controllers died in {}", run["playbook"]);
-        assert!(within >= 3, "{} controllers died in {}: {deaths:?}", within, run["playbook"]);
-    }
-}
-
-/// Serves until each crash point has come, without end, and writes down when each controller died.
-async fn die_again_and_again(stage: &Stage, first: Child, deaths: &Mutex<Vec<DateTime<Utc>>>) {
-    let mut next = Some(first);
-    for crash in DEATHS.iter().cycle() {
-        let mut server = next.take().unwrap_or_else(|| stage.serve(Some(crash)));
-        let ended = tokio::task::spawn_blocking(move || server.wait().unwrap()).await.unwrap();
-        assert_eq!(ended.signal(), Some(9), "{crash}: {ended}");
-        deaths.lock().unwrap().push(Utc::now());
-    }
+    clean(&killed(&stage, &[]).await);
 }
 
 #[tokio::test(flavor = "multi_thread")]

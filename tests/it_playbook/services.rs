@@ -90,7 +90,7 @@ fn a_step_that_names_a_broken_file_shows_where_it_is_broken() {
     };
     assert_eq!(with(DELIVERED, text), "");
     insta::assert_snapshot!(with(&DELIVERED.replace("event: ExerciseChanged@0, when", "event: ExerciseChangd@0, when"), text), @r#"
-    playbooks/services.yaml:34:11: error[C0119]: there is no event `ExerciseChangd`
+    playbooks/services.yaml:46:11: error[C0119]: there is no event `ExerciseChangd`
       help: did you mean `ExerciseChanged`?
     "#);
     insta::assert_snapshot!(with(DELIVERED, &text.replace("event: ExerciseChanged", "event: AttemptMade")), @r#"

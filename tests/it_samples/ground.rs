@@ -215,16 +215,23 @@ impl Ground {
     }
 
     /// Makes a flag serve one variant, or shares of variants, and returns the revision.
-    pub async fn set_flag(&self, flag: &str, variants: [&str; 2], to: &str, targeting: Option<Value>) -> i64 {
+    pub async fn set_flag(&self, flag: &str, variants: impl IntoIterator<Item = &'static str>, to: &str, targeting: Option<Value>) -> i64 {
         let flags = BuiltInFlags::new(self.controller.store.clone(), "local", "main", "these tests");
         let before = flags.flag(flag).await.unwrap();
-        let variants: BTreeMap<String, Value> = variants.iter().map(|name| ((*name).to_owned(), json!(name))).collect();
+        let variants: BTreeMap<String, Value> = variants.into_iter().map(|name| (name.to_owned(), json!(name))).collect();
         let after = FlagState { enabled: true, variants, default_variant: Some(to.to_owned()), targeting };
         flags.change(&FlagChange { key: uuid::Uuid::now_v7().to_string(), flag: flag.to_owned(), before, after }).await.unwrap()
     }
 
     /// As [`Self::set_flag`], and waits until no request of these instances uses an older revision.
-    pub async fn set_flag_everywhere(&self, flag: &str, variants: [&str; 2], to: &str, targeting: Option<Value>, on: &[&Instance]) {
+    pub async fn set_flag_everywhere(
+        &self,
+        flag: &str,
+        variants: impl IntoIterator<Item = &'static str>,
+        to: &str,
+        targeting: Option<Value>,
+        on: &[&Instance],
+    ) {
         let revision = self.set_flag(flag, variants, to, targeting).await;
         for instance in on {
             self.heard(instance, |beat| beat["oldest"].as_i64() >= Some(revision)).await;

@@ -11,7 +11,7 @@ use crate::adapters::secret::{ProcessSecrets, Redactor};
 use crate::cli::exit::{self, CliError};
 use crate::cli::session::Session;
 use crate::report::Tone;
-use crate::samples::ledger::{self, Judged, LedgerError, Report, Sabotage};
+use crate::samples::ledger::{self, Damage, Damaged, Judged, LedgerError, Report, Sabotage};
 use crate::stack::DataDir;
 use crate::stack::local::{self, Ending};
 use crate::stack::progress::Lines;
@@ -33,6 +33,10 @@ pub struct LedgerArgs {
     #[arg(long, value_enum, value_name = "DAMAGE")]
     pub sabotage: Option<Sabotage>,
 
+    /// What the damage is done to
+    #[arg(long = "of", value_enum, value_name = "LINK", default_value = "exercise", requires = "sabotage")]
+    pub of: Damaged,
+
     /// Seconds to wait for what is still on its way
     #[arg(long, value_name = "SECONDS", default_value_t = 10)]
     pub patience: u64,
@@ -53,7 +57,8 @@ pub async fn run(session: &Session, args: &LedgerArgs) -> Result<u8, CliError> {
         local::up(&data, &mut Lines(std::io::stderr())).await?;
     }
     let secrets = ProcessSecrets::new(Arc::new(Redactor::default()));
-    let judged = ledger::judge_directory(&directory, &secrets, Duration::from_secs(args.patience), args.sabotage).await;
+    let damage = args.sabotage.map(|how| Damage { how, of: args.of });
+    let judged = ledger::judge_directory(&directory, &secrets, Duration::from_secs(args.patience), damage).await;
     if raised {
         local::down(&data, Ending::Clean, false, &mut Lines(std::io::stderr())).await?;
     }
@@ -103,6 +108,8 @@ pub(super) fn show(session: &Session, judged: &Judged) -> Result<(), CliError> {
         ("attempts by events", report.by_events),
         ("events", report.events),
         ("credits", report.credits),
+        ("assigned by call", report.assigned_by_call),
+        ("assigned by events", report.assigned_by_events),
     ];
     let wrong = [
         ("lost", report.lost),

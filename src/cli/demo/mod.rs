@@ -13,7 +13,8 @@ use crate::cli::session::Session;
 /// Move a call between live services on a local stack, and count what became of every request
 ///
 /// Starts a real Kafka, schema registry, Postgres and Prometheus, three services and traffic on them, and applies playbooks: p1 moves a
-/// call from HTTP to events, p2 moves it back. Ends with a count from the raw data, and 0 only when nothing was lost, doubled or put out
+/// call from HTTP to events, p2 moves it back; p3 and p4 do so with a call that causes something, in the order of each key; p1-notify is p1
+/// with events that say only that something changed. Ends with a count from the raw data, and 0 only when nothing was lost, doubled or put out
 /// of order.
 #[derive(Clone, Debug, Args)]
 pub struct DemoArgs {
@@ -21,7 +22,7 @@ pub struct DemoArgs {
     #[command(subcommand)]
     pub part: Option<DemoPart>,
 
-    /// Playbook to apply: p1, p2, hello, or another one in playbooks/; may be given several times [default: p1, then p2]
+    /// Playbook to apply: p1, p2, p3, p4, p1-notify, hello, or another one in playbooks/; may be given several times [default: p1, then p2]
     #[arg(long = "playbook", value_name = "NAME")]
     pub playbooks: Vec<String>,
 

@@ -1,6 +1,6 @@
 //! The order of the demo: the stage, then one playbook after the other, then the count.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use serde::Serialize;
@@ -19,8 +19,11 @@ use crate::engine::table::exit_code;
 use crate::report::words::short_id;
 use crate::report::{RunDocument, Tone};
 
-/// The playbook that puts the services where the others begin.
+/// The playbook that puts the services where most others begin.
 const START: &str = "start";
+
+/// Rows each of which begins where the one before it ends, and the playbook that puts the services where the first one begins.
+const LINES: [(&str, &[&str]); 3] = [(START, &["p1", "p2"]), ("start-p3", &["p3", "p4"]), (START, &["p1-notify"])];
 
 /// The playbook that needs no services and no traffic.
 const HELLO: &str = "hello";
@@ -42,13 +45,13 @@ pub(super) struct Played {
 }
 
 pub(super) async fn play(session: &Session, args: &DemoArgs) -> Result<u8, CliError> {
-    let names = names(&args.playbooks);
+    let (start, names) = order(&args.playbooks)?;
     let client = scene::raise(session).await?;
     if names.iter().all(|name| name == HELLO) {
         return hello(session, &client, args).await;
     }
     scene::supervise(session).await?;
-    let started = apply(session, &client, START).await?;
+    let started = apply(session, &client, start).await?;
     if started.1.state != RunState::Done {
         return told(session, &started.1);
     }
@@ -70,13 +73,38 @@ pub(super) async fn play(session: &Session, args: &DemoArgs) -> Result<u8, CliEr
     count::tell(session, &played, code, &directory, &page).await
 }
 
-/// The playbooks in their order. The way back from events begins where the way to events ends.
-fn names(asked: &[String]) -> Vec<String> {
+/// The playbooks in their order, and the one that puts the services where the first of them begins.
+///
+/// # Errors
+/// When one of them does not begin where the ones before it end.
+fn order(asked: &[String]) -> Result<(&'static str, Vec<String>), CliError> {
     let asked: Vec<&str> = if asked.is_empty() { vec!["p1", "p2"] } else { asked.iter().map(String::as_str).collect() };
-    let there = |name: &&str| matches!(*name, "p1" | "comm-020");
-    let back = asked.iter().position(|name| *name == "p2");
-    let first = back.is_some_and(|at| !asked.iter().take(at).any(there)).then_some("p1");
-    first.into_iter().chain(asked).map(str::to_owned).collect()
+    let lines: Vec<usize> = asked.iter().filter_map(|name| LINES.iter().position(|(_, rows)| rows.contains(&row(name)))).collect();
+    let line = lines.first().copied().unwrap_or_default();
+    if lines.iter().any(|other| *other != line) {
+        let each = LINES.map(|(_, rows)| rows.join(" then ")).join(", ");
+        let told = format!("these playbooks do not begin where one another end; one demo plays {each}");
+        return Err(CliError::new(exit::USAGE, told).hint("run the demo once for each"));
+    }
+    let Some((start, rows)) = LINES.get(line) else { return Ok((START, Vec::new())) };
+    let mut names: Vec<String> = Vec::new();
+    for name in asked {
+        let before = rows.iter().position(|other| *other == row(name)).and_then(|at| at.checked_sub(1)).and_then(|at| rows.get(at));
+        if let Some(before) = before.filter(|before| !names.iter().any(|there| row(there) == **before)) {
+            names.push((*before).to_owned());
+        }
+        names.push(name.to_owned());
+    }
+    Ok((start, names))
+}
+
+/// The row of a playbook, which may be a file or have a second name.
+fn row(name: &str) -> &str {
+    match Path::new(name).file_stem().and_then(|stem| stem.to_str()).unwrap_or(name) {
+        "comm-020" => "p1",
+        "comm-030" => "p3",
+        other => other,
+    }
 }
 
 /// Applies a playbook and follows its run until it rests. How many seconds that took, and the run.
@@ -88,7 +116,7 @@ async fn apply(session: &Session, client: &Client, name: &str) -> Result<(f64, R
     }
     let bundle = load::bundle(session, &args)?;
     let document = plan::ask(client, &bundle).await?;
-    if session.global.output == Format::Text && name != START {
+    if session.global.output == Format::Text && !LINES.iter().any(|(start, _)| *start == name) {
         plan::show(session, &document, false)?;
     }
     let id = Uuid::now_v7();
@@ -139,12 +167,17 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_way_back_begins_where_the_way_there_ends() {
-        let names = |asked: &[&str]| names(&asked.iter().map(|&name| name.to_owned()).collect::<Vec<_>>());
+    fn each_row_begins_where_the_one_before_it_ends() {
+        let order = |asked: &[&str]| order(&asked.iter().map(|&name| name.to_owned()).collect::<Vec<_>>());
+        let names = |asked: &[&str]| order(asked).unwrap().1;
         assert_eq!(names(&[]), ["p1", "p2"]);
         assert_eq!(names(&["p2"]), ["p1", "p2"]);
         assert_eq!(names(&["comm-020", "p2"]), ["comm-020", "p2"]);
         assert_eq!(names(&["p1"]), ["p1"]);
-        assert_eq!(names(&["hello"]), ["hello"]);
+        assert_eq!(order(&["hello"]).unwrap(), ("start", vec!["hello".to_owned()]));
+        assert_eq!(order(&["p4"]).unwrap(), ("start-p3", vec!["p3".to_owned(), "p4".to_owned()]));
+        assert_eq!(names(&["/tmp/p3.yaml", "p4"]), ["/tmp/p3.yaml", "p4"]);
+        assert_eq!(order(&["p1-notify"]).unwrap().0, "start");
+        assert_eq!(order(&["p1", "p3"]).unwrap_err().exit, exit::USAGE);
     }
 }

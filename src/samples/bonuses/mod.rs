@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 use sqlx::PgPool;
 use tokio::task::JoinSet;
 
-use super::consumer::{Handled, Handler, Record, consume, consumer};
+use super::consumer::{Handled, Handler, Record, Trouble, consume, consumer};
 use super::error::SampleError;
 use super::event::{ATTEMPT_TOPIC, BonusAdded, Event};
 use super::handled::{self, is_first};
@@ -70,7 +70,7 @@ struct Crediting(PgPool);
 
 #[async_trait]
 impl Handler for Crediting {
-    async fn handle(&self, record: &Record) -> Result<Handled, sqlx::Error> {
+    async fn handle(&self, record: &Record) -> Result<Handled, Trouble> {
         let Some(value) = record.value.as_deref().and_then(|value| serde_json::from_slice::<Value>(value).ok()) else {
             return Ok(Handled::Ignored);
         };
@@ -78,7 +78,7 @@ impl Handler for Crediting {
             return Ok(Handled::Ignored);
         }
         match serde_json::from_value(value) {
-            Ok(event) => credit(&self.0, &event, Transport::Events).await,
+            Ok(event) => Ok(credit(&self.0, &event, Transport::Events).await?),
             Err(error) => {
                 tracing::warn!(%error, partition = record.partition, offset = record.offset, "a bonus cannot be understood");
                 Ok(Handled::PutAside)

@@ -1,21 +1,25 @@
-//! The service exercises: owns exercises, answers for them, and tells of their changes by an outbox.
+//! The service exercises: owns exercises and managers, answers for them, and tells of changes and assignments by an outbox.
+
+mod assign;
+mod held;
 
 use std::sync::Arc;
 
 use axum::extract::{Path, State};
 use axum::http::StatusCode;
-use axum::routing::{get, put};
+use axum::routing::{get, post, put};
 use axum::{Extension, Json, Router};
 use serde::{Deserialize, Serialize};
+use sqlx::postgres::PgConnection;
 use tokio::task::JoinSet;
 use uuid::Uuid;
 
 use super::error::SampleError;
-use super::event::{EXERCISE_TOPIC, Event, ExerciseChanged};
+use super::event::{EXERCISE_TOPIC, Event, ExerciseChanged, ExerciseTouched, NOTICE_TOPIC};
 use super::flags::Use;
-use super::outbox::{self, Broker, Poke, Transport};
+use super::outbox::{self, Broker, Call, Poke, Transport};
 use super::problem::{Problem, checked_id};
-use super::release::{Choice, Fault};
+use super::release::{Assigns, Choice, Fault, Tells};
 use super::runtime::{Base, Ending, Parts, make_tables};
 
 /// The flag that decides whether changes are told as events.
@@ -27,6 +31,7 @@ const TABLES: &str = include_str!("tables.sql");
 struct Desk {
     base: Arc<Base>,
     poke: Poke,
+    call_poke: Poke,
 }
 
 /// What a caller wants an exercise to be.
@@ -55,13 +60,21 @@ struct Exercise {
 pub async fn prepare(base: &Arc<Base>, ending: &Ending) -> Result<Parts, SampleError> {
     make_tables(&base.pool, &[TABLES, outbox::TABLES]).await?;
     let release = &base.surroundings.release;
-    let desk = Desk { base: Arc::clone(base), poke: Poke::default() };
+    let desk = Desk { base: Arc::clone(base), poke: Poke::default(), call_poke: Poke::default() };
     let mut work = JoinSet::new();
-    if release.publishes() != Choice::Never {
+    // Why in every release: what an instance that was killed has promised by a call is delivered by those after it.
+    work.spawn(outbox::relay(base.pool.clone(), Call(base.http.clone()), desk.call_poke.clone(), base.metrics.clone(), ending.clone()));
+    if release.assigns() == Assigns::ByFlag {
+        work.spawn(held::let_go(Arc::clone(base), [desk.poke.clone(), desk.call_poke.clone()], ending.clone()));
+    }
+    if release.publishes() != Choice::Never || release.assigns() != Assigns::ByCall {
         let broker = Broker::new(&base.surroundings)?;
         work.spawn(outbox::relay(base.pool.clone(), broker, desk.poke.clone(), base.metrics.clone(), ending.clone()));
     }
-    let mut router = Router::new().route("/api/v0/exercises/{id}", put(change));
+    let mut router = Router::new()
+        .route("/api/v0/exercises/{id}", put(change))
+        .route("/api/v0/assignments", post(assign::assign).get(assign::under_way));
+    base.metrics.expect("/api/v0/assignments");
     base.metrics.expect("/api/v0/exercises/{id}");
     if release.serves_exercise() {
         router = router.route("/api/v0/exercise/{id}", get(show));
@@ -124,14 +137,13 @@ async fn make(desk: &Desk, id: &str, wish: &Wish, tells: bool) -> Result<Made, s
     .bind(&wish.title)
     .fetch_one(&mut *transaction)
     .await?;
-    let title = (!desk.base.surroundings.release.has(Fault::BadSchema)).then(|| wish.title.clone());
-    let event = tells.then(|| Event::new(ExerciseChanged::NAME, ExerciseChanged { id: id.to_owned(), title, version }));
+    let told = if tells { Some(promise(desk, &mut transaction, id, wish, version).await?) } else { None };
     sqlx::query("insert into exercise_change (exercise_id, version, title, request_id, event_id) values ($1, $2, $3, $4, $5)")
         .bind(id)
         .bind(version)
         .bind(&wish.title)
         .bind(wish.request_id)
-        .bind(event.as_ref().map(|event| &event.event_id))
+        .bind(&told)
         .execute(&mut *transaction)
         .await?;
     sqlx::query("update handled_request set version = $2 where request_id = $1")
@@ -139,9 +151,25 @@ async fn make(desk: &Desk, id: &str, wish: &Wish, tells: bool) -> Result<Made, s
         .bind(version)
         .execute(&mut *transaction)
         .await?;
-    if let Some(event) = &event {
-        outbox::write(&mut transaction, Transport::Events, EXERCISE_TOPIC, id, event).await?;
-    }
     transaction.commit().await?;
     Ok(Made { id: id.to_owned(), version })
+}
+
+/// Promises the event of a change; its id.
+async fn promise(desk: &Desk, connection: &mut PgConnection, id: &str, wish: &Wish, version: i64) -> Result<String, sqlx::Error> {
+    let release = &desk.base.surroundings.release;
+    let id = id.to_owned();
+    match release.tells() {
+        Tells::State => {
+            let title = (!release.has(Fault::BadSchema)).then(|| wish.title.clone());
+            let event = Event::new(ExerciseChanged::NAME, ExerciseChanged { id: id.clone(), title, version });
+            outbox::write(connection, Transport::Events, EXERCISE_TOPIC, &id, &event).await?;
+            Ok(event.event_id)
+        }
+        Tells::Notice => {
+            let event = Event::new(ExerciseTouched::NAME, ExerciseTouched { id: id.clone(), version });
+            outbox::write(connection, Transport::Events, NOTICE_TOPIC, &id, &event).await?;
+            Ok(event.event_id)
+        }
+    }
 }

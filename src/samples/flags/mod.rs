@@ -65,8 +65,10 @@ pub struct InUse {
 
 struct Held {
     current: Arc<Ready>,
-    /// Requests under way, by revision.
+    /// Requests under way, and what else holds a revision, by revision.
     running: BTreeMap<i64, usize>,
+    /// How many of these are no requests.
+    beside: usize,
 }
 
 impl Held {
@@ -102,9 +104,16 @@ impl Shared {
 pub struct Use {
     ready: Arc<Ready>,
     shared: Arc<Shared>,
+    beside: bool,
 }
 
 impl Use {
+    /// Which revision this is.
+    #[must_use]
+    pub fn revision(&self) -> i64 {
+        self.ready.revision
+    }
+
     /// The variant that `flag` has for `key`; `default` when the document does not decide.
     #[must_use]
     pub fn variant(&self, flag: &str, key: &str, default: &str) -> String {
@@ -122,6 +131,7 @@ impl Use {
 impl Drop for Use {
     fn drop(&mut self) {
         let mut held = self.shared.lock();
+        held.beside -= usize::from(self.beside);
         let revision = self.ready.revision;
         if let Some(count) = held.running.get_mut(&revision) {
             *count -= 1;
@@ -136,7 +146,7 @@ impl Drop for Use {
 
 impl Flags {
     fn new(snapshot: &Snapshot) -> Self {
-        let held = Held { current: Arc::new(Ready::new(snapshot)), running: BTreeMap::new() };
+        let held = Held { current: Arc::new(Ready::new(snapshot)), running: BTreeMap::new(), beside: 0 };
         let told = watch::Sender::new(held.in_use());
         Self { shared: Arc::new(Shared { held: Mutex::new(held), told }) }
     }
@@ -144,10 +154,22 @@ impl Flags {
     /// Takes the present document for one request.
     #[must_use]
     pub fn take(&self) -> Use {
+        self.hold(false)
+    }
+
+    /// Takes the present document for work that is no request: the revision counts as in use, and the end of the process does not wait
+    /// for it.
+    #[must_use]
+    pub fn take_beside(&self) -> Use {
+        self.hold(true)
+    }
+
+    fn hold(&self, beside: bool) -> Use {
         let mut held = self.shared.lock();
         let ready = Arc::clone(&held.current);
         *held.running.entry(ready.revision).or_default() += 1;
-        Use { ready, shared: Arc::clone(&self.shared) }
+        held.beside += usize::from(beside);
+        Use { ready, shared: Arc::clone(&self.shared), beside }
     }
 
     /// Which revisions are in use.
@@ -159,7 +181,8 @@ impl Flags {
     /// How many requests are under way.
     #[must_use]
     pub fn running(&self) -> usize {
-        self.shared.lock().running.values().sum()
+        let held = self.shared.lock();
+        held.running.values().sum::<usize>() - held.beside
     }
 
     fn replace(&self, snapshot: &Snapshot) {
@@ -297,6 +320,11 @@ mod tests {
         assert_eq!(flags.in_use(), InUse { revision: 5, oldest: 4 });
         drop(third);
         assert_eq!((flags.in_use(), flags.running()), (InUse { revision: 5, oldest: 5 }, 0));
+        let beside = flags.take_beside();
+        flags.replace(&snapshot(6));
+        assert_eq!((flags.in_use(), flags.running()), (InUse { revision: 6, oldest: 5 }, 0), "it is no request");
+        drop(beside);
+        assert_eq!((flags.in_use(), flags.running()), (InUse { revision: 6, oldest: 6 }, 0));
     }
 
     #[test]

@@ -29,13 +29,13 @@ pub struct Seen {
     pub version: i64,
 }
 
-/// From the owner.
-pub async fn called(desk: &Desk, id: &str) -> Result<Seen, Problem> {
-    let url = format!("{}/api/v0/exercise/{id}", desk.exercises);
+/// From the owner, at the base address `exercises`.
+pub async fn called(http: &reqwest::Client, exercises: &str, id: &str) -> Result<Seen, Problem> {
+    let url = format!("{exercises}/api/v0/exercise/{id}");
     let mut pause = PAUSE;
     let mut reason = String::new();
     for number in 1..=TRIES {
-        match desk.base.http.get(&url).timeout(PATIENCE).send().await {
+        match http.get(&url).timeout(PATIENCE).send().await {
             Ok(answer) if answer.status() == StatusCode::OK => match answer.json().await {
                 Ok(seen) => return Ok(seen),
                 Err(error) => reason = error.to_string(),

@@ -1,8 +1,10 @@
 //! The service hiring: takes attempts at exercises. Where it takes an exercise from, the owner by a call or its own copy, is the
-//! choice of the release and of a flag; bonuses are told through an outbox.
+//! choice of the release and of a flag; bonuses are told through an outbox. Managers who review attempts are assigned by exercises.
 
 mod copy;
 mod exercise;
+mod notice;
+mod review;
 
 use std::sync::Arc;
 
@@ -16,15 +18,17 @@ use uuid::Uuid;
 
 use super::consumer::{consume, consumer};
 use super::error::SampleError;
-use super::event::{ATTEMPT_TOPIC, BonusAdded, EXERCISE_TOPIC, Event};
+use super::event::{ATTEMPT_TOPIC, BonusAdded, EXERCISE_TOPIC, Event, NOTICE_TOPIC};
 use super::flags::Use;
 use super::handled;
 use super::outbox::{self, Broker, Call, Poke, Transport};
 use super::problem::{Problem, checked_id};
-use super::release::Choice;
+use super::release::{Choice, Tells};
 use super::runtime::{Base, Ending, Parts, make_tables};
 use copy::Copying;
 use exercise::Seen;
+use notice::Asking;
+use review::Reviewing;
 
 /// The flag that decides where an exercise is taken from.
 const READ_FLAG: &str = "exercise-read";
@@ -34,6 +38,12 @@ const BONUS_FLAG: &str = "bonus-transport";
 
 /// The group that feeds the copy.
 const GROUP: &str = "hiring-exercises";
+
+/// The group that feeds the copy from notices.
+const NOTICE_GROUP: &str = "hiring-notices";
+
+/// The group that assigns managers from the topic.
+const REVIEW_GROUP: &str = "hiring-reviews";
 
 /// What an attempt is worth, in points.
 const BONUS: i64 = 10;
@@ -82,12 +92,24 @@ pub async fn prepare(base: &Arc<Base>, ending: &Ending) -> Result<Parts, SampleE
         let broker = Broker::new(surroundings)?;
         work.spawn(outbox::relay(base.pool.clone(), broker, desk.bonus_poke.clone(), base.metrics.clone(), ending.clone()));
     }
-    if release.keeps_copy() {
+    if release.keeps_copy() && release.tells() == Tells::State {
         let copying = Copying::new(base.pool.clone())?;
         work.spawn(consume(consumer(surroundings, GROUP, EXERCISE_TOPIC)?, copying, base.metrics.clone(), ending.clone()));
     }
+    if release.keeps_copy() && release.tells() == Tells::Notice {
+        let asking = Asking::new(Arc::clone(base), desk.exercises.clone());
+        work.spawn(consume(consumer(surroundings, NOTICE_GROUP, NOTICE_TOPIC)?, asking, base.metrics.clone(), ending.clone()));
+    }
+    if release.takes_assignments() {
+        let reviewing = Reviewing(Arc::clone(base));
+        work.spawn(consume(consumer(surroundings, REVIEW_GROUP, ATTEMPT_TOPIC)?, reviewing, base.metrics.clone(), ending.clone()));
+    }
     base.metrics.expect("/api/v0/attempts");
-    let router = Router::new().route("/api/v0/attempts", post(attempt)).route("/api/v0/attempts/{id}", get(show));
+    let mut router = Router::new().route("/api/v0/attempts", post(attempt)).route("/api/v0/attempts/{id}", get(show));
+    if release.serves_assignments() {
+        router = router.route("/api/v0/assign_manager", post(review::called));
+        base.metrics.expect("/api/v0/assign_manager");
+    }
     Ok(Parts { router: router.with_state(desk), work })
 }
 
@@ -110,8 +132,11 @@ async fn attempt(
         Choice::ByFlag => flags.variant(READ_FLAG, &wish.exercise_id, "call") == "events",
         Choice::Always => true,
     };
-    let seen =
-        if reads_copy { exercise::copied(&desk, &wish.exercise_id).await? } else { exercise::called(&desk, &wish.exercise_id).await? };
+    let seen = if reads_copy {
+        exercise::copied(&desk, &wish.exercise_id).await?
+    } else {
+        exercise::called(&desk.base.http, &desk.exercises, &wish.exercise_id).await?
+    };
     let by_events = match desk.base.surroundings.release.sends_bonus_events() {
         Choice::Never => false,
         Choice::ByFlag => flags.variant(BONUS_FLAG, &wish.request_id.to_string(), "call") == "events",

@@ -48,3 +48,22 @@ create table if not exists failed_message (
     at timestamptz not null default clock_timestamp(),
     primary key (topic, partition, "offset")
 );
+
+-- Who reviews each attempt.
+create table if not exists reviewer (
+    attempt_id text primary key,
+    manager text not null,
+    number bigint not null
+);
+
+-- Every assignment of a manager as it took effect, in the order of each attempt. Nothing here keeps one from taking effect twice: that
+-- is handled_event's task, and this table is how a failure of it would show.
+create table if not exists review (
+    id bigint generated always as identity,
+    attempt_id text not null,
+    number bigint not null,
+    manager text not null,
+    event_id text not null,
+    path text not null check (path in ('call', 'events')),
+    at timestamptz not null default clock_timestamp()
+);

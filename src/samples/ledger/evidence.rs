@@ -23,7 +23,7 @@ pub struct Request {
     pub id: Uuid,
     /// What it wanted.
     pub doing: Doing,
-    /// Of which exercise.
+    /// Of which exercise, or to which attempt.
     pub exercise: String,
     /// When its first try was sent.
     pub sent: DateTime<Utc>,
@@ -85,6 +85,32 @@ pub struct Applied {
     pub changed: bool,
 }
 
+/// An assignment of a manager as its owner stored it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Assignment {
+    /// To which attempt.
+    pub attempt: String,
+    /// Which assignment to this attempt it is.
+    pub number: i64,
+    /// The request that wanted it.
+    pub request: Uuid,
+    /// The event by which hiring is told, by a call or by the topic.
+    pub event: String,
+}
+
+/// An assignment as it took effect in hiring.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Review {
+    /// To which attempt.
+    pub attempt: String,
+    /// Which assignment to this attempt it is.
+    pub number: i64,
+    /// The event that told of it.
+    pub event: String,
+    /// Whether it came by the topic.
+    pub by_events: bool,
+}
+
 /// A record of the topic.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TopicRecord {
@@ -122,8 +148,12 @@ pub struct Evidence {
     pub changes: Vec<Change>,
     /// The version of each exercise at the end.
     pub exercises: BTreeMap<String, i64>,
-    /// Events that still wait in the outbox of exercises.
+    /// Events that still wait in the outbox of exercises, or are held.
     pub unsent_events: BTreeSet<String>,
+    /// Assignments in the order in which they were made.
+    pub assignments: Vec<Assignment>,
+    /// Assignments in the order in which they took effect.
+    pub reviews: Vec<Review>,
     /// Attempts in the order in which they were stored.
     pub attempts: Vec<Attempt>,
     /// Attempts whose bonus still waits in the outbox of hiring.
@@ -138,6 +168,8 @@ pub struct Evidence {
     pub put_aside: u64,
     /// The topic; `None` when there is none.
     pub topic: Option<Topic>,
+    /// The topic of notices; `None` when there is none.
+    pub notices: Option<Topic>,
 }
 
 impl Evidence {

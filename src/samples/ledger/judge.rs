@@ -6,6 +6,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use serde::Serialize;
 use uuid::Uuid;
 
+use super::assigned;
 use super::evidence::{Change, Evidence, Request, Topic};
 use crate::samples::traffic::file::Doing;
 
@@ -49,7 +50,7 @@ pub struct Report {
     pub tries: u64,
     /// Requests that were acknowledged.
     pub acknowledged: u64,
-    /// Changes and attempts in the tables that a request wanted.
+    /// Changes, attempts and assignments in the tables that a request wanted.
     pub effects: u64,
     /// Attempts that took the exercise by a call.
     pub by_call: u64,
@@ -59,6 +60,12 @@ pub struct Report {
     pub events: u64,
     /// Credits for attempts.
     pub credits: u64,
+    /// Managers that requests assigned.
+    pub assignments: u64,
+    /// Assignments that took effect by a call.
+    pub assigned_by_call: u64,
+    /// Assignments that took effect by an event.
+    pub assigned_by_events: u64,
     /// What was acknowledged or promised and is not there.
     pub lost: u64,
     /// What is there more often than once.
@@ -96,7 +103,7 @@ impl Report {
         self.pending == 0
     }
 
-    fn find(&mut self, wrong: Wrong, times: usize, what: impl FnOnce() -> String) {
+    pub(super) fn find(&mut self, wrong: Wrong, times: usize, what: impl FnOnce() -> String) {
         let count = match wrong {
             Wrong::Lost => &mut self.lost,
             Wrong::Duplicated => &mut self.duplicated,
@@ -121,6 +128,7 @@ pub fn judge(evidence: &Evidence) -> Report {
     applied(evidence, &mut report);
     copy(evidence, &mut report);
     credits(evidence, &mut report);
+    assigned::judge(evidence, &mut report);
     if evidence.broken_lines > 0 {
         report.notes.push(format!("{} lines of the traffic's file cannot be read: its process was killed", evidence.broken_lines));
     }
@@ -146,6 +154,9 @@ fn requests(evidence: &Evidence, known: &HashMap<&str, Vec<(DateTime<Utc>, i64)>
     }
     for attempt in &evidence.attempts {
         effects.entry(attempt.request).or_default().push(attempt.version_seen);
+    }
+    for assignment in &evidence.assignments {
+        effects.entry(assignment.request).or_default().push(assignment.number);
     }
     let newest_before =
         |exercise: &str, time: DateTime<Utc>| known.get(exercise)?.iter().filter(|(at, _)| *at <= time).map(|(_, version)| *version).max();
@@ -183,6 +194,7 @@ fn word(doing: Doing) -> &'static str {
     match doing {
         Doing::Change => "the change",
         Doing::Attempt => "the attempt",
+        Doing::Assign => "the assignment",
     }
 }
 
@@ -214,35 +226,41 @@ fn promised(evidence: &Evidence) -> HashMap<&str, &Change> {
 fn events(evidence: &Evidence, report: &mut Report) {
     let promised = promised(evidence);
     report.events = promised.len() as u64;
-    report.pending += evidence.unsent_events.len() as u64;
-    let Some(topic) = &evidence.topic else {
+    report.pending += promised.keys().filter(|event| evidence.unsent_events.contains(**event)).count() as u64;
+    let topics: Vec<&Topic> = evidence.topic.iter().chain(&evidence.notices).collect();
+    if topics.is_empty() {
         if !promised.is_empty() {
             report.notes.push("the topic is gone, so what was promised to it is not judged".to_owned());
         }
         return;
-    };
-    if topic.odd > 0 {
-        report.notes.push(format!("{} records of the topic are no events of exercises", topic.odd));
     }
-    if !topic.whole {
+    let odd: u64 = topics.iter().map(|topic| topic.odd).sum();
+    if odd > 0 {
+        report.notes.push(format!("{odd} records of the topic are no events of exercises"));
+    }
+    let whole = topics.iter().all(|topic| topic.whole);
+    if !whole {
         report
             .notes
             .push("records were taken out of the topic, so an event counts as there when a newer one of its exercise is".to_owned());
     }
-    let there: HashSet<&str> = topic.records.iter().map(|record| record.event.as_str()).collect();
+    let records = || topics.iter().flat_map(|topic| &topic.records);
+    let there: HashSet<&str> = records().map(|record| record.event.as_str()).collect();
     let mut newest: HashMap<&str, i64> = HashMap::new();
-    for record in &topic.records {
+    for record in records() {
         let version = newest.entry(&record.exercise).or_insert(record.version);
         *version = record.version.max(*version);
     }
     for (event, change) in &promised {
-        let superseded = !topic.whole && newest.get(change.exercise.as_str()).is_some_and(|version| *version >= change.version);
+        let superseded = !whole && newest.get(change.exercise.as_str()).is_some_and(|version| *version >= change.version);
         let lost = !there.contains(event) && !evidence.unsent_events.contains(*event) && !superseded;
         report.find(Wrong::Lost, usize::from(lost), || {
             format!("the event of version {} of {} was sent and is not in the topic", change.version, change.exercise)
         });
     }
-    order_in(topic, &promised, report);
+    for topic in topics {
+        order_in(topic, &promised, report);
+    }
 }
 
 /// Judged is where each promised event lies first; a snapshot may repeat anything at any time.
@@ -294,7 +312,7 @@ fn copy(evidence: &Evidence, report: &mut Report) {
     };
     let mut due: BTreeMap<&str, i64> = BTreeMap::new();
     let changes = evidence.changes.iter().map(|change| (change.exercise.as_str(), change.version, change.at));
-    let records = evidence.topic.iter().flat_map(|topic| &topic.records);
+    let records = evidence.topic.iter().chain(&evidence.notices).flat_map(|topic| &topic.records);
     let records = records.map(|record| (record.exercise.as_str(), record.version, record.at));
     for (exercise, version, at) in changes.chain(records) {
         if at <= relied {

@@ -6,6 +6,7 @@ pub mod judge;
 pub mod sabotage;
 pub mod whereabouts;
 
+mod assigned;
 mod read;
 
 #[cfg(test)]
@@ -17,7 +18,7 @@ use std::time::Duration;
 use tokio::time::{Instant, sleep};
 
 pub use judge::Report;
-pub use sabotage::Sabotage;
+pub use sabotage::{Damage, Damaged, Sabotage};
 pub use whereabouts::Whereabouts;
 
 use crate::adapters::secret::Secrets;
@@ -73,7 +74,7 @@ pub async fn judge_directory(
     directory: &Path,
     secrets: &dyn Secrets,
     patience: Duration,
-    sabotage: Option<Sabotage>,
+    sabotage: Option<Damage>,
 ) -> Result<Judged, LedgerError> {
     let places = Whereabouts::read(directory)?.ok_or_else(|| LedgerError::NoPlaces(directory.join(whereabouts::NAME)))?;
     let end = Instant::now() + patience;
@@ -86,6 +87,6 @@ pub async fn judge_directory(
     };
     let Some(sabotage) = sabotage else { return Ok(Judged { report, sabotaged: None }) };
     let read = read::read(directory, &places, secrets, Some(sabotage)).await?;
-    let sabotaged = read.sabotaged.ok_or(LedgerError::NothingToDamage(sabotage))?;
+    let sabotaged = read.sabotaged.ok_or(LedgerError::NothingToDamage(sabotage.how))?;
     Ok(Judged { report: judge::judge(&read.evidence), sabotaged: Some(sabotaged) })
 }

@@ -11,14 +11,14 @@ use sqlx::{Connection, FromRow};
 use uuid::Uuid;
 
 use super::LedgerError;
-use super::evidence::{self, Applied, Attempt, Change, Credit, Evidence, Topic, TopicRecord};
-use super::sabotage::Sabotage;
+use super::evidence::{self, Applied, Assignment, Attempt, Change, Credit, Evidence, Review, Topic, TopicRecord};
+use super::sabotage::Damage;
 use super::whereabouts::Whereabouts;
 use crate::adapters::kafka::KafkaCluster;
 use crate::adapters::secret::Secrets;
 use crate::ports::kafka::{Kafka, Position, StoredRecord};
 use crate::ports::settings::DatabaseSettings;
-use crate::samples::event::{Event, ExerciseChanged};
+use crate::samples::event::{Event, ExerciseChanged, NOTICE_TOPIC};
 use crate::samples::traffic::file;
 
 /// How long the topic may take to be read.
@@ -34,7 +34,7 @@ pub struct Read {
 }
 
 /// Reads everything, damaged in the way that `sabotage` says.
-pub async fn read(directory: &Path, places: &Whereabouts, secrets: &dyn Secrets, sabotage: Option<Sabotage>) -> Result<Read, LedgerError> {
+pub async fn read(directory: &Path, places: &Whereabouts, secrets: &dyn Secrets, sabotage: Option<Damage>) -> Result<Read, LedgerError> {
     let (lines, broken) = file::read(directory)?;
     let mut evidence = Evidence { requests: evidence::requests(&lines), broken_lines: broken as u64, ..Evidence::default() };
     let mut sabotaged = None;
@@ -50,7 +50,8 @@ pub async fn read(directory: &Path, places: &Whereabouts, secrets: &dyn Secrets,
     let elsewhere = sabotage.filter(|_| sabotaged.is_none());
     let done = exercises(places, secrets, elsewhere, &mut evidence).await?;
     sabotaged = sabotaged.or(done);
-    evidence.topic = topic(places, secrets).await?;
+    evidence.topic = topic(places, &places.topic, secrets).await?;
+    evidence.notices = topic(places, NOTICE_TOPIC, secrets).await?;
     let here = sabotage.filter(|_| elsewhere.is_none());
     from_hiring(&mut hiring, here, &mut evidence).await.map_err(failed)?;
     bonuses(places, secrets, &mut evidence).await?;
@@ -72,7 +73,7 @@ const ONE_MOMENT: &str = "set transaction isolation level repeatable read";
 async fn exercises(
     places: &Whereabouts,
     secrets: &dyn Secrets,
-    sabotage: Option<Sabotage>,
+    sabotage: Option<Damage>,
     evidence: &mut Evidence,
 ) -> Result<Option<String>, LedgerError> {
     let mut connection = open("exercises", &places.exercises, secrets).await?;
@@ -88,10 +89,18 @@ async fn exercises(
                 .fetch_all(&mut *transaction)
                 .await?;
         let now: Vec<(String, i64)> = sqlx::query_as("select id, version from exercise").fetch_all(&mut *transaction).await?;
-        let unsent: Vec<(String,)> = sqlx::query_as("select event_id from outbox").fetch_all(&mut *transaction).await?;
+        let unsent: Vec<(String,)> =
+            sqlx::query_as("select event_id from outbox union select event_id from held").fetch_all(&mut *transaction).await?;
+        let assignments: Vec<(String, i64, Uuid, String)> =
+            sqlx::query_as("select attempt_id, number, request_id, event_id from assignment order by id")
+                .fetch_all(&mut *transaction)
+                .await?;
         transaction.rollback().await?;
         evidence.changes = changes.into_iter().map(Change::from).collect();
         evidence.exercises = now.into_iter().collect();
+        let assignments = assignments.into_iter();
+        evidence.assignments =
+            assignments.map(|(attempt, number, request, event)| Assignment { attempt, number, request, event }).collect();
         evidence.unsent_events = unsent.into_iter().map(|(event,)| event).collect();
         Ok(done)
     };
@@ -113,7 +122,7 @@ impl From<ChangeRow> for Change {
     }
 }
 
-async fn from_hiring(connection: &mut PgConnection, sabotage: Option<Sabotage>, evidence: &mut Evidence) -> Result<(), sqlx::Error> {
+async fn from_hiring(connection: &mut PgConnection, sabotage: Option<Damage>, evidence: &mut Evidence) -> Result<(), sqlx::Error> {
     let mut transaction = connection.begin().await?;
     sqlx::query(ONE_MOMENT).execute(&mut *transaction).await?;
     if let Some(sabotage) = sabotage {
@@ -135,6 +144,11 @@ async fn from_hiring(connection: &mut PgConnection, sabotage: Option<Sabotage>, 
         sqlx::query_as("select exercise_id, version, event_id, changed from applied order by number").fetch_all(&mut *transaction).await?;
     let applied = applied.into_iter();
     evidence.applied = applied.map(|(exercise, version, event, changed)| Applied { exercise, version, event, changed }).collect();
+    let reviews: Vec<(String, i64, String, String)> =
+        sqlx::query_as("select attempt_id, number, event_id, path from review order by id").fetch_all(&mut *transaction).await?;
+    let reviews = reviews.into_iter();
+    evidence.reviews =
+        reviews.map(|(attempt, number, event, path)| Review { attempt, number, event, by_events: path == "events" }).collect();
     let put_aside: i64 = sqlx::query_scalar("select count(*) from failed_message").fetch_one(&mut *transaction).await?;
     evidence.put_aside = put_aside.unsigned_abs();
     transaction.rollback().await
@@ -153,10 +167,10 @@ async fn bonuses(places: &Whereabouts, secrets: &dyn Secrets, evidence: &mut Evi
     Ok(())
 }
 
-async fn topic(places: &Whereabouts, secrets: &dyn Secrets) -> Result<Option<Topic>, LedgerError> {
+async fn topic(places: &Whereabouts, name: &str, secrets: &dyn Secrets) -> Result<Option<Topic>, LedgerError> {
     let cluster = KafkaCluster::connect("main", &places.kafka, SETTING, secrets).map_err(|error| LedgerError::Secret(error.to_string()))?;
-    let Some(state) = cluster.topic(&places.topic).await? else { return Ok(None) };
-    let ends = cluster.ends(&places.topic).await?;
+    let Some(state) = cluster.topic(name).await? else { return Ok(None) };
+    let ends = cluster.ends(name).await?;
     let compacted = state.is_compacted();
     let whole = !compacted && ends.iter().all(|end| end.start == 0);
     let ranges: Vec<_> = ends
@@ -164,7 +178,7 @@ async fn topic(places: &Whereabouts, secrets: &dyn Secrets) -> Result<Option<Top
         .map(|end| (Position { partition: end.partition, offset: end.start }, end.end))
         .filter(|(from, to)| from.offset < *to)
         .collect();
-    let records = cluster.read(&places.topic, &ranges, READING).await?;
+    let records = cluster.read(name, &ranges, READING).await?;
     let mut topic = Topic { records: Vec::with_capacity(records.len()), odd: 0, whole };
     for record in &records {
         match event_of(record) {

@@ -6,14 +6,34 @@ use std::fmt;
 use sqlx::PgConnection;
 use uuid::Uuid;
 
+/// What is damaged.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
+pub enum Damaged {
+    /// Attempts, and what hiring was told of exercises.
+    #[default]
+    Exercise,
+    /// Managers who were assigned to attempts.
+    AssignManager,
+}
+
+/// Damage to one link.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Damage {
+    /// Which damage.
+    pub how: Sabotage,
+    /// To what.
+    pub of: Damaged,
+}
+
 /// Which damage.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
 pub enum Sabotage {
-    /// Delete an attempt that was acknowledged.
+    /// Delete an attempt that was acknowledged, or an assignment that took effect.
     Lose,
-    /// Store an attempt a second time.
+    /// Store an attempt, or an assignment, a second time.
     Double,
-    /// Swap two events of one exercise in the order in which they were applied; without any, two of its changes.
+    /// Swap two events of one exercise in the order in which they were applied; without any, two of its changes. Or two assignments to
+    /// one attempt.
     Reorder,
 }
 
@@ -27,9 +47,50 @@ impl fmt::Display for Sabotage {
     }
 }
 
-impl Sabotage {
+impl Damage {
     /// Damages hiring's tables; says what was done, `None` when there is nothing to do it to.
     pub(super) async fn hiring(self, connection: &mut PgConnection, acknowledged: &[Uuid]) -> Result<Option<String>, sqlx::Error> {
+        match self.of {
+            Damaged::Exercise => self.how.attempts(connection, acknowledged).await,
+            Damaged::AssignManager => self.how.reviews(connection).await,
+        }
+    }
+
+    /// Damages the tables of exercises, for a reordering that hiring's had nothing for.
+    pub(super) async fn exercises(self, connection: &mut PgConnection) -> Result<Option<String>, sqlx::Error> {
+        if self.of == Damaged::Exercise { self.how.changes(connection).await } else { Ok(None) }
+    }
+}
+
+impl Sabotage {
+    /// Damages assignments as they took effect.
+    async fn reviews(self, connection: &mut PgConnection) -> Result<Option<String>, sqlx::Error> {
+        let chosen: Option<(String, i64, i64)> = sqlx::query_as(
+            "select one.attempt_id, one.id, other.id from review one
+             join review other on other.attempt_id = one.attempt_id and other.id > one.id order by one.id desc, other.id limit 1",
+        )
+        .fetch_optional(&mut *connection)
+        .await?;
+        let Some((attempt, one, other)) = chosen else { return Ok(None) };
+        let (statement, done) = match self {
+            Self::Lose => ("delete from review where id = $1 and $2 > 0", "one assignment was deleted"),
+            Self::Double => (
+                "insert into review (attempt_id, number, manager, event_id, path, at)
+                 select attempt_id, number, manager, event_id, path, at from review where id = $1 and $2 > 0",
+                "one assignment was stored a second time",
+            ),
+            Self::Reorder => (
+                "update review as here set number = there.number, manager = there.manager, event_id = there.event_id, path = there.path
+                 from review as there where (here.id = $1 and there.id = $2) or (here.id = $2 and there.id = $1)",
+                "two assignments were swapped",
+            ),
+        };
+        sqlx::query(statement).bind(one).bind(other).execute(connection).await?;
+        Ok(Some(format!("of {attempt} {done}")))
+    }
+
+    /// Damages hiring's tables; says what was done, `None` when there is nothing to do it to.
+    async fn attempts(self, connection: &mut PgConnection, acknowledged: &[Uuid]) -> Result<Option<String>, sqlx::Error> {
         if self == Self::Reorder {
             let pair: Option<(String, i64, i64)> = sqlx::query_as(
                 "select one.exercise_id, one.number, other.number from applied one
@@ -70,7 +131,7 @@ impl Sabotage {
     }
 
     /// Damages the tables of exercises, for a reordering that hiring's had nothing for.
-    pub(super) async fn exercises(self, connection: &mut PgConnection) -> Result<Option<String>, sqlx::Error> {
+    async fn changes(self, connection: &mut PgConnection) -> Result<Option<String>, sqlx::Error> {
         if self != Self::Reorder {
             return Ok(None);
         }

@@ -6,7 +6,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use proptest::prelude::*;
 use uuid::Uuid;
 
-use super::evidence::{Acknowledged, Applied, Attempt, Change, Credit, Evidence, Request, Topic, TopicRecord};
+use super::evidence::{Acknowledged, Applied, Assignment, Attempt, Change, Credit, Evidence, Request, Review, Topic, TopicRecord};
 use super::judge::{Report, judge};
 use crate::samples::traffic::file::Doing;
 
@@ -14,11 +14,12 @@ fn time(second: i64) -> DateTime<Utc> {
     DateTime::UNIX_EPOCH + TimeDelta::seconds(second)
 }
 
-/// What happened, one per second: a change of an exercise, or an attempt at one.
+/// What happened, one per second: a change of an exercise, an attempt at one, or a manager who was assigned.
 #[derive(Clone, Copy, Debug)]
 enum Did {
     Change(u8),
     Attempt(u8, bool),
+    Assign(u8, bool),
 }
 
 /// A world in which everything went well: each of `exercises` is made first, then `did` happens.
@@ -28,7 +29,7 @@ fn world(exercises: u8, did: &[Did]) -> Evidence {
     let made = (0..exercises).map(Did::Change);
     for (second, did) in (0_i64..).zip(made.chain(did.iter().copied())) {
         let id = Uuid::from_u128(second.unsigned_abs().into());
-        let (Did::Change(number) | Did::Attempt(number, _)) = did;
+        let (Did::Change(number) | Did::Attempt(number, _) | Did::Assign(number, _)) = did;
         let exercise = format!("exercise-{}", number % exercises);
         let at = time(second);
         let version = match did {
@@ -49,8 +50,19 @@ fn world(exercises: u8, did: &[Did]) -> Evidence {
                 evidence.credits.push(Credit { attempt: id });
                 version_seen
             }
+            Did::Assign(_, by_events) => {
+                let (attempt, event) = (exercise.clone(), format!("event-{second}"));
+                let number = 1 + evidence.assignments.iter().filter(|one| one.attempt == attempt).map(|one| one.number).max().unwrap_or(0);
+                evidence.assignments.push(Assignment { attempt: attempt.clone(), number, request: id, event: event.clone() });
+                evidence.reviews.push(Review { attempt, number, event, by_events });
+                number
+            }
         };
-        let doing = if matches!(did, Did::Change(_)) { Doing::Change } else { Doing::Attempt };
+        let doing = match did {
+            Did::Change(_) => Doing::Change,
+            Did::Attempt(..) => Doing::Attempt,
+            Did::Assign(..) => Doing::Assign,
+        };
         let acknowledged = Some(Acknowledged { at, version: Some(version) });
         let request = Request { id, doing, exercise, sent: at, tries: 1, refused: 0, not_found: Vec::new(), acknowledged };
         evidence.requests.push(request);
@@ -78,6 +90,20 @@ fn a_world_in_which_all_went_well_is_clean_and_counted() {
     assert!(report.is_clean() && report.is_settled(), "{report:?}");
     assert_eq!((report.requests, report.acknowledged, report.effects), (9, 9, 9));
     assert_eq!((report.by_call, report.by_events, report.events, report.credits), (1, 3, 5, 4));
+}
+
+#[test]
+fn assignments_count_by_the_way_on_which_they_took_effect_and_wait_while_they_are_held() {
+    let mut evidence = world(1, &[Did::Assign(0, false), Did::Assign(0, true), Did::Assign(0, true)]);
+    let report = judge(&evidence);
+    assert_eq!((faults(&report), report.assignments, report.assigned_by_call, report.assigned_by_events), ([0; 5], 3, 1, 2));
+    let last = evidence.reviews.pop().unwrap();
+    evidence.unsent_events.insert(last.event);
+    assert_eq!(faults(&judge(&evidence)), [0, 0, 0, 0, 1]);
+    evidence.reviews.swap(0, 1);
+    let report = judge(&evidence);
+    assert_eq!((faults(&report), report.findings.len()), ([0, 0, 1, 0, 1], 1));
+    assert_eq!(report.findings[0].what, "assignment 1 to exercise-0 took effect after assignment 2");
 }
 
 #[test]
@@ -174,6 +200,10 @@ enum Injected {
     LoseAttempt,
     LoseExercise,
     LoseRecord,
+    LoseAssignment,
+    LoseReview,
+    DoubleReview,
+    SwapReviews,
     LoseCredit,
     LoseFromCopy,
     DoubleChange,
@@ -189,11 +219,15 @@ enum Injected {
 }
 
 impl Injected {
-    const ALL: [Self; 16] = [
+    const ALL: [Self; 20] = [
         Self::LoseChange,
         Self::LoseAttempt,
         Self::LoseExercise,
         Self::LoseRecord,
+        Self::LoseAssignment,
+        Self::LoseReview,
+        Self::DoubleReview,
+        Self::SwapReviews,
         Self::LoseCredit,
         Self::LoseFromCopy,
         Self::DoubleChange,
@@ -210,11 +244,18 @@ impl Injected {
 
     fn count(self, report: &Report) -> u64 {
         match self {
-            Self::LoseChange | Self::LoseAttempt | Self::LoseExercise | Self::LoseRecord | Self::LoseCredit | Self::LoseFromCopy => {
-                report.lost
+            Self::LoseChange
+            | Self::LoseAttempt
+            | Self::LoseExercise
+            | Self::LoseRecord
+            | Self::LoseAssignment
+            | Self::LoseReview
+            | Self::LoseCredit
+            | Self::LoseFromCopy => report.lost,
+            Self::DoubleReview | Self::DoubleChange | Self::DoubleAttempt | Self::DoubleCredit | Self::DoubleApplied => report.duplicated,
+            Self::SwapReviews | Self::SwapChanges | Self::SwapRecords | Self::SwapApplied | Self::MovePartition | Self::AnswerOtherwise => {
+                report.out_of_order
             }
-            Self::DoubleChange | Self::DoubleAttempt | Self::DoubleCredit | Self::DoubleApplied => report.duplicated,
-            Self::SwapChanges | Self::SwapRecords | Self::SwapApplied | Self::MovePartition | Self::AnswerOtherwise => report.out_of_order,
             Self::ForgetExercise => report.unknown_exercise,
         }
     }
@@ -231,6 +272,13 @@ impl Injected {
                 evidence.exercises.remove(&exercise);
             }
             Self::LoseRecord => drop(records.remove(pick % records.len())),
+            Self::LoseAssignment => drop(evidence.assignments.remove(pick % evidence.assignments.len())),
+            Self::LoseReview => drop(evidence.reviews.remove(pick % evidence.reviews.len())),
+            Self::DoubleReview => evidence.reviews.push(evidence.reviews[pick % evidence.reviews.len()].clone()),
+            Self::SwapReviews => {
+                let (one, other) = pair(&evidence.reviews, pick, |review| &review.attempt);
+                evidence.reviews.swap(one, other);
+            }
             Self::LoseCredit => drop(evidence.credits.remove(pick % evidence.credits.len())),
             Self::LoseFromCopy => {
                 let exercise = evidence.changes[pick % evidence.changes.len()].exercise.clone();
@@ -281,11 +329,15 @@ fn pair<T>(rows: &[T], pick: usize, exercise: impl Fn(&T) -> &String) -> (usize,
 }
 
 fn did() -> impl Strategy<Value = Vec<Did>> {
-    let one =
-        prop_oneof![any::<u8>().prop_map(Did::Change), (any::<u8>(), any::<bool>()).prop_map(|(number, way)| Did::Attempt(number, way))];
-    // Why: what each fault needs is always there: two changes of one exercise, and a last attempt that relies on the copy.
+    let way = || (any::<u8>(), any::<bool>());
+    let one = prop_oneof![
+        any::<u8>().prop_map(Did::Change),
+        way().prop_map(|(number, way)| Did::Attempt(number, way)),
+        way().prop_map(|(number, way)| Did::Assign(number, way)),
+    ];
+    // Why: what each fault needs is always there: two changes of one exercise, two assignments to one attempt, and a last attempt that relies on the copy.
     prop::collection::vec(one, 0..40).prop_map(|mut did| {
-        did.extend([Did::Change(0), Did::Attempt(0, true)]);
+        did.extend([Did::Change(0), Did::Assign(0, false), Did::Assign(0, true), Did::Attempt(0, true)]);
         did
     })
 }

@@ -23,6 +23,8 @@ pub enum Doing {
     Change,
     /// Attempt an exercise.
     Attempt,
+    /// Assign a manager to an attempt.
+    Assign,
 }
 
 /// How a try ended without an answer.
@@ -60,7 +62,7 @@ pub enum Line {
         request: Uuid,
         /// What it wants.
         doing: Doing,
-        /// Of which exercise.
+        /// Of which exercise, or to which attempt.
         exercise: String,
         /// Which try this is, from 1.
         number: u32,

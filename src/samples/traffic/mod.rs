@@ -1,4 +1,4 @@
-//! The traffic: changes of exercises and attempts at them, without a pause, while everything around them moves. Each request has one id
+//! The traffic: changes of exercises, attempts at them and managers assigned to review, without a pause, while everything around them moves. Each request has one id
 //! and is tried with it until it was acknowledged. Owns the file of what was sent and answered; judges nothing.
 
 pub mod file;
@@ -123,6 +123,12 @@ pub fn exercise_id(number: u32) -> String {
     format!("exercise-{number:03}")
 }
 
+/// The id of the attempt with this number, from 1, to which managers are assigned: `attempt-001`. There are as many as exercises.
+#[must_use]
+pub fn attempt_id(number: u32) -> String {
+    format!("attempt-{number:03}")
+}
+
 /// Whether an exercise is left alone once it was made.
 #[must_use]
 pub fn is_quiet(number: u32) -> bool {
@@ -206,13 +212,13 @@ async fn make(shared: Arc<Shared>, mut stopped: watch::Receiver<bool>) -> JoinSe
     }
 }
 
-/// One change to two attempts; quiet exercises are attempted like all others and never changed.
+/// One change and one assignment to two attempts; quiet exercises are attempted like all others and never changed.
 fn next(random: &mut StdRng, exercises: u32, count: u64) -> Request {
     let number = random.random_range(1..=exercises);
-    if random.random_range(0..3) == 0 && !is_quiet(number) {
-        Request::new(Doing::Change, number, format!("Exercise {number}, change {count}"))
-    } else {
-        Request::new(Doing::Attempt, number, format!("candidate-{}", random.random_range(1..=500)))
+    match random.random_range(0..4) {
+        0 if !is_quiet(number) => Request::new(Doing::Change, number, format!("Exercise {number}, change {count}")),
+        1 => Request::new(Doing::Assign, number, format!("manager-{}", random.random_range(1..=20))),
+        _ => Request::new(Doing::Attempt, number, format!("candidate-{}", random.random_range(1..=500))),
     }
 }
 
@@ -231,7 +237,8 @@ mod tests {
         assert_ne!(first, mixture(8));
         let quiet: Vec<String> = (1..=12).filter(|number| is_quiet(*number)).map(exercise_id).collect();
         assert_eq!(quiet.len(), 3);
-        assert!(first.iter().all(|(doing, exercise)| *doing == Doing::Attempt || !quiet.contains(exercise)));
+        assert!(first.iter().all(|(doing, exercise)| *doing != Doing::Change || !quiet.contains(exercise)));
+        assert!(first.iter().any(|(doing, attempt)| *doing == Doing::Assign && *attempt == attempt_id(1)));
         assert!(first.iter().any(|(doing, exercise)| *doing == Doing::Attempt && quiet.contains(exercise)));
     }
 }

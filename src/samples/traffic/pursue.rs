@@ -9,7 +9,7 @@ use tokio::time::sleep;
 use uuid::Uuid;
 
 use super::file::{Doing, Failure, Line};
-use super::{Shared, exercise_id};
+use super::{Shared, attempt_id, exercise_id};
 
 /// How often a request is tried at most.
 const TRIES: u32 = 60;
@@ -25,14 +25,16 @@ const PAUSES: (Duration, Duration) = (Duration::from_millis(50), Duration::from_
 pub(super) struct Request {
     pub id: Uuid,
     pub doing: Doing,
+    /// The exercise, or the attempt.
     pub exercise: String,
-    /// The new title, or the candidate.
+    /// The new title, the candidate, or the manager.
     pub text: String,
 }
 
 impl Request {
-    pub fn new(doing: Doing, exercise: u32, text: String) -> Self {
-        Self { id: Uuid::now_v7(), doing, exercise: exercise_id(exercise), text }
+    pub fn new(doing: Doing, number: u32, text: String) -> Self {
+        let exercise = if doing == Doing::Assign { attempt_id(number) } else { exercise_id(number) };
+        Self { id: Uuid::now_v7(), doing, exercise, text }
     }
 }
 
@@ -90,6 +92,11 @@ async fn once(shared: &Shared, request: &Request) -> Result<(u16, Option<i64>), 
             let url = format!("{}/api/v0/attempts", shared.options.hiring_url);
             let body = json!({ "request_id": id, "exercise_id": exercise, "candidate": request.text });
             (shared.http.post(url).json(&body), "version_seen")
+        }
+        Doing::Assign => {
+            let url = format!("{}/api/v0/assignments", shared.options.exercises_url);
+            let body = json!({ "request_id": id, "attempt_id": exercise, "manager": request.text });
+            (shared.http.post(url).json(&body), "version")
         }
     };
     let failure = |error: reqwest::Error| {

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::check::Book;
-use crate::services::{Condition, Services, Way};
+use crate::services::{Condition, Order, Services, Way};
 use crate::step::Move;
 
 pub(super) type View = BTreeMap<String, String>;
@@ -45,6 +45,8 @@ pub(super) struct Link {
     pub(super) event: Option<String>,
     pub(super) key: bool,
     pub(super) seq: bool,
+    /// Which order of its effects is kept.
+    pub(super) order: Option<Order>,
 }
 
 /// Everything that is declared.
@@ -59,6 +61,23 @@ pub(super) struct Town {
     pub(super) wants: BTreeSet<(String, String)>,
     /// What people need, whatever a release can do: (service, link).
     pub(super) needs: Vec<(String, String)>,
+}
+
+impl Link {
+    fn of(link: &crate::services::Link) -> Self {
+        let owner = |of: &Option<String>| of.clone().unwrap_or_default();
+        Self {
+            effect: link.effect,
+            state: owner(&link.state),
+            copy: owner(&link.copy),
+            from: owner(&link.from),
+            to: owner(&link.to),
+            event: link.event.clone(),
+            key: !link.key.is_empty(),
+            seq: link.seq.is_some(),
+            order: link.order,
+        }
+    }
 }
 
 pub(super) fn holds(when: Option<&Condition>, view: &View) -> bool {
@@ -90,18 +109,7 @@ impl Town {
     pub(super) fn new(services: &Services, ideal: &Services, book: &Book) -> Self {
         let mut town = Self::default();
         for (name, link) in &services.links {
-            let owner = |of: &Option<String>| of.clone().unwrap_or_default();
-            let told = Link {
-                effect: link.effect,
-                state: owner(&link.state),
-                copy: owner(&link.copy),
-                from: owner(&link.from),
-                to: owner(&link.to),
-                event: link.event.clone(),
-                key: !link.key.is_empty(),
-                seq: link.seq.is_some(),
-            };
-            town.links.insert(name.clone(), told);
+            town.links.insert(name.clone(), Link::of(link));
         }
         for (name, event) in &services.events {
             let fields = event.fields.iter().map(|(version, fields)| (version.clone(), fields.iter().map(|field| apart(field)).collect()));
@@ -187,6 +195,13 @@ impl Town {
             town.needs.extend(links.into_iter().map(|link| (service.clone(), link)));
         }
         town
+    }
+
+    /// The service whose group it is: by its name, or by the longest one that the group's name begins with.
+    pub(super) fn of_group(&self, group: &str) -> String {
+        let services = self.releases.keys().map(|(service, _)| service);
+        let own = services.filter(|service| group == *service || group.strip_prefix(*service).is_some_and(|rest| rest.starts_with('-')));
+        own.max_by_key(|service| service.len()).cloned().unwrap_or_else(|| group.to_owned())
     }
 
     pub(super) fn event(&self, label: &str) -> Option<&Event> {

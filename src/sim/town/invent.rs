@@ -36,7 +36,9 @@ struct Part {
 pub fn invent(seed: u64) -> Option<Invented> {
     let mut random = Random::new(seed ^ 0x5EED_0F70_3217_0000);
     let count = if random.once_in(3) { 2 } else { 1 };
-    let parts: Vec<Part> = (0..count).map(|at| part(at, &mut random)).collect();
+    // Why another source: which effects have an order must not change what else a seed invents.
+    let mut orders = Random::new(seed ^ 0x0DE2_0000_0000_0000);
+    let parts: Vec<Part> = (0..count).map(|at| ordered(part(at, &mut random), &mut orders)).collect();
     let (mut links, mut events, mut services) = (Map::new(), Map::new(), Map::new());
     let mut start = Start::default();
     let mut queues: Vec<Vec<Move>> = Vec::new();
@@ -78,6 +80,30 @@ fn part(at: usize, random: &mut Random) -> Part {
         3 => effect_to_calls(at, random),
         _ => new_version(at, random),
     }
+}
+
+/// Gives an effect an order per key, and mostly the plan a variant that holds, with the waits of the plan behind it.
+fn ordered(mut part: Part, random: &mut Random) -> Part {
+    if part.link.1.get("effect") != Some(&Value::Bool(true)) || !random.once_in(2) {
+        return part;
+    }
+    part.link.1["order"] = json!("per_key");
+    let Some((way, _)) = part.flags.first().cloned() else { return part };
+    let Some(flip) = part.moves.iter().position(|one| matches!(one, Move::Flag { .. })) else { return part };
+    let [(_, shops), _] = &mut part.services;
+    let both = shops.get_mut(1).and_then(|(_, body)| body.pointer_mut(&format!("/sends/{}", part.link.0)));
+    if let Some(ways) = both.and_then(Value::as_array_mut) {
+        ways.push(json!({ "by": "hold", "when": format!("{way}=hold") }));
+    }
+    if !random.once_in(4) {
+        let mut rest = part.moves.split_off(flip);
+        let waits = |one: &Move| matches!(one, Move::Retire { .. } | Move::Drain { .. });
+        part.moves.push(flag(&way, "hold"));
+        part.moves.extend(rest.iter().filter(|one| waits(one)).cloned());
+        rest.retain(|one| !waits(one));
+        part.moves.extend(rest);
+    }
+    part
 }
 
 fn release(service: &str, release: &str) -> Move {

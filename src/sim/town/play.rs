@@ -115,7 +115,7 @@ impl<'a> Play<'a> {
                 self.world.schemas.remove(event);
             }
             Move::Retire { event } => return self.retire(event),
-            Move::Drain { event, goal, .. } => return self.drain(event.as_deref().unwrap_or_default(), *goal),
+            Move::Drain { topic, event, groups, goal } => return self.drain(topic, event.as_deref(), groups, *goal),
             Move::Snapshot { table, topic, event } => return self.snapshot(table, topic, event.as_deref().unwrap_or_default()),
             Move::CatchUp { group, topic } => return self.catch_up(group, topic),
             Move::AddColumn { column } | Move::RelaxColumn { column } => set(&mut self.world, column, Shape::Nullable),
@@ -125,8 +125,20 @@ impl<'a> Play<'a> {
             Move::DropTable { table } => self.drop_table(table),
             Move::Send { .. } | Move::EndLink { .. } => {}
         }
+        if !half {
+            self.acknowledged(one);
+        }
         self.some_ticks();
         true
+    }
+
+    /// A flag is set when everybody has said so, and an instance is gone when its requests are over. A share leaves the others as they are.
+    fn acknowledged(&mut self, one: &Move) {
+        match one {
+            Move::Flag { .. } => self.world.acknowledge(),
+            Move::Release { service, .. } | Move::Stop { service } => self.world.finish_requests(Some(service)),
+            _ => {}
+        }
     }
 
     /// Instances are replaced one by one; half of them when it is broken off.
@@ -161,7 +173,7 @@ impl<'a> Play<'a> {
     }
 
     fn catch_up(&mut self, group: &str, topic: &str) -> bool {
-        let place = (group.to_owned(), topic.to_owned());
+        let place = (self.world.town.of_group(group), topic.to_owned());
         let goal = self.snapshots.get(topic).copied().unwrap_or_default();
         self.world.stalled.clear();
         let read = |world: &World<'_>| world.read.get(&place).copied().unwrap_or_default();
@@ -235,14 +247,22 @@ impl<'a> Play<'a> {
         self.until(|world| !world.outbox.values().flatten().any(|record| labels.contains(&record.label)))
     }
 
-    fn drain(&mut self, event: &str, goal: DrainGoal) -> bool {
-        let labels = self.labels(event);
-        let Some(topic) = labels.first().and_then(|label| self.world.town.event(label)).map(|event| event.topic.clone()) else {
+    /// Done when the groups have read every record of these events that lies in the topic now.
+    fn drain(&mut self, topic: &str, event: Option<&str>, groups: &[String], goal: DrainGoal) -> bool {
+        let town = self.world.town;
+        let labels = match event {
+            Some(event) => self.labels(event),
+            None => town.events.iter().filter(|(_, event)| event.topic == topic).flat_map(|(name, _)| self.labels(name)).collect(),
+        };
+        let Some(topic) = labels.first().and_then(|label| town.event(label)).map(|event| event.topic.clone()) else {
             return true;
         };
         let end = self.world.topics.get(&topic).map_or(0, |topic| topic.end);
-        let wants = self.world.town.wants.iter().filter(|(_, wanted)| wanted == name_of(event));
-        let groups: Vec<String> = wants.map(|(service, _)| service.clone()).collect();
+        let wanted = |name: &String| labels.iter().any(|label| name_of(label) == name);
+        let mut services: Vec<String> = town.wants.iter().filter(|(_, name)| wanted(name)).map(|(service, _)| service.clone()).collect();
+        services.dedup();
+        let asked: Vec<String> = groups.iter().map(|group| town.of_group(group)).collect();
+        let groups: Vec<String> = services.into_iter().filter(|service| asked.is_empty() || asked.contains(service)).collect();
         // Why: a group may be slow, but nobody waits for one that is stopped on purpose.
         self.world.stalled.retain(|who| !who.starts_with("group"));
         let read = |world: &World<'_>| {

@@ -1,8 +1,7 @@
 //! Who needs something of another service: by the call, from a copy, or by an event that causes it there.
 
-use std::collections::BTreeMap;
-
-use super::super::declared::{holds, way};
+use super::super::declared::way;
+use super::effects::Effect;
 use super::{Record, Somebody, World};
 use crate::services::Way;
 
@@ -15,49 +14,11 @@ impl World<'_> {
         if told.effect {
             self.next_action += 1;
             self.effects.insert(self.next_action, 0);
-            let key = self.entity();
-            self.act(&service, &link, key, self.next_action);
+            // Why so few keys: an order is lost only between effects of one key.
+            let effect = Effect { link, key: self.random.below(2), action: self.next_action };
+            self.act(&service, &effect, false);
         } else {
             self.look(&service, &link, &told.copy, &told.state, None);
-        }
-    }
-
-    /// An effect is caused, on whatever way the instance has.
-    fn act(&mut self, service: &str, link: &str, key: usize, action: u64) {
-        let Some(Somebody { instance, body, who }) = self.somebody(service) else { return };
-        match way(body.sends.get(link), &instance.view) {
-            Some(Way::Call) => {
-                if self.call(&who, link) {
-                    self.effect(link, action);
-                    // Why: an answer that is lost is tried again, by whoever comes next and on whatever way that one has.
-                    if self.random.once_in(8) {
-                        self.act(service, link, key, action);
-                    }
-                } else {
-                    self.effects.remove(&action);
-                }
-            }
-            Some(Way::Event) => {
-                let event = self.town.links.get(link).and_then(|link| link.event.clone()).unwrap_or_default();
-                let prefix = format!("{event}@");
-                let label = body.produces.iter().find(|(label, when)| label.starts_with(&prefix) && holds(when.as_ref(), &instance.view));
-                let label = label.map_or_else(|| format!("{event}@0"), |(label, _)| label.clone());
-                let record = Record { label, key, seq: action, fields: BTreeMap::new(), action: Some(action) };
-                self.outbox.entry(service.to_owned()).or_default().push_back(record);
-            }
-            Some(Way::Hold) => self.held.push((link.to_owned(), key, action)),
-            _ => {
-                self.effects.remove(&action);
-                self.lose(format!("{who} has no way for {link}"));
-            }
-        }
-    }
-
-    /// Held effects go as soon as an instance has another way.
-    pub(super) fn release_held(&mut self) {
-        for (link, key, action) in std::mem::take(&mut self.held) {
-            let from = self.town.links.get(&link).map(|link| link.from.clone()).unwrap_or_default();
-            self.act(&from, &link, key, action);
         }
     }
 
@@ -118,13 +79,5 @@ impl World<'_> {
             self.lose(format!("{who} calls {link} and nobody answers"));
         }
         answers
-    }
-
-    pub(super) fn effect(&mut self, link: &str, action: u64) {
-        let count = self.effects.entry(action).or_default();
-        let dedupes = self.town.links.get(link).is_some_and(|link| link.key);
-        if *count == 0 || !dedupes {
-            *count += 1;
-        }
     }
 }

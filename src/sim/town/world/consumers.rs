@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use super::effects::Effect;
 use super::{Record, Row, Shape, Somebody, World};
 
 impl World<'_> {
@@ -47,7 +48,7 @@ impl World<'_> {
         }
         let link = town.event(&record.label).and_then(|event| event.link.clone()).unwrap_or_default();
         if let Some(action) = record.action {
-            self.effect(&link, action);
+            self.effect(&Effect { link, key: record.key, action });
         }
         let mut tables: BTreeMap<&String, Vec<(&String, &String)>> = BTreeMap::new();
         for (table, column, meaning) in writes {

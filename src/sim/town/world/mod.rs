@@ -3,12 +3,14 @@
 
 mod callers;
 mod consumers;
+mod effects;
 mod producers;
 mod tables;
 mod topics;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
+use self::effects::Effect;
 use super::declared::{Release, Town, View, way};
 use super::random::Random;
 use crate::services::Way;
@@ -96,7 +98,11 @@ pub(super) struct World<'a> {
     pub(super) lost: BTreeMap<String, usize>,
     /// Action to how often it took effect.
     pub(super) effects: BTreeMap<u64, usize>,
-    pub(super) held: Vec<(String, usize, u64)>,
+    pub(super) held: Vec<Effect>,
+    /// Calls that are still being tried, each made by a request that is not over.
+    pub(super) calls: VecDeque<Effect>,
+    /// Link and key to the last action that took effect there.
+    pub(super) last: BTreeMap<(String, usize), u64>,
     /// What was there before the first step.
     pub(super) old: BTreeSet<(String, usize)>,
     next_action: u64,
@@ -105,6 +111,8 @@ pub(super) struct World<'a> {
     strict: bool,
     /// Whether compaction comes only when somebody waits for it.
     lazy: bool,
+    /// Whether a call that is still being tried comes through only when somebody waits for it.
+    stubborn: bool,
 }
 
 impl<'a> World<'a> {
@@ -127,11 +135,14 @@ impl<'a> World<'a> {
             lost: BTreeMap::new(),
             effects: BTreeMap::new(),
             held: Vec::new(),
+            calls: VecDeque::new(),
+            last: BTreeMap::new(),
             old: BTreeSet::new(),
             next_action: 0,
             next_entity: ENTITIES,
             strict,
             lazy: seed % 3 == 1,
+            stubborn: seed % 3 == 2,
         }
     }
 
@@ -206,6 +217,9 @@ impl<'a> World<'a> {
                     self.compact();
                 }
                 self.release_held();
+                if !self.stubborn {
+                    self.try_again();
+                }
             }
         }
     }
@@ -215,6 +229,7 @@ impl<'a> World<'a> {
         self.stalled.clear();
         for _ in 0..DAYS {
             self.release_held();
+            self.finish_requests(None);
             for service in self.outbox.keys().cloned().collect::<Vec<_>>() {
                 while self.outbox.get(&service).is_some_and(|records| !records.is_empty()) {
                     self.relay(Some(&service));
@@ -226,7 +241,7 @@ impl<'a> World<'a> {
                 }
             }
         }
-        let held: BTreeSet<u64> = self.held.iter().map(|(_, _, action)| *action).collect();
+        let held: BTreeSet<u64> = self.held.iter().map(|effect| effect.action).collect();
         let wrong: Vec<(u64, usize)> = self
             .effects
             .iter()
@@ -247,6 +262,13 @@ impl<'a> World<'a> {
     pub(super) fn finish(&mut self) {
         for _ in 0..LAST_DAYS {
             self.rest();
+        }
+        for effect in self.held.clone() {
+            let from = self.town.links.get(&effect.link).map(|link| link.from.clone()).unwrap_or_default();
+            let instances = self.instances.get(&from).into_iter().flatten();
+            if !instances.into_iter().any(|instance| self.knows_hold(&from, &instance.release, &effect.link)) {
+                self.lose(format!("nobody lets go what is held of {}", effect.link));
+            }
         }
         for service in self.instances.keys().cloned().collect::<Vec<_>>() {
             self.rebuild(&service);
