@@ -25,6 +25,13 @@ pub(super) struct Release {
     pub(super) writes: BTreeMap<String, Vec<(String, String, Option<Condition>)>>,
 }
 
+impl Release {
+    /// Whether it can hold effects of the link, and so knows of what is held.
+    pub(super) fn can_hold(&self, link: &str) -> bool {
+        self.sends.get(link).is_some_and(|ways| ways.iter().any(|(way, _)| *way == Way::Hold))
+    }
+}
+
 #[derive(Clone, Debug)]
 pub(super) struct Event {
     pub(super) topic: String,

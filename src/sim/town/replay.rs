@@ -121,6 +121,7 @@ impl<'a> Replay<'a> {
         let scene = self.scene;
         match self.rule {
             "a" => self.harmed(|instance, body| self.has_no_path(instance, body)),
+            "b" if self.subject.ends_with("/held") => self.is_held() && !self.is_let_go(),
             "b" if scene.release.is_some() => self.harmed(|_, body| {
                 let event = scene.event.as_deref().unwrap_or_default();
                 !body.handles.contains_key(event) && self.arrives(event)
@@ -288,9 +289,27 @@ impl<'a> Replay<'a> {
         let labels = releases.flat_map(|body| body.handles.keys().chain(body.produces.iter().map(|(label, _)| label)));
         let on_its_way = labels.into_iter().any(|label| label.starts_with(&prefix) && self.arrives(label));
         match &self.scene.release {
-            Some(_) => on_its_way && self.harmed(|instance, body| taken(body, name, instance) == Some(Way::Call)),
+            Some(_) => self.harmed(|instance, body| match taken(body, name, instance) {
+                // Why also what is held: who cannot hold sends past it on any way.
+                Some(Way::Call) => on_its_way || (self.is_held() && !body.can_hold(name)),
+                Some(Way::Event) => self.is_held() && !body.can_hold(name),
+                _ => false,
+            }),
             None => on_its_way && !link.key,
         }
+    }
+
+    /// Whether an effect of the story's link waits in its source for another way.
+    fn is_held(&self) -> bool {
+        self.world().held.iter().any(|effect| Some(&effect.link) == self.scene.link.as_ref())
+    }
+
+    /// Whether somebody live can let it go.
+    fn is_let_go(&self) -> bool {
+        let Some(link) = &self.scene.link else { return false };
+        let world = self.world();
+        let from = world.town.links.get(link).map(|link| link.from.as_str()).unwrap_or_default();
+        world.instances.get(from).into_iter().flatten().any(|instance| world.knows_hold(from, &instance.release, link))
     }
 
     /// Whether the copy lacks an entity, or a change that nothing under way will bring.

@@ -10,7 +10,7 @@ use crate::services::{Order, Way};
 /// Something that one service causes in another: its link, its key and the number of the action.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(in crate::sim::town) struct Effect {
-    pub(super) link: String,
+    pub(in crate::sim::town) link: String,
     pub(super) key: usize,
     pub(super) action: u64,
 }
@@ -35,9 +35,9 @@ impl World<'_> {
     }
 
     /// Whether an instance of this release knows that effects of the link may be held.
-    pub(super) fn knows_hold(&self, service: &str, release: &str, link: &str) -> bool {
+    pub(in crate::sim::town) fn knows_hold(&self, service: &str, release: &str, link: &str) -> bool {
         let body = self.town.releases.get(&(service.to_owned(), release.to_owned()));
-        body.and_then(|body| body.sends.get(link)).is_some_and(|ways| ways.iter().any(|(way, _)| *way == Way::Hold))
+        body.is_some_and(|body| body.can_hold(link))
     }
 
     /// A call that is still being tried comes through, the first one first.
