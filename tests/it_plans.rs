@@ -59,7 +59,7 @@ impl Bench {
             text.replace("hello-greetings", &format!("greetings-{name}"))
         };
         std::fs::write(here.join("hello.yaml"), own(include_str!("../playbooks/hello.yaml"))).unwrap();
-        std::fs::write(here.join("hello-services.yaml"), own(include_str!("../playbooks/hello-services.yaml"))).unwrap();
+        std::fs::write(here.join("services-hello.yaml"), own(include_str!("../playbooks/services-hello.yaml"))).unwrap();
         std::fs::write(here.join("schemas/greeting.v0.json"), include_str!("../playbooks/schemas/greeting.v0.json")).unwrap();
         Self { servers, here, database, store }
     }
@@ -343,6 +343,7 @@ steps:
     assert!(proof.violations.iter().any(|one| one.name() == "d:attempt.proven"), "{proof:#?}");
 
     // Without declarations nothing is proven, and the plan says how to declare them.
-    let said = bench.must(0, &["plan", "hello.yaml"]);
+    std::fs::write(bench.here.join("bare.yaml"), "playbook: bare\nsteps:\n  - id: said\n    note: {text: nothing is declared}\n").unwrap();
+    let said = bench.must(0, &["plan", "bare.yaml"]);
     assert!(said.out.contains("proof: nothing is proven") && said.out.contains("`services: services.yaml`"), "{}", said.out);
 }

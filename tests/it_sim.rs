@@ -38,7 +38,7 @@ fn read_on(name: &str, text: &str, catalogue: &Catalogue, changed: &str) -> Play
         ("schemas/greeting.v0.json", greeting),
         ("schemas/exercise_state.v0.json", state),
         ("services.yaml", services),
-        ("hello-services.yaml", include_str!("../playbooks/hello-services.yaml")),
+        ("services-hello.yaml", include_str!("../playbooks/services-hello.yaml")),
     ];
     let files = Carried(files.map(|(path, text)| (path.to_owned(), Arc::from(text))).into());
     match playbook::read_with(&Source::new(name, text), &BTreeMap::new(), &files, catalogue) {
