@@ -175,13 +175,14 @@ impl<'a> Replay<'a> {
             None => self.world().instances.get(sink).is_none_or(Vec::is_empty),
         };
         let asks_back = body.handles.iter().any(|(event, (_, calls))| calls.as_deref() == Some(link) && self.arrives(event));
-        match taken(body, link, instance) {
-            Some(Way::Call) => unanswered(),
-            None if asks_back => unanswered(),
+        let way = taken(body, link, instance);
+        let calls = way == Some(Way::Call) || asks_back;
+        let unfilled = match way {
             Some(Way::Copy) => !self.is_consumed(),
-            Some(_) => asks_back && unanswered(),
-            None => true,
-        }
+            None => !asks_back,
+            Some(_) => false,
+        };
+        unfilled || (calls && unanswered())
     }
 
     /// Whether somebody live reads the topic of the story's event, or of its link's.
