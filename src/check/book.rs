@@ -22,6 +22,13 @@ pub struct Book {
     pub steps: Vec<BookStep>,
 }
 
+impl Book {
+    /// What live systems say of the beginning, where that counts.
+    pub(super) fn today(&self) -> Option<&Today> {
+        self.today.as_ref().filter(|_| !self.start.as_declared)
+    }
+}
+
 /// One step.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]

@@ -32,7 +32,7 @@ pub(super) fn build(services: &Services, book: &Book) -> Model {
 /// The releases that run at some time: those of the start, and those that a step brings.
 fn planned(services: &Services, book: &Book) -> BTreeSet<(String, String)> {
     let start = services.services.iter().flat_map(|(name, service)| {
-        let today = book.today.iter().filter_map(|today| today.releases.get(name)).flatten();
+        let today = book.today().and_then(|today| today.releases.get(name)).into_iter().flatten();
         let said = book.start.releases.get(name).or_else(|| service.releases.first().map(|release| &release.name));
         let mut live: Vec<&String> = today.collect();
         live.extend(said.filter(|_| live.is_empty()));
@@ -80,7 +80,7 @@ impl Build<'_> {
                 let event = link.event.as_ref().and_then(|event| self.services.events.get(event));
                 link.state.is_some() && event.is_some_and(|event| event.topic == name)
             });
-            let today = book.today.as_ref().and_then(|today| today.topics.get(&name)).and_then(|topic| match topic {
+            let today = book.today().and_then(|today| today.topics.get(&name)).and_then(|topic| match topic {
                 TopicToday::There { compacted, .. } => Some(*compacted),
                 TopicToday::Missing => None,
             });

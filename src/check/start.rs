@@ -7,7 +7,7 @@ use super::model::{ColumnId, LinkKind, Model, Path, TopicId};
 use super::state::{Fact, Space, State};
 use super::walk::Plan;
 use crate::services::{ColumnStart, Services};
-use crate::step::{Today, TopicToday};
+use crate::step::TopicToday;
 
 /// The state before the first step, closed, and what was taken for granted.
 pub(super) fn start(space: &Space, services: &Services, book: &Book, plan: &Plan) -> (State, Vec<String>) {
@@ -29,7 +29,10 @@ pub(super) fn start(space: &Space, services: &Services, book: &Book, plan: &Plan
         }
     }
     let Begin { mut state, mut assumed, .. } = begin;
-    let unasked = book.today.iter().flat_map(|today| &today.unasked);
+    if book.start.as_declared {
+        assumed.push("the start is as declared, whatever runs, and nobody uses the services before the last step".to_owned());
+    }
+    let unasked = book.today().into_iter().flat_map(|today| &today.unasked);
     assumed.extend(unasked.map(|system| format!("the start is as declared where {system} would know better")));
     space.close(&mut state);
     (state, assumed)
@@ -44,15 +47,11 @@ struct Begin<'a> {
 }
 
 impl Begin<'_> {
-    fn today(&self) -> Option<&'_ Today> {
-        self.book.today.as_ref()
-    }
-
     /// The releases of a service that are there now, and whether anything is known of that.
     fn live_today(&mut self, at: usize) -> bool {
         let model = &self.space.model;
         let service = &model.services[at].name;
-        let Some(found) = self.book.today.as_ref().and_then(|today| today.releases.get(service)) else { return false };
+        let Some(found) = self.book.today().and_then(|today| today.releases.get(service)) else { return false };
         let said = self.book.start.releases.get(service);
         for name in found {
             match model.release(at, name) {
@@ -96,7 +95,7 @@ impl Begin<'_> {
         let model = &self.space.model;
         for (at, (name, variants)) in model.flags.iter().enumerate() {
             let said = self.book.start.flags.get(name);
-            let today: Vec<_> = self.book.today.iter().filter_map(|today| today.flags.get(name)).flatten().collect();
+            let today: Vec<_> = self.book.today().and_then(|today| today.flags.get(name)).into_iter().flatten().collect();
             let known: Vec<_> = today.iter().filter_map(|variant| model.variant(at, variant)).collect();
             if !today.is_empty() && known.len() == today.len() {
                 if let Some(said) = said.filter(|said| !today.contains(said)) {
@@ -136,7 +135,7 @@ impl Begin<'_> {
         let mut facts = Vec::new();
         for (at, topic) in model.topics.iter().enumerate() {
             let first = self.acts().find(|act| **act == Act::CreateTopic(at) || **act == Act::DeleteTopic(at));
-            let there = match self.today().and_then(|today| today.topics.get(&topic.name)) {
+            let there = match self.book.today().and_then(|today| today.topics.get(&topic.name)) {
                 Some(today) => *today != TopicToday::Missing,
                 None => !matches!(first, Some(Act::CreateTopic(_))) && !missing(&topic.name),
             };
@@ -146,7 +145,7 @@ impl Begin<'_> {
         }
         for (at, stream) in model.streams.iter().enumerate() {
             let first = self.acts().find(|act| **act == Act::RegisterSchema(at) || **act == Act::DeleteSchema(at));
-            let registered = self.today().is_some_and(|today| today.schemas.contains(&stream.label));
+            let registered = self.book.today().is_some_and(|today| today.schemas.contains(&stream.label));
             if registered || (!matches!(first, Some(Act::RegisterSchema(_))) && !missing(&stream.label)) {
                 facts.push(Fact::Schema(at));
             }
@@ -160,7 +159,7 @@ impl Begin<'_> {
     fn records(&mut self, topic: TopicId) {
         let model = &self.space.model;
         let name = &model.topics[topic].name;
-        let today = self.book.today.as_ref().and_then(|today| today.topics.get(name));
+        let today = self.book.today().and_then(|today| today.topics.get(name));
         let Some(TopicToday::There { holds: true, groups, .. }) = today else { return };
         for stream in &model.topics[topic].streams {
             if !self.space.has(&self.state, Fact::Schema(*stream)) {

@@ -9,6 +9,9 @@ use serde::{Deserialize, Serialize};
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Start {
+    /// Take what is said here for true, whatever runs now: for a playbook that puts everything in its place before anybody uses it.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub as_declared: bool,
     /// The release that each service runs; the oldest declared one when it is not said.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub releases: BTreeMap<String, String>,

@@ -57,6 +57,14 @@ fn what_an_earlier_run_left_in_the_topic_is_no_harm_to_a_reader_that_handles_it(
 }
 
 #[test]
+fn what_puts_everything_in_its_place_takes_its_start_as_declared() {
+    let releases = sets(&[("exercises", &["1.6"]), ("hiring", &["1.6"]), ("bonuses", &["1.4"])]);
+    let flags = sets(&[("exercise-events", &["on"]), ("exercise-read", &["events"])]);
+    let proof = from("start.yaml", Today { releases, flags, ..over_http() });
+    assert!(proof.proven && says(&proof, "the start is as declared, whatever runs"), "{proof:#?}");
+}
+
+#[test]
 fn a_switch_that_somebody_has_thrown_already_is_found_out() {
     let flags = sets(&[("exercise-events", &["off"]), ("exercise-read", &["call", "events"])]);
     let proof = from("comm-020.yaml", Today { flags, ..over_http() });

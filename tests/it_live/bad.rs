@@ -24,6 +24,7 @@ async fn a_switch_that_was_thrown_by_hand_is_found_before_the_row_begins() {
     let text = "playbook: by-hand\nsteps:\n  - id: thrown\n    set_flag: {flag: exercise-read, to: events, variants: {call: call, events: \
                 events}}\n";
     assert_eq!(stage.json(&["stack", "up"]).await.1, 0);
+    assert!(stage.run(&["supervise", "--background"]).await.status.success());
     let (thrown, code) = stage.json(&["apply", &stage.playbook("by-hand", text), "--yes"]).await;
     assert_eq!(code, 0, "{thrown:#}");
     let refused = stage.run(&["apply", "playbooks/comm-020.yaml", "--var", "bake=1s", "--yes"]).await;
