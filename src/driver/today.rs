@@ -23,7 +23,7 @@ pub(super) async fn today(services: &Services, environment: &Environment, world:
     for name in environment.workloads.keys() {
         asked.push((format!("workloads {name}"), async { live(services, world.workloads(name)?).await }.boxed()));
     }
-    for name in environment.flags.keys() {
+    for name in world.flag_stores() {
         asked.push((format!("flags {name}"), async { served(services, world.flags(name)?).await }.boxed()));
     }
     for name in environment.kafka.keys() {

@@ -127,6 +127,11 @@ impl World {
         self.find("flags", &self.inner.flags, name)
     }
 
+    /// The names of all flag stores: those of the environment, and the one that is there without being named.
+    pub fn flag_stores(&self) -> impl Iterator<Item = &str> {
+        self.inner.flags.keys().map(String::as_str)
+    }
+
     /// What runs the services, by its name.
     ///
     /// # Errors
