@@ -30,7 +30,10 @@ async fn a_switch_that_was_thrown_by_hand_is_found_before_the_row_begins() {
     let refused = stage.run(&["apply", "playbooks/comm-020.yaml", "--var", "bake=1s", "--yes"]).await;
     let said = String::from_utf8_lossy(&refused.stderr).into_owned() + &String::from_utf8_lossy(&refused.stdout);
     assert_eq!(refused.status.code(), Some(65), "{said}");
-    assert!(said.contains("f:exercise") && said.contains("`start:` says call, which does not count"), "{said}");
+    assert!(said.contains("f:exercise") && said.contains("While step 3 `handler` is under way"), "{said}");
+    let (planned, _) = stage.json(&["plan", "playbooks/comm-020.yaml"]).await;
+    let assumed = planned["proof"]["assumed"].as_array().unwrap();
+    assert!(assumed.iter().any(|line| line.as_str().unwrap().contains("`start:` says call, which does not count")), "{assumed:#?}");
     let (back, code) = stage.json(&["revert", thrown["id"].as_str().unwrap(), "--yes"]).await;
     assert_eq!(code, 0, "{back:#}");
 }
