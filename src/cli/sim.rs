@@ -80,12 +80,11 @@ fn one(session: &Session, args: &SimArgs) -> Result<bool, CliError> {
         }
     }
     for Story { name, schedule } in stories {
-        match schedule {
-            Some(schedule) => {
-                session.print(Tone::Plain, format!("the story of {name} comes true under the directed schedule {schedule}"))?
-            }
-            None => session.print(Tone::Bad, format!("no directed schedule brings about the story of {name}"))?,
-        }
+        let (tone, told) = match schedule {
+            Some(schedule) => (Tone::Plain, format!("the story of {name} comes true under the directed schedule {schedule}")),
+            None => (Tone::Bad, format!("no directed schedule brings about the story of {name}")),
+        };
+        session.print(tone, told)?;
     }
     Ok(judged.is_wrong())
 }

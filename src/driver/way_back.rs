@@ -73,7 +73,7 @@ fn prove_what_is_left(run: &Run, opened: &Opened, planned: &[PlannedStep], today
         // Why beside it: what was broken off may be half there while the first step back begins.
         steps.push(BookStep { beside: at == 0 && broken_off, ..BookStep::new(line.id.clone(), moves) });
     }
-    Some(prove_rest(services, &Book { steps, today, ..book }, forward + behind))
+    Some(prove_rest(services, &Book { today, steps, ..book }, forward + behind))
 }
 
 /// The lines of a way back, newest step first. A step that cannot say how is told as one that cannot be taken back.
