@@ -1,5 +1,5 @@
 //! One simulated environment: a cluster, a registry, a flag store, services, a store of metrics and a clock, each named `main`, the
-//! database `exercises`, and the service `hiring` by HTTP.
+//! database `exercises`, and the services `hiring` and `exercises` by HTTP.
 
 use std::sync::Arc;
 
@@ -11,8 +11,10 @@ use crate::step::World;
 /// The name of each system in [`SimWorld::world`].
 pub const NAME: &str = "main";
 
-/// The service that is reached by HTTP.
+/// A service that is reached by HTTP; [`OTHER_SERVICE`] is another one.
 pub const SERVICE: &str = "hiring";
+/// A service that is reached by HTTP.
+pub const OTHER_SERVICE: &str = "exercises";
 /// The name of the database in [`SimWorld::world`].
 pub const DATABASE: &str = "exercises";
 
@@ -61,10 +63,14 @@ impl SimWorld {
     #[must_use]
     pub fn world(&self) -> World {
         let (kafka, registry, flags) = (Arc::clone(&self.kafka), Arc::clone(&self.registry), Arc::clone(&self.flags));
-        let (http, metrics) = (Arc::new(SimHttp::new(SERVICE, Arc::clone(&self.workloads))), Arc::clone(&self.metrics));
+        let http = |service| Arc::new(SimHttp::new(service, Arc::clone(&self.workloads)));
+        let metrics = Arc::clone(&self.metrics);
         let database = Arc::clone(&self.database);
         let world = World::builder("sim").kafka(NAME, Ok(kafka)).registry(NAME, Ok(registry)).flags(NAME, Ok(flags));
-        let world = world.workloads(NAME, Ok(Arc::clone(&self.workloads) as _)).http(SERVICE, Ok(http));
+        let world = world
+            .workloads(NAME, Ok(Arc::clone(&self.workloads) as _))
+            .http(SERVICE, Ok(http(SERVICE)))
+            .http(OTHER_SERVICE, Ok(http(OTHER_SERVICE)));
         world.metrics(NAME, Ok(metrics)).database(DATABASE, Ok(database)).build()
     }
 
