@@ -140,9 +140,9 @@ impl Steps {
             let (rule, subject) = name.split_once(':').expect("rule and subject");
             format!("  - {{rule: {rule}, subject: \"{subject}\", reason: to see what it does}}\n")
         };
-        let gaps: String = accepted.iter().map(gap).collect();
-        let accept = if gaps.is_empty() { gaps } else { format!("accept:\n{gaps}") };
-        let steps: String = self.steps.iter().map(|(_, text)| format!("  - id: {text}")).collect();
+        let gaps: Vec<String> = accepted.iter().map(gap).collect();
+        let accept = if gaps.is_empty() { String::new() } else { format!("accept:\n{}", gaps.concat()) };
+        let steps = self.steps.iter().map(|(_, text)| format!("  - id: {text}")).collect::<Vec<_>>().concat();
         format!("{}{steps}", self.head.replacen("params:\n", &format!("{accept}params:\n"), 1))
     }
 }
