@@ -96,13 +96,8 @@ pub struct BackStep {
     /// What is done.
     pub action: BackAction,
     /// Whether its acts are asked whether they have settled.
-    #[serde(default, skip_serializing_if = "is_false")]
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub settles: bool,
-}
-
-#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks for it")]
-fn is_false(value: &bool) -> bool {
-    !value
 }
 
 /// What an entry says. The name in snake case is the entry's kind in the database.
@@ -148,7 +143,7 @@ pub enum Entry {
         /// The change with its before-image; `None` for a step that only waits.
         change: Option<ErasedChange>,
         /// Whether guards are watched, so that the first act has an entry of its own once they are good.
-        #[serde(default, skip_serializing_if = "is_false")]
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
         guarded: bool,
     },
     /// A further act begins.
@@ -176,7 +171,7 @@ pub enum Entry {
         /// Whether it was found done after a crash rather than done now.
         found: bool,
         /// Whether it is to settle before anything further begins.
-        #[serde(default, skip_serializing_if = "is_false")]
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
         settles: bool,
     },
     /// An act has settled.

@@ -60,7 +60,8 @@ pub fn lines(proof: &Proof, file: Option<&str>, all: bool) -> Vec<Line> {
             out.push(Line::new(Tone::Plain, format!("  mend: {}", violation.mend)));
         }
     }
-    if !proof.assumed.is_empty() && (all || (!proof.proven && proof.violations.is_empty())) {
+    // Why also where something breaks: what the proof began with is part of why it does.
+    if !proof.assumed.is_empty() && (all || !proof.proven) {
         out.push(Line::new(Tone::Plain, ""));
         out.push(Line::new(Tone::Dim, format!("assumed, {}:", grouped(proof.assumed.len()))));
         out.extend(proof.assumed.iter().map(|assumed| Line::new(Tone::Dim, format!("  {assumed}"))));

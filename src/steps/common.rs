@@ -18,12 +18,6 @@ pub(super) fn main_system() -> String {
     "main".to_owned()
 }
 
-/// Whether an option was left out.
-#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde hands over a reference")]
-pub(super) fn is_false(value: &bool) -> bool {
-    !value
-}
-
 /// What is told of a text that is no JSON pointer: the pointer that was probably meant, for paths are often written with dots.
 pub(super) fn no_pointer(text: &str) -> String {
     format!("`{text}` is no JSON pointer; write `/{}`", text.trim_start_matches(['$', '.']).replace('.', "/"))

@@ -10,7 +10,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-use super::common::{is_false, look_at_topic, main_system, topic_id, topic_there};
+use super::common::{look_at_topic, main_system, topic_id, topic_there};
 use crate::drain::{self, Barrier, Verdict as Drain};
 use crate::ports::kafka::Kafka;
 use crate::step::{
@@ -38,7 +38,7 @@ pub struct DrainTopic {
     #[schemars(length(min = 1, max = 100))]
     pub groups: Vec<String>,
     /// Whether a way back that comes past this step waits in the same way, for what the steps behind it have let produce.
-    #[serde(default, skip_serializing_if = "is_false")]
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub both_ways: bool,
 }
 

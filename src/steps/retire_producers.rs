@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::json;
 
 use self::look::{Seen, look};
-use super::common::{is_false, look_at_topic, main_system};
+use super::common::{look_at_topic, main_system};
 use super::producers::{self, Complaint};
 use crate::ports::{PortError, SystemRef};
 use crate::services::{EventRef, Producer, Services};
@@ -46,7 +46,7 @@ pub struct RetireProducers {
     #[serde(default = "main_system")]
     pub store: String,
     /// Whether a way back that comes past this step waits in the same way, for what the steps behind it have let produce.
-    #[serde(default, skip_serializing_if = "is_false")]
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub both_ways: bool,
 }
 

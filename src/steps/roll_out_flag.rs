@@ -15,7 +15,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use self::stand::Stand;
-use super::common::{is_false, main_system};
+use super::common::main_system;
 use super::flag;
 use crate::flags::bucket::ALGORITHM;
 use crate::flags::rollout::Cohort;
@@ -66,7 +66,7 @@ pub struct RollOutFlag {
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub variants: BTreeMap<String, Value>,
     /// `true` says that the last share is below 100% on purpose and stays.
-    #[serde(default, skip_serializing_if = "is_false")]
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub partial: bool,
 }
 

@@ -583,20 +583,29 @@ pub(super) fn list_offsets(line: Line<'_>, topic: &str, partitions: &[i32], end:
     }
 }
 
-/// Asks the coordinator about one group.
+/// Asks the coordinator about one group and reads its description; `None` when there is none in the answer.
 ///
 /// librdkafka 2.12 ends the whole process when a request to a coordinator ran out of its own time while the coordinator was away and
 /// the coordinator then comes back. So the line's `limit` must be far beyond its `patience`, and after an answer that did not come the
 /// client must be ended well before the limit.
-pub(super) fn describe_group(line: Line<'_>, group: &str) -> Answer<Option<GroupDescription>> {
+fn described<T>(
+    line: Line<'_>,
+    group: &str,
+    with_operations: bool,
+    read: impl FnOnce(*const sys::rd_kafka_ConsumerGroupDescription_t) -> T,
+) -> Answer<Option<T>> {
     let name = c_string(group)?;
     let event = ask(line, Operation::RD_KAFKA_ADMIN_OP_DESCRIBECONSUMERGROUPS, |handle, options, queue| {
+        if with_operations {
+            // SAFETY: live options; the error object is ours.
+            setter(unsafe { sys::rd_kafka_AdminOptions_set_include_authorized_operations(options.raw(), 1) })?;
+        }
         let mut groups = [name.as_ptr()];
         // SAFETY: live handles and an array of one string that librdkafka copies.
         unsafe { sys::rd_kafka_DescribeConsumerGroups(handle, groups.as_mut_ptr(), groups.len(), options.raw(), queue) };
         Ok(())
     })?;
-    // SAFETY: the result and all it points at live as long as the event.
+    // SAFETY: the result and all it points at live as long as the event, and so while `read` runs.
     unsafe {
         let result = sys::rd_kafka_event_DescribeConsumerGroups_result(event.raw());
         if result.is_null() {
@@ -606,52 +615,45 @@ pub(super) fn describe_group(line: Line<'_>, group: &str) -> Answer<Option<Group
         let groups = sys::rd_kafka_DescribeConsumerGroups_result_groups(result, &raw mut count);
         let Some(group) = items(groups, count).first() else { return Ok(None) };
         error_object(sys::rd_kafka_ConsumerGroupDescription_error(*group))?;
-        let members = sys::rd_kafka_ConsumerGroupDescription_member_count(*group);
-        let mut topics = Vec::new();
-        for index in 0..members {
-            assigned_topics(sys::rd_kafka_ConsumerGroupDescription_member(*group, index), &mut topics);
-        }
-        topics.sort();
-        topics.dedup();
-        Ok(Some(GroupDescription {
-            topics,
-            members,
-            state: text(sys::rd_kafka_consumer_group_state_name(sys::rd_kafka_ConsumerGroupDescription_state(*group))),
-        }))
+        Ok(Some(read(*group)))
     }
 }
 
+/// What the coordinator knows of one group. Waits like [`described`].
+pub(super) fn describe_group(line: Line<'_>, group: &str) -> Answer<Option<GroupDescription>> {
+    described(line, group, false, |group| {
+        // SAFETY: the description is live, and so are its members.
+        unsafe {
+            let members = sys::rd_kafka_ConsumerGroupDescription_member_count(group);
+            let mut topics = Vec::new();
+            for index in 0..members {
+                assigned_topics(sys::rd_kafka_ConsumerGroupDescription_member(group, index), &mut topics);
+            }
+            topics.sort();
+            topics.dedup();
+            let state = text(sys::rd_kafka_consumer_group_state_name(sys::rd_kafka_ConsumerGroupDescription_state(group)));
+            GroupDescription { state, members, topics }
+        }
+    })
+}
+
 /// The operations on a group that the coordinator allows us, as bits with Kafka's own numbers; 0 when it does not say. Waits like
-/// [`describe_group`].
+/// [`described`].
 pub(super) fn group_operations(line: Line<'_>, group: &str) -> Answer<u32> {
-    let name = c_string(group)?;
-    let event = ask(line, Operation::RD_KAFKA_ADMIN_OP_DESCRIBECONSUMERGROUPS, |handle, options, queue| {
-        // SAFETY: live options; the error object is ours.
-        setter(unsafe { sys::rd_kafka_AdminOptions_set_include_authorized_operations(options.raw(), 1) })?;
-        let mut groups = [name.as_ptr()];
-        // SAFETY: live handles and an array of one string that librdkafka copies.
-        unsafe { sys::rd_kafka_DescribeConsumerGroups(handle, groups.as_mut_ptr(), groups.len(), options.raw(), queue) };
-        Ok(())
+    let bits = described(line, group, true, |group| {
+        // SAFETY: the description is live. The operations are read as the plain numbers that C writes, so that no enum value is ever made
+        // of one that a newer broker sends.
+        unsafe {
+            let mut count = 0;
+            let operations = sys::rd_kafka_ConsumerGroupDescription_authorized_operations(group, &raw mut count).cast::<c_int>();
+            if operations.is_null() {
+                return 0;
+            }
+            let bit = |index| u32::try_from(operations.add(index).read()).ok().and_then(|number| 1_u32.checked_shl(number)).unwrap_or(0);
+            (0..count).map(bit).fold(0, |bits, bit| bits | bit)
+        }
     })?;
-    // SAFETY: the result and all it points at live as long as the event. The operations are read as the plain numbers that C writes,
-    // so that no enum value is ever made of one that a newer broker sends.
-    unsafe {
-        let result = sys::rd_kafka_event_DescribeConsumerGroups_result(event.raw());
-        if result.is_null() {
-            return Err(invalid("the answer is not about a group"));
-        }
-        let mut count = 0;
-        let groups = sys::rd_kafka_DescribeConsumerGroups_result_groups(result, &raw mut count);
-        let Some(group) = items(groups, count).first() else { return Ok(0) };
-        error_object(sys::rd_kafka_ConsumerGroupDescription_error(*group))?;
-        let mut count = 0;
-        let operations = sys::rd_kafka_ConsumerGroupDescription_authorized_operations(*group, &raw mut count).cast::<c_int>();
-        if operations.is_null() {
-            return Ok(0);
-        }
-        let bit = |index| u32::try_from(operations.add(index).read()).ok().and_then(|number| 1_u32.checked_shl(number)).unwrap_or(0);
-        Ok((0..count).map(bit).fold(0, |bits, bit| bits | bit))
-    }
+    Ok(bits.unwrap_or_default())
 }
 
 /// # Safety
