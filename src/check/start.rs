@@ -196,9 +196,9 @@ impl Begin<'_> {
         });
         let facts: &[Fact] = match start {
             ColumnStart::Absent => &[Fact::Absent(column)],
-            ColumnStart::Nullable => &[],
-            ColumnStart::Filled => &[Fact::Filled(column)],
-            ColumnStart::Required => &[Fact::Filled(column), Fact::Required(column)],
+            ColumnStart::Nullable => &[Fact::Holds(column)],
+            ColumnStart::Filled => &[Fact::Holds(column), Fact::Filled(column)],
+            ColumnStart::Required => &[Fact::Holds(column), Fact::Filled(column), Fact::Required(column)],
         };
         for fact in facts {
             self.space.put(&mut self.state, *fact);

@@ -56,6 +56,8 @@ facts! {
     Required(ColumnId) of columns,
     /// MUST: the column is null in no row.
     Filled(ColumnId) of columns,
+    /// MAY: some row has a value in the column.
+    Holds(ColumnId) of columns,
     /// MAY: a release wrote the column, so that it may be the only place of something.
     Wrote(ColumnId) of columns,
     /// MAY: a row has the column in this meaning.
@@ -331,7 +333,7 @@ impl Space {
         }
         for (column, meaning, when) in &writing.columns {
             if self.active(state, *when) {
-                changed |= self.put(state, Fact::Wrote(*column));
+                changed |= self.put(state, Fact::Wrote(*column)) | self.put(state, Fact::Holds(*column));
                 if let Some(meaning) = meaning {
                     changed |= self.put(state, Fact::Means(*meaning));
                 }

@@ -168,7 +168,7 @@ impl Teller<'_> {
             }
             Subject::Drain(service, stream) => {
                 let (stream, service) = (&model.streams[*stream].label, &model.services[*service].name);
-                format!("it waits for ever: {stream} is unread, and no live release of {service} handles it")
+                format!("it waits for ever: {stream} is unread, and no live release of {service} reads its topic")
             }
             Subject::Quiet(stream) => {
                 let stream = &model.streams[*stream].label;

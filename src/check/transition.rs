@@ -3,7 +3,7 @@
 
 use super::act::{Act, Meant};
 use super::finding::{Finding, Rule, Subject};
-use super::model::{ColumnId, LinkId, LinkKind, ServiceId, StreamId, TopicId};
+use super::model::{ColumnId, LinkId, LinkKind, ReleaseId, ServiceId, StreamId, TopicId};
 use super::rules::Found;
 use super::state::{Fact, Space, State};
 
@@ -58,19 +58,25 @@ impl Space {
             Act::DeleteSchema(stream) => {
                 self.take(state, Fact::Schema(*stream));
             }
-            Act::Snapshot { stream, .. } => self.lie(state, *stream),
+            Act::Snapshot { stream, .. } => self.publish(state, *stream),
             Act::Send(streams) => {
                 for stream in streams {
-                    self.lie(state, *stream);
+                    self.publish(state, *stream);
                 }
             }
             Act::Backfill { columns, .. } => {
+                for (column, _) in columns {
+                    self.put(state, Fact::Holds(*column));
+                }
                 for meaning in columns.iter().filter_map(|(_, meaning)| *meaning) {
                     self.put(state, Fact::Means(meaning));
                 }
             }
+            // Why: where the column is not there the step fails before it changes anything.
             Act::RequireColumn(column) => {
-                self.put(state, Fact::Required(*column));
+                if !self.has(state, Fact::Absent(*column)) {
+                    self.put(state, Fact::Required(*column));
+                }
             }
             Act::DropColumn(column) => self.drop_column(state, *column),
             Act::DropTable(table) => {
@@ -82,9 +88,23 @@ impl Space {
         }
     }
 
+    /// A step's own records come to lie in a topic, where they can be sent at all: a record without a required field cannot.
+    fn publish(&self, state: &mut State, stream: StreamId) {
+        let info = &self.model.streams[stream];
+        let may_have = |column: ColumnId| {
+            let holds = self.has(state, Fact::Filled(column)) || self.has(state, Fact::Holds(column));
+            holds && !self.has(state, Fact::Absent(column))
+        };
+        let complete = info.fields.iter().flatten().filter_map(|field| field.column).all(may_have);
+        if complete && self.has(state, Fact::Topic(info.topic)) && self.has(state, Fact::Schema(stream)) {
+            self.lie(state, stream);
+        }
+    }
+
     fn drop_column(&self, state: &mut State, column: ColumnId) {
         self.put(state, Fact::Absent(column));
         self.take(state, Fact::Filled(column));
+        self.take(state, Fact::Holds(column));
     }
 
     /// What is so when the act is verified. `state` is the instant inside, closed.
@@ -276,7 +296,12 @@ impl Space {
             Act::Snapshot { link, stream } => self.snapshot_works(state, *link, *stream, found),
             Act::CatchUp(links) => links.iter().all(|link| {
                 let LinkKind::State { reader: Some(reader), .. } = self.model.links[*link].kind else { return true };
-                self.model.links[*link].event.is_none_or(|event| self.consumes(state, reader, event))
+                // Why: a group has read the end of a topic in which nothing ever lay.
+                let ends = |event: usize| {
+                    let ever = |stream: &StreamId| self.has(state, Fact::Ever(*stream));
+                    self.consumes(state, reader, event) || !self.model.topics[self.model.events[event].topic].streams.iter().any(ever)
+                };
+                self.model.links[*link].event.is_none_or(ends)
                     || found(Finding::new(Rule::Ends, Subject::CatchUp(*link)).fact(Fact::Up(reader)))
             }),
             Act::Send(streams) => streams.iter().all(|stream| {
@@ -326,9 +351,10 @@ impl Space {
         let info = &self.model.streams[stream];
         for (reader, unread) in &info.unread {
             let waited = services.is_none_or(|services| services.contains(reader));
-            let handled =
-                || self.has(state, Fact::Up(*reader)) && self.live_of(state, *reader).any(|release| info.handlers.contains(&release));
-            if waited && self.has(state, Fact::Unread(*unread)) && !handled() {
+            // Why not who handles it: a member that has no handler reads past it all the same, which rule (b) tells of.
+            let member = |release: ReleaseId| self.model.releases[release].member.contains(&info.topic);
+            let read = || self.has(state, Fact::Up(*reader)) && self.live_of(state, *reader).any(member);
+            if waited && self.has(state, Fact::Unread(*unread)) && !read() {
                 let finding = Finding::new(Rule::Ends, Subject::Drain(*reader, stream)).fact(Fact::Unread(*unread));
                 if !found(finding) {
                     return false;

@@ -225,6 +225,19 @@ impl Town {
         release.handles.keys().filter_map(|label| self.event(label)).map(|event| event.topic.clone()).collect()
     }
 
+    /// The tables of a service that are the truth behind a link although no release says that it writes them: somebody does.
+    pub(super) fn kept_by<'a>(&'a self, service: &'a str) -> impl Iterator<Item = &'a String> {
+        let tables = self.links.values().filter(|link| !link.effect).map(|link| &link.state);
+        let own = move |table: &&String| table.split('.').next() == Some(service);
+        tables.filter(own).filter(|table| !self.releases.values().any(|body| body.writes.contains_key(*table)))
+    }
+
+    /// The services of which some release produces the version.
+    pub(super) fn producers<'a>(&'a self, label: &'a str) -> impl Iterator<Item = &'a String> {
+        let produces = move |body: &Release| body.produces.iter().any(|(one, _)| one == label);
+        self.releases.iter().filter(move |(_, body)| produces(body)).map(|((service, _), _)| service)
+    }
+
     /// Every version of an event that some release produces or handles.
     pub(super) fn labels(&self) -> BTreeSet<&String> {
         let releases = self.releases.values();

@@ -88,6 +88,13 @@ fn begin(world: &mut World<'_>, book: &Book) {
             _ => {}
         }
     }
+    // Why after them: a step that needs a column before another one adds it is a mistake in the order, not a column that is there.
+    let comes_or_goes = |one: &&&Move| matches!(one, Move::AddColumn { .. } | Move::DropColumn { .. });
+    for one in moves.iter().rev().filter(comes_or_goes) {
+        if let Move::AddColumn { column } = one {
+            set(world, column, Shape::Absent);
+        }
+    }
     for (column, start) in &book.start.columns {
         let shape = match start {
             ColumnStart::Absent => Shape::Absent,

@@ -2,13 +2,13 @@
 
 use std::collections::BTreeMap;
 
-use super::declared::{Release, holds, name_of};
+use super::declared::{Release, name_of};
 use super::world::{INSTANCES, Instance, Shape, World};
 use super::{set, split};
 use crate::step::{DrainGoal, Move};
 
 /// How long a wait may last before it counts as one that never ends.
-const PATIENCE: usize = 3_000;
+pub(super) const PATIENCE: usize = 3_000;
 
 /// How many happenings come between two looks of a wait that takes its own steps.
 const BETWEEN_LOOKS: usize = 20;
@@ -17,13 +17,15 @@ const BETWEEN_LOOKS: usize = 20;
 pub(super) struct Play<'a> {
     pub(super) world: World<'a>,
     seed: u64,
+    /// How many happenings a wait may take.
+    pub(super) patience: usize,
     /// Topic to where it ended when the last snapshot was acknowledged.
     snapshots: BTreeMap<String, u64>,
 }
 
 impl<'a> Play<'a> {
     pub(super) fn new(world: World<'a>, seed: u64) -> Self {
-        Self { world, seed, snapshots: BTreeMap::new() }
+        Self { world, seed, patience: PATIENCE, snapshots: BTreeMap::new() }
     }
 
     /// People come and go between two steps.
@@ -79,7 +81,7 @@ impl<'a> Play<'a> {
     }
 
     fn until(&mut self, done: impl Fn(&World<'_>) -> bool) -> bool {
-        for _ in 0..PATIENCE {
+        for _ in 0..self.patience {
             if done(&self.world) {
                 return true;
             }
@@ -119,7 +121,7 @@ impl<'a> Play<'a> {
             Move::Snapshot { table, topic, event } => return self.snapshot(table, topic, event.as_deref().unwrap_or_default()),
             Move::CatchUp { group, topic } => return self.catch_up(group, topic),
             Move::AddColumn { column } | Move::RelaxColumn { column } => set(&mut self.world, column, Shape::Nullable),
-            Move::RequireColumn { column } => return self.require(column),
+            Move::RequireColumn { column } => return self.require(column, half),
             Move::Backfill { columns, .. } => return columns.iter().all(|column| self.backfill(column)),
             Move::DropColumn { column } => set(&mut self.world, column, Shape::Absent),
             Move::DropTable { table } => self.drop_table(table),
@@ -175,7 +177,8 @@ impl<'a> Play<'a> {
     fn catch_up(&mut self, group: &str, topic: &str) -> bool {
         let place = (self.world.town.of_group(group), topic.to_owned());
         let goal = self.snapshots.get(topic).copied().unwrap_or_default();
-        self.world.stalled.clear();
+        // Why: a group may be slow, but nobody waits for one that is stopped on purpose.
+        self.world.stalled.remove(&format!("group {}", place.0));
         let read = |world: &World<'_>| world.read.get(&place).copied().unwrap_or_default();
         if !self.until(|world| read(world) >= goal) {
             return false;
@@ -189,15 +192,19 @@ impl<'a> Play<'a> {
         reached
     }
 
-    fn require(&mut self, column: &str) -> bool {
+    /// New rows must have it from the first moment; the old ones are looked through only then, and what they lack takes the rule off again.
+    fn require(&mut self, column: &str, half: bool) -> bool {
         let (table, name) = split(column);
-        let empty = self.world.rows.get(&table).is_some_and(|rows| rows.values().any(|row| !row.columns.contains_key(&name)));
-        if empty || self.world.shapes.get(&(table, name)) == Some(&Shape::Absent) {
+        if self.world.shapes.get(&(table.clone(), name.clone())) == Some(&Shape::Absent) {
             return false;
         }
         set(&mut self.world, column, Shape::Required);
         self.some_ticks();
-        true
+        let empty = self.world.rows.get(&table).is_some_and(|rows| rows.values().any(|row| !row.columns.contains_key(&name)));
+        if empty && !half {
+            set(&mut self.world, column, Shape::Nullable);
+        }
+        half || !empty
     }
 
     fn drop_table(&mut self, table: &str) {
@@ -235,15 +242,18 @@ impl<'a> Play<'a> {
             world.instances.iter().any(|(service, instances)| {
                 instances.iter().any(|instance| {
                     let body = world.town.releases.get(&(service.clone(), instance.release.clone()));
-                    let mut produces = body.into_iter().flat_map(|body| &body.produces);
-                    produces.any(|(label, when)| labels.contains(label) && holds(when.as_ref(), &instance.view))
+                    body.is_some_and(|body| labels.iter().any(|label| world.produces(instance, body, label)))
                 })
             })
         };
         if !self.until(|world| !can(world)) {
             return false;
         }
-        self.world.stalled.clear();
+        // Why: a producer may be slow, but nobody waits for one that is stopped on purpose.
+        let town = self.world.town;
+        for producer in labels.iter().flat_map(|label| town.producers(label)) {
+            self.world.stalled.remove(&format!("relay {producer}"));
+        }
         self.until(|world| !world.outbox.values().flatten().any(|record| labels.contains(&record.label)))
     }
 
@@ -279,7 +289,7 @@ impl<'a> Play<'a> {
             return true;
         }
         let compacted = self.world.town.compacted.contains(&topic);
-        for _ in 0..PATIENCE / BETWEEN_LOOKS {
+        for _ in 0..self.patience / BETWEEN_LOOKS {
             if compacted {
                 self.world.compact();
             } else if let Some(log) = self.world.topics.get_mut(&topic) {

@@ -5,8 +5,8 @@ use crate::check::{Book, Violation};
 use crate::services::{Services, Way};
 use crate::step::{DrainGoal, Move, Running, Scene, Waiting};
 
-use super::declared::{Release, Town, holds, way};
-use super::play::Play;
+use super::declared::{Release, Town, way};
+use super::play::{PATIENCE, Play};
 use super::world::{Instance, Shape, World};
 use super::{begin, split};
 
@@ -15,6 +15,9 @@ const TRIES: u64 = 48;
 
 /// Small happenings in which the told state may come about once the step is reached.
 const HAPPENINGS: usize = 120;
+
+/// Small happenings after which a wait is given up by who is in a hurry.
+const IN_A_HURRY: usize = 60;
 
 /// Whether a violation tells of a state at all: that there is no way back is told of all states at once.
 #[must_use]
@@ -34,6 +37,8 @@ struct Replay<'a> {
     rule: &'a str,
     subject: &'a str,
     scene: &'a Scene,
+    /// Whether days pass before each step.
+    slow: bool,
     /// Whether something that the story says is unread was so when its step began; a topic takes that with it.
     unread: bool,
 }
@@ -42,11 +47,17 @@ impl<'a> Replay<'a> {
     fn new(town: &'a Town, book: &Book, violation: &'a Violation, schedule: u64) -> Self {
         let mut world = World::new(town, &book.start.flags, schedule);
         begin(&mut world, book);
+        // Why: rows that nobody fills stay as they are only where nobody changes them.
+        world.only_new = violation.scene.column.is_some() && violation.scene.meaning.is_none() && schedule % 4 >= 2;
+        let mut play = Play::new(world, schedule);
+        // Why: of a step that never ends, a person who is in a hurry soon has enough.
+        play.patience = if schedule % 3 == 2 { IN_A_HURRY } else { PATIENCE };
         Self {
-            play: Play::new(world, schedule),
+            play,
             rule: &violation.rule,
             subject: &violation.subject,
             scene: &violation.scene,
+            slow: !schedule.is_multiple_of(2),
             unread: false,
         }
     }
@@ -57,10 +68,14 @@ impl<'a> Replay<'a> {
             let here = step.id == *told;
             for (at, one) in step.moves.iter().enumerate() {
                 let last = at + 1 == step.moves.len();
+                if self.slow {
+                    self.play.world.rest();
+                }
                 self.direct(one);
                 self.play.traffic();
                 self.unread = self.is_unread();
                 if here && self.rule == "h" {
+                    self.play.patience = PATIENCE;
                     return !self.play.step(one, false);
                 }
                 // Why whatever it says: a step that can never end is told of by a story of its own, and a person may have skipped it.
@@ -87,10 +102,10 @@ impl<'a> Replay<'a> {
                 // Why the producers too: what comes behind a barrier is what a wait before it has not seen.
                 Waiting::Unread { service, event } => {
                     world.stalled.insert(format!("group {service}"));
-                    world.stalled.extend(producers(town, event));
+                    world.stalled.extend(relays(town, event));
                 }
                 Waiting::Lying { event } => {
-                    world.stalled.extend(producers(town, event));
+                    world.stalled.extend(relays(town, event));
                     let topic = town.event(event).map(|event| event.topic.clone()).unwrap_or_default();
                     if matches!(next, Move::Drain { goal: DrainGoal::Absent, .. }) {
                         world.compacts_late.remove(&topic);
@@ -128,8 +143,9 @@ impl<'a> Replay<'a> {
             }),
             "b" => self.arrives(scene.event.as_deref().unwrap_or_default()) && !self.is_consumed(),
             "b2" => {
-                let produces =
-                    |instance: &Instance, body: &Release| self.produces(instance, body, scene.event.as_deref().unwrap_or_default());
+                let produces = |instance: &Instance, body: &Release| {
+                    self.play.world.produces(instance, body, scene.event.as_deref().unwrap_or_default())
+                };
                 (scene.release.is_none() || self.harmed(produces)) && self.rows_are_wrong()
             }
             "c" => (scene.release.is_none() || self.harmed(|_, _| true)) && self.column_is_wrong(),
@@ -198,20 +214,15 @@ impl<'a> Replay<'a> {
         })
     }
 
-    fn produces(&self, instance: &Instance, body: &Release, event: &str) -> bool {
-        let by_hand = body.produces.iter().any(|(label, when)| label == event && holds(when.as_ref(), &instance.view));
-        let link = self.world().town.event(event).and_then(|event| event.link.clone());
-        by_hand || link.is_some_and(|link| taken(body, &link, instance) == Some(Way::Event))
-    }
-
     /// Whether the version is produced, on its way, unread by whom it may concern, or kept by compaction.
     fn arrives(&self, event: &str) -> bool {
         let world = self.world();
         let is = |label: &str| label == event;
         let produced = || {
             world.instances.iter().any(|(service, instances)| {
-                let one =
-                    |instance: &Instance| self.body(service, &instance.release).is_some_and(|body| self.produces(instance, body, event));
+                let one = |instance: &Instance| {
+                    self.body(service, &instance.release).is_some_and(|body| self.play.world.produces(instance, body, event))
+                };
                 instances.iter().any(one)
             })
         };
@@ -327,12 +338,8 @@ impl<'a> Replay<'a> {
             let brings = |record: &super::world::Record| record.key == *key && record.seq >= truth.seq;
             let unsent = world.outbox.get(owner).is_some_and(|records| records.iter().any(brings));
             let coming = unsent || unread.iter().any(|(offset, record)| *offset >= position && brings(record));
-            // Why an old one at once: whoever is asked for what has always been there cannot say that it will come.
-            let old = || world.old.contains(&(told.state.clone(), *key));
-            match have(key) {
-                None => old() || !coming || !self.is_consumed(),
-                Some(seq) => seq < truth.seq && (!coming || !self.is_consumed()),
-            }
+            let late = || world.is_old(&told.state, *key, have(key)) || !coming || !self.is_consumed();
+            have(key).is_none_or(|seq| seq < truth.seq) && late()
         })
     }
 }
@@ -341,8 +348,6 @@ fn taken(body: &Release, link: &str, instance: &Instance) -> Option<Way> {
     way(body.uses.get(link).or_else(|| body.sends.get(link)), &instance.view)
 }
 
-/// The relays of every service of which some release produces the version.
-fn producers<'a>(town: &'a Town, event: &'a str) -> impl Iterator<Item = String> + 'a {
-    let produces = move |body: &Release| body.produces.iter().any(|(label, _)| label == event);
-    town.releases.iter().filter(move |(_, body)| produces(body)).map(|((service, _), _)| format!("relay {service}"))
+fn relays<'a>(town: &'a Town, event: &'a str) -> impl Iterator<Item = String> + 'a {
+    town.producers(event).map(|service| format!("relay {service}"))
 }

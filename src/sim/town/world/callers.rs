@@ -61,10 +61,10 @@ impl World<'_> {
                 log.iter().any(|(offset, record)| *offset >= position && brings(record))
             });
         let under_way = anybody && (in_outbox || in_topic);
-        let old = self.old.contains(&(state.to_owned(), key));
+        let old = self.is_old(state, key, have);
         match have {
             None if old || !under_way => self.lose(format!("{who} finds a gap in its copy of {link}: {key} of {}", truth.seq)),
-            Some(seq) if seq < truth.seq && !under_way => {
+            Some(seq) if seq < truth.seq && (old || !under_way) => {
                 self.lose(format!("{who} reads a stale copy of {link}: {key} at {seq} of {}", truth.seq));
             }
             _ => {}

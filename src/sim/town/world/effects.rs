@@ -3,9 +3,9 @@
 
 use std::collections::BTreeMap;
 
-use super::super::declared::{holds, way};
+use super::super::declared::{holds, name_of, way};
 use super::{Instance, Record, Somebody, World};
-use crate::services::{Order, Way};
+use crate::services::{Condition, Order, Way};
 
 /// Something that one service causes in another: its link, its key and the number of the action.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -100,7 +100,14 @@ impl World<'_> {
         };
         let town = self.town;
         let Effect { link, key, action } = effect;
-        let way = way(body.sends.get(link), &instance.view);
+        // Why: who is declared to produce the event and not to send the effect on any way produces it all the same.
+        let by_hand = || {
+            let event = town.links.get(link).and_then(|link| link.event.as_deref());
+            let produced =
+                |(label, when): &(String, Option<Condition>)| Some(name_of(label)) == event && holds(when.as_ref(), &instance.view);
+            (!body.sends.contains_key(link) && body.produces.iter().any(produced)).then_some(Way::Event)
+        };
+        let way = way(body.sends.get(link), &instance.view).or_else(by_hand);
         let same = |other: &Effect| other.link == *link && other.key == *key;
         let knows = self.knows_hold(service, &instance.release, link);
         // Why: who can hold sends nothing past what is held of the same key, and lets nothing go while something older of it is under way

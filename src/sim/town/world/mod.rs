@@ -11,7 +11,7 @@ mod topics;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use self::effects::Effect;
-use super::declared::{Release, Town, View, way};
+use super::declared::{Link, Release, Town, View, way};
 use super::random::Random;
 use crate::services::Way;
 
@@ -103,10 +103,12 @@ pub(super) struct World<'a> {
     pub(super) calls: VecDeque<Effect>,
     /// Link and key to the last action that took effect there.
     pub(super) last: BTreeMap<(String, usize), u64>,
-    /// What was there before the first step.
-    pub(super) old: BTreeSet<(String, usize)>,
+    /// Table and key to the change that was there days ago already.
+    old: BTreeMap<(String, usize), u64>,
     next_action: u64,
     next_entity: usize,
+    /// Whether people only add entities and change none that is there.
+    pub(super) only_new: bool,
     /// Whether a copy ignores a record of the same sequence number as its row.
     strict: bool,
     /// Whether compaction comes only when somebody waits for it.
@@ -137,9 +139,10 @@ impl<'a> World<'a> {
             held: Vec::new(),
             calls: VecDeque::new(),
             last: BTreeMap::new(),
-            old: BTreeSet::new(),
+            old: BTreeMap::new(),
             next_action: 0,
             next_entity: ENTITIES,
+            only_new: false,
             strict,
             lazy: seed % 3 == 1,
             stubborn: seed % 3 == 2,
@@ -182,7 +185,38 @@ impl<'a> World<'a> {
             self.relay(None);
             self.consume(None);
         }
-        self.old = self.rows.iter().flat_map(|(table, rows)| rows.keys().map(|key| (table.clone(), *key))).collect();
+        self.forget();
+        self.grow_old();
+    }
+
+    fn grow_old(&mut self) {
+        self.old = self.rows.iter().flat_map(|(table, rows)| rows.iter().map(|(key, row)| ((table.clone(), *key), row.seq))).collect();
+    }
+
+    /// Whether the truth was already another one days ago than who has come to `have` knows. Whoever is asked for what has long been there
+    /// cannot say that it will come.
+    pub(super) fn is_old(&self, table: &str, key: usize, have: Option<u64>) -> bool {
+        self.old.get(&(table.to_owned(), key)).is_some_and(|seq| have.is_none_or(|have| have < *seq))
+    }
+
+    /// Of a copy on which nobody relies yet, some rows were never filled, for they are older than the events.
+    fn forget(&mut self) {
+        let unused: Vec<_> = self.town.links.iter().filter(|(name, link)| !link.effect && !self.relies(name, link)).collect();
+        for (_, link) in unused {
+            if self.random.once_in(2) {
+                let rows = self.rows.entry(link.copy.clone()).or_default();
+                rows.retain(|key, _| *key >= QUIET);
+            }
+        }
+    }
+
+    /// Whether an instance of the reader uses its copy now.
+    fn relies(&self, name: &str, link: &Link) -> bool {
+        let reader = link.copy.split('.').next().unwrap_or_default();
+        self.instances.get(reader).into_iter().flatten().any(|instance| {
+            let body = self.town.releases.get(&(reader.to_owned(), instance.release.clone()));
+            body.is_some_and(|body| way(body.uses.get(name), &instance.view) == Some(Way::Copy))
+        })
     }
 
     /// What a service keeps is there, also when no release says that it writes it; and so is a copy of it that is relied on already.
@@ -193,12 +227,7 @@ impl<'a> World<'a> {
                 continue;
             }
             self.rows.entry(link.state.clone()).or_default().extend(rows());
-            let reader = link.copy.split('.').next().unwrap_or_default();
-            let relies = self.instances.get(reader).into_iter().flatten().any(|instance| {
-                let body = self.town.releases.get(&(reader.to_owned(), instance.release.clone()));
-                body.is_some_and(|body| way(body.uses.get(name), &instance.view) == Some(Way::Copy))
-            });
-            if relies {
+            if self.relies(name, link) {
                 self.rows.entry(link.copy.clone()).or_default().extend(rows());
             }
         }
@@ -241,6 +270,7 @@ impl<'a> World<'a> {
                 }
             }
         }
+        self.grow_old();
         let held: BTreeSet<u64> = self.held.iter().map(|effect| effect.action).collect();
         let wrong: Vec<(u64, usize)> = self
             .effects

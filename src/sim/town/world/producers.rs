@@ -2,25 +2,30 @@
 
 use std::collections::VecDeque;
 
-use super::super::declared::holds;
-use super::{Record, Row, Shape, Somebody, World};
+use super::super::declared::{Release, holds, way};
+use super::{Instance, Record, Row, Shape, Somebody, World};
+use crate::services::Way;
 
 impl World<'_> {
     /// A person changes something, or adds it.
     pub(super) fn change(&mut self) {
         let Some(service) = self.any_service() else { return };
         let Some(Somebody { body, .. }) = self.somebody(&service) else { return };
-        for (table, columns) in &body.writes {
-            let key = if self.random.once_in(6) {
+        let town = self.town;
+        for table in body.writes.keys().chain(town.kept_by(&service)) {
+            let fresh = self.random.once_in(6);
+            if !fresh && self.only_new {
+                continue;
+            }
+            let key = if fresh {
                 self.next_entity += 1;
                 self.next_entity - 1
             } else {
                 self.entity()
             };
-            let at = self.random.below(columns.len());
-            if let Some((one, _, _)) = columns.get(at) {
-                self.write(&service, table, key, Some(one));
-            }
+            let columns = body.writes.get(table).map(Vec::as_slice).unwrap_or_default();
+            let at = self.random.below(columns.len().max(1));
+            self.write(&service, table, key, columns.get(at).map(|(one, _, _)| one));
         }
     }
 
@@ -28,7 +33,9 @@ impl World<'_> {
     pub(super) fn write(&mut self, service: &str, table: &str, key: usize, only: Option<&String>) {
         let Some(Somebody { instance, body, who }) = self.somebody(service) else { return };
         let town = self.town;
-        let Some(columns) = body.writes.get(table) else { return };
+        let unnamed = Vec::new();
+        let kept = || town.kept_by(service).any(|kept| kept == table).then_some(&unnamed);
+        let Some(columns) = body.writes.get(table).or_else(kept) else { return };
         let fresh = !self.rows.get(table).is_some_and(|rows| rows.contains_key(&key));
         let mut row = self.rows.get(table).and_then(|rows| rows.get(&key)).cloned().unwrap_or_default();
         for (column, meaning, when) in columns {
@@ -59,6 +66,13 @@ impl World<'_> {
                 }
             }
         }
+    }
+
+    /// Whether an instance of this release may produce the version, because it says so or because it sends an effect by that event.
+    pub(in crate::sim::town) fn produces(&self, instance: &Instance, body: &Release, label: &str) -> bool {
+        let by_hand = body.produces.iter().any(|(one, when)| one == label && holds(when.as_ref(), &instance.view));
+        let link = self.town.event(label).and_then(|event| event.link.as_ref());
+        by_hand || link.is_some_and(|link| way(body.uses.get(link).or_else(|| body.sends.get(link)), &instance.view) == Some(Way::Event))
     }
 
     fn event_of(&mut self, label: &str, key: usize, row: &Row, converts: &dyn Fn(&str) -> bool, who: &str) -> Option<Record> {
