@@ -51,6 +51,7 @@ fn read_on(name: &str, text: &str, catalogue: &Catalogue, changed: &str) -> Play
 fn playbooks() -> Vec<Playbook> {
     let mut playbooks: Vec<_> = steps::KINDS.iter().map(|kind| read(kind.name, kind.example, &Catalogue::BUILT_IN)).collect();
     playbooks.push(read("together", TOGETHER, &Catalogue::BUILT_IN));
+    playbooks.push(read("beside", BESIDE, &Catalogue::BUILT_IN));
     playbooks.push(read("hello", include_str!("../playbooks/hello.yaml"), &Catalogue::BUILT_IN));
     playbooks
 }
@@ -81,6 +82,34 @@ steps:
     wait: {for: 30s}
   - id: read
     set_flag: {flag: exercise-read, to: events, variants: {events: events, http: http}}
+";
+
+const BESIDE: &str = "playbook: beside
+steps:
+  - parallel:
+      - id: topic
+        create_topic: {topic: datarep.exercise, partitions: 2}
+      - id: schema
+        register_schema: {subject: datarep.exercise-value, file: schemas/exercise_changed.v0.json, compatibility: FULL}
+      - id: go
+        approval: {text: everything is there}
+      - id: bake
+        wait: {for: 30s}
+  - parallel:
+      - id: produce
+        set_flag: {flag: exercise-events, to: on}
+      - id: probe
+        send_events:
+          topic: datarep.exercise
+          events:
+            - {key: a, value: {event_name: One, payload: {id: 1}}}
+            - {key: b, value: {event_name: Two, payload: {id: 2}}}
+            - {key: a, value: {event_name: Three, payload: {id: 3}}}
+          schema: {subject: datarep.exercise-value}
+          stamp: {event_id: /event_id, produced_at: /produced_at}
+          seen_by: {group: probe, join: true}
+  - id: done
+    note: {text: all of it}
 ";
 
 /// Seeds of the tests that go through every point.

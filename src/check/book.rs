@@ -44,6 +44,9 @@ pub struct BookStep {
     /// Whether it runs beside the step before it.
     #[serde(default)]
     pub beside: bool,
+    /// Whether it was begun and broken off, so that what it does may be half there and is never verified.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub broken_off: bool,
     /// Line and column in the playbook, from 1; zeros when there is none.
     #[serde(default)]
     pub place: (u32, u32),

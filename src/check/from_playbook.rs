@@ -16,7 +16,15 @@ pub fn book_of(playbook: &Playbook) -> Book {
         let line = step.options.approval.is_some() || approved || step.kind.risk == Risk::PointOfNoReturn;
         approved = step.kind.name == "approval" || (approved && moves.is_empty());
         let place = (step.place.line, step.place.column);
-        steps.push(BookStep { id: step.id.clone(), moves, line, beside: false, place, groups: groups_of(step) });
+        steps.push(BookStep {
+            id: step.id.clone(),
+            moves,
+            line,
+            beside: step.beside,
+            place,
+            groups: groups_of(step),
+            ..BookStep::default()
+        });
     }
     Book { start: playbook.start.clone(), today: None, accept: playbook.accept.clone(), steps }
 }

@@ -147,7 +147,7 @@ impl<'a> Search<'a> {
     fn plan(&self, order: &[Item]) -> Plan {
         let stage = |item: &Item| match item {
             Item::Old(at) => self.case.plan.stages[*at].clone(),
-            Item::New(act) => Stage { steps: Vec::new(), acts: vec![(0, act.clone())] },
+            Item::New(act) => Stage { acts: vec![(0, act.clone())], ..Stage::default() },
         };
         Plan { stages: order.iter().map(stage).collect(), without: Vec::new() }
     }

@@ -24,6 +24,8 @@ pub(super) struct Stage {
     pub(super) steps: Vec<usize>,
     /// Their acts, each with its step.
     pub(super) acts: Vec<(usize, Act)>,
+    /// Those of its steps that were broken off.
+    pub(super) broken_off: Vec<usize>,
 }
 
 impl Plan {
@@ -35,6 +37,9 @@ impl Plan {
             }
             let Some(stage) = plan.stages.last_mut() else { continue };
             stage.steps.push(at);
+            if step.broken_off {
+                stage.broken_off.push(at);
+            }
             for one in &step.moves {
                 match Act::of(model, one) {
                     Ok(act) => stage.acts.push((at, act)),
@@ -140,15 +145,25 @@ pub(super) fn walk(space: &Space, plan: &Plan, start: &State, already: &Known) -
         }
         space.close(&mut state);
         walk.trail.record(space, last, &mut before, &state);
-        for (step, act) in &stage.acts {
-            space.can_end(act, &state, &mut |finding| note(*step, Moment::Inside, finding));
+        for (step, act) in stage.ending() {
+            space.can_end(act, &state, &mut |finding| note(step, Moment::Inside, finding));
         }
         space.check(&state, &mut |finding| note(last, Moment::Inside, finding));
         walk.inside.push(state.clone());
-        for (step, act) in &stage.acts {
+        let inside = state.clone();
+        for (step, act) in stage.ending() {
             let stays = &mut walk.trail.stays;
-            space.leave(act, &mut state, &mut |fact, why| stays.push((*step, fact, why)));
-            walk.trail.record(space, *step, &mut before, &state);
+            let mut note = |fact, why| stays.push((step, fact, why));
+            if stage.is_block() {
+                // Why from inside: of steps that are under way together none may rely on what another one proves.
+                let mut alone = inside.clone();
+                space.leave(act, &mut alone, &mut note);
+                state.0.difference_with(&difference(&inside, &alone).0);
+                state.0.union_with(&difference(&alone, &inside).0);
+            } else {
+                space.leave(act, &mut state, &mut note);
+            }
+            walk.trail.record(space, step, &mut before, &state);
         }
         space.close(&mut state);
         walk.trail.record(space, last, &mut before, &state);
@@ -156,6 +171,25 @@ pub(super) fn walk(space: &Space, plan: &Plan, start: &State, already: &Known) -
         walk.between.push(state.clone());
     }
     walk
+}
+
+/// What is in the first and not in the second.
+fn difference(one: &State, other: &State) -> State {
+    let mut left = one.clone();
+    left.0.difference_with(&other.0);
+    left
+}
+
+impl Stage {
+    /// The acts that come to their end, each with its step.
+    fn ending(&self) -> impl Iterator<Item = (usize, &Act)> {
+        self.acts.iter().filter(|(step, _)| !self.broken_off.contains(step)).map(|(step, act)| (*step, act))
+    }
+
+    /// Whether several steps come to their end together. What was broken off is taken back afterwards, not meanwhile.
+    fn is_block(&self) -> bool {
+        self.steps.len() > 1 && self.broken_off.is_empty()
+    }
 }
 
 impl Trail {

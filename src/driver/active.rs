@@ -51,12 +51,12 @@ pub(super) struct Active {
     pub(super) committing: Option<Vec<Effect>>,
     /// Since when entries wait.
     pub(super) dirty_since: Option<Instant>,
-    /// The task that carries out the present effect.
-    pub(super) task: Option<AbortHandle>,
-    /// The task that looks at guards beside it.
-    pub(super) watching: Option<AbortHandle>,
-    /// Whether that effect is an act.
-    pub(super) acting: bool,
+    /// The tasks that carry out an effect, by the index of the step.
+    pub(super) tasks: BTreeMap<usize, AbortHandle>,
+    /// The tasks that look at guards beside them.
+    pub(super) watching: BTreeMap<usize, AbortHandle>,
+    /// Those of them that act, with their tickets.
+    pub(super) acting: BTreeMap<usize, u64>,
     /// Wakes the run again within [`STAY`].
     pub(super) timer: Option<AbortHandle>,
     /// Acts that wait for their position to be saved, by ticket.
@@ -80,9 +80,9 @@ impl Active {
             deferred: Vec::new(),
             committing: None,
             dirty_since: None,
-            task: None,
-            watching: None,
-            acting: false,
+            tasks: BTreeMap::new(),
+            watching: BTreeMap::new(),
+            acting: BTreeMap::new(),
             timer: None,
             savers: BTreeMap::new(),
             delivered: BTreeSet::new(),
@@ -160,7 +160,7 @@ impl Active {
 
 impl Drop for Active {
     fn drop(&mut self) {
-        for task in [self.task.take(), self.watching.take(), self.timer.take()].into_iter().flatten() {
+        for task in self.tasks.values().chain(self.watching.values()).chain(&self.timer) {
             task.abort();
         }
     }

@@ -144,7 +144,9 @@ impl Controller {
         match message {
             Message::Event { life, event } => {
                 if let Some(active) = self.alive(life) {
-                    active.acting &= matches!(event, Event::Woke | Event::Watched(..));
+                    if let Event::Acted(ticket, _) = &event {
+                        active.acting.retain(|_, acting| acting != ticket);
+                    }
                     self.feed(life.run, event);
                 }
             }
@@ -339,7 +341,9 @@ impl Controller {
             let busy: BTreeSet<i16> = self
                 .runs
                 .values()
-                .filter(|active| active.acting || active.committing.is_some() || active.is_dirty(now) && !active.entries.is_empty())
+                .filter(|active| {
+                    !active.acting.is_empty() || active.committing.is_some() || active.is_dirty(now) && !active.entries.is_empty()
+                })
                 .map(|active| active.hold.shard)
                 .collect();
             self.runs.retain(|_, active| busy.contains(&active.hold.shard));

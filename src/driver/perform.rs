@@ -53,6 +53,10 @@ impl Checkpoint for Saver {
 /// Starts the effect.
 pub(super) fn perform(active: &mut Active, effect: &Effect, now: DateTime<Utc>, reporter: &Reporter) {
     let life = active.life();
+    if let Some(ticket) = effect.ticket() {
+        active.run.face(ticket);
+    }
+    let at = active.run.at();
     let (doing, ticket) = match effect {
         Effect::PlanBack(ticket) => {
             let lines = way_back(&active.run, &active.opened);
@@ -66,7 +70,7 @@ pub(super) fn perform(active: &mut Active, effect: &Effect, now: DateTime<Utc>, 
         Effect::Verify(ticket) => (Doing::Verify, *ticket),
         Effect::Watch(ticket, which) => {
             let watching = watch(life, *ticket, Watching::of(&active.run, &active.opened, which), reporter.clone());
-            if let Some(task) = active.watching.replace(watching) {
+            if let Some(task) = active.watching.insert(at, watching) {
                 task.abort();
             }
             return;
@@ -77,10 +81,13 @@ pub(super) fn perform(active: &mut Active, effect: &Effect, now: DateTime<Utc>, 
     match Work::of(active.id, &active.run, &active.opened, now, saver) {
         Ok(work) => {
             // Why: a look at a step that a person has skipped meanwhile may still be under way.
-            if let Some(task) = active.task.replace(start(life, doing, ticket, work, reporter.clone())) {
+            if let Some(task) = active.tasks.insert(at, start(life, doing, ticket, work, reporter.clone())) {
                 task.abort();
             }
-            active.acting = doing == Doing::Act;
+            active.acting.remove(&at);
+            if doing == Doing::Act {
+                active.acting.insert(at, ticket);
+            }
         }
         Err(error) => send(reporter, life, doing.failed(ticket, error)),
     }

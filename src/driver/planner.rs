@@ -82,6 +82,7 @@ pub async fn plan_playbook(
             risk: step.kind.risk,
             resources: step.resources(),
             guards: step.guards.iter().map(planned_guard).collect(),
+            beside: step.beside,
             approval: step.options.approval.clone(),
             line: step.place.line,
             plan,

@@ -93,6 +93,7 @@ pub fn definition(playbook: &Playbook, plan: Option<&PlanDocument>) -> Definitio
         approval: step.options.approval.clone(),
         settles: step.step.settles(),
         guards: step.guards.iter().map(guard).collect(),
+        beside: step.beside,
         foreseen: plan.and_then(|plan| plan.foreseen(&step.id)).cloned(),
     };
     Definition { steps: playbook.steps.iter().map(step).collect() }

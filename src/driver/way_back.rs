@@ -62,7 +62,10 @@ fn prove_what_is_left(run: &Run, opened: &Opened, planned: &[PlannedStep], today
     let state = |id: &str| run.forward().find(|(definition, _)| definition.id == id).map(|(_, record)| record.state).unwrap_or_default();
     let mut steps: Vec<_> =
         book.steps.iter().filter(|step| !matches!(state(&step.id), StepState::Pending | StepState::Skipped)).cloned().collect();
-    let (forward, broken_off) = (steps.len(), steps.last().is_some_and(|step| !state(&step.id).is_over()));
+    for step in &mut steps {
+        step.broken_off = !state(&step.id).is_over();
+    }
+    let (forward, broken_off) = (steps.len(), steps.iter().any(|step| step.broken_off));
     let (lines, behind) = lines_and_behind(run, opened);
     if lines.len() <= behind {
         return None;
@@ -169,6 +172,7 @@ pub async fn plan_back_steps(run: &Run, opened: &Opened) -> Result<Vec<PlannedSt
             risk: Risk::Safe,
             resources: Vec::new(),
             guards: Vec::new(),
+            beside: false,
             approval: None,
             line: number,
             plan: ErasedPlan::AlreadySo(String::new()),

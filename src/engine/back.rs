@@ -13,9 +13,9 @@ impl Run {
     #[must_use]
     pub fn to_take_back(&self) -> Vec<(&StepDefinition, &StepRecord)> {
         let stand = if self.phase == Phase::Forward { self.at } else { self.turned_at };
-        let touched = self.forward().take(stand + 1).filter(|(_, record)| record.may_have_changed());
+        let touched = self.forward().take(self.definition.stage(stand).end).filter(|(_, record)| record.may_have_changed());
         match self.revert_ordered {
-            Some(Scope::Step) => touched.skip_while(|(definition, _)| Some(&definition.id) != self.turning_step()).collect(),
+            Some(Scope::Step) => touched.filter(|(definition, _)| Some(&definition.id) == self.turning_step()).collect(),
             Some(Scope::Run) | None => {
                 let mut steps: Vec<_> = touched.collect();
                 steps.reverse();
@@ -33,7 +33,7 @@ impl Run {
     }
 
     fn turning_step(&self) -> Option<&String> {
-        self.definition.steps.get(self.at).map(|step| &step.id)
+        self.definition.steps.get(self.turning).map(|step| &step.id)
     }
 
     /// One sentence about what the way back left behind, if anything.

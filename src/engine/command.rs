@@ -45,6 +45,12 @@ impl Command {
         }
     }
 
+    /// Whether the verb is about one step and not about the run as a whole.
+    #[must_use]
+    pub fn is_about_a_step(self) -> bool {
+        matches!(self, Self::Resume | Self::Approve | Self::Retry | Self::Skip)
+    }
+
     /// Whether the verb must come with a reason.
     #[must_use]
     pub fn needs_reason(self) -> bool {
@@ -62,7 +68,8 @@ pub struct Order {
     /// Why.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
-    /// The step that is meant; the run's present step when it is left out. A guard against answering a question that has passed.
+    /// The step that is meant; when it is left out, the one that is under way, or the only one of those that the verb fits. A guard against
+    /// answering a question that has passed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub step: Option<String>,
     /// What a question asked for besides a yes.

@@ -66,6 +66,8 @@ pub struct StepDefinition {
     pub settles: bool,
     /// What is watched from its beginning to its end.
     pub guards: Vec<GuardDefinition>,
+    /// Whether it is under way together with the step before it.
+    pub beside: bool,
 }
 
 impl StepDefinition {
@@ -85,6 +87,7 @@ impl StepDefinition {
             foreseen: None,
             settles: false,
             guards: Vec::new(),
+            beside: false,
         }
     }
 }

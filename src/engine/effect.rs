@@ -28,3 +28,21 @@ pub enum Effect {
     /// Answer the inbox row.
     Answer(i64, Answer),
 }
+
+impl Effect {
+    /// The ticket with which it is answered.
+    #[must_use]
+    pub fn ticket(&self) -> Option<u64> {
+        match self {
+            Self::Record(_) | Self::Answer(..) => None,
+            Self::Plan(ticket)
+            | Self::Stand(ticket)
+            | Self::Act(ticket)
+            | Self::CursorSaved(ticket)
+            | Self::Settle(ticket)
+            | Self::Watch(ticket, _)
+            | Self::Verify(ticket)
+            | Self::PlanBack(ticket) => Some(*ticket),
+        }
+    }
+}

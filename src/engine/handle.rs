@@ -6,7 +6,6 @@ use super::definition::OnFailure;
 use super::effect::Effect;
 use super::entry::{AskedFor, BackAction, Doing, Entry, How, JournalEntry, Scope};
 use super::event::Event;
-use super::record::StepRecord;
 use super::run::{Phase, Run};
 use super::stale::differences;
 use super::state::{RunState, StepState};
@@ -22,16 +21,14 @@ impl Run {
         match event {
             // Why: whoever loaded the run has none of the answers that an earlier life waited for.
             Event::Loaded => {
-                self.out = None;
-                self.watch = None;
-                self.looked = false;
+                self.lanes.clear();
                 self.loaded = self.seq;
             }
             Event::Planned(ticket, result) if self.redeem(ticket) => self.planned(now, result, &mut effects),
             Event::Stood(ticket, result) if self.redeem(ticket) => self.stood(now, result, &mut effects),
             Event::Acted(ticket, result) if self.redeem(ticket) => self.acted(now, result, &mut effects),
             Event::Settled(ticket, result) if self.redeem(ticket) => self.settled(now, result, &mut effects),
-            Event::Watched(ticket, readings) if self.watch.as_ref().is_some_and(|watch| watch.ticket == ticket) => {
+            Event::Watched(ticket, readings) if self.face(ticket) => {
                 self.watched(now, readings, &mut effects);
             }
             Event::Verified(ticket, result) if self.redeem(ticket) => self.verified(now, result, &mut effects),
@@ -40,7 +37,7 @@ impl Run {
                     self.write(now, Entry::RevertBegun { scope, steps }, &mut effects);
                 }
             }
-            Event::Cursor(ticket, cursor) if self.out == Some(ticket) && self.ended.is_none() => {
+            Event::Cursor(ticket, cursor) if self.face(ticket) && self.ended.is_none() => {
                 let step = self.step_id();
                 self.write(now, Entry::CursorSaved { step, cursor }, &mut effects);
                 effects.push(Effect::CursorSaved(ticket));
@@ -61,15 +58,20 @@ impl Run {
             | Event::BackPlanned(..)
             | Event::Cursor(..) => {}
         }
-        self.judge_guards(now, &mut effects);
+        self.each(|run| run.judge_guards(now, &mut effects));
         self.proceed(now, &mut effects);
-        self.look_at_guards(now, &mut effects);
+        self.each(|run| run.look_at_guards(now, &mut effects));
+        self.face_first();
         effects
     }
 
     /// Begins whatever comes next, unless something is under way or a person must move first.
     fn proceed(&mut self, now: DateTime<Utc>, effects: &mut Vec<Effect>) {
-        while self.out.is_none() && self.ended.is_none() && self.quarantined.is_none() {
+        while self.ended.is_none() && self.quarantined.is_none() {
+            // Why: whatever is under way is finished first, in every step.
+            if (self.abort_ordered || self.revert_ordered.is_some()) && self.is_any_out() {
+                return;
+            }
             if self.abort_ordered {
                 self.write(now, Entry::RunEnded { state: RunState::Aborted, why: None }, effects);
                 return;
@@ -81,10 +83,24 @@ impl Run {
             if self.paused {
                 return;
             }
-            let Some((_, record)) = self.present() else {
+            if self.open_steps().is_empty() {
                 self.end(now, effects);
                 return;
-            };
+            }
+            let seq = self.seq;
+            self.each(|run| run.proceed_step(now, effects));
+            // Why: only what was written can have brought something whose turn has come.
+            if self.seq == seq {
+                return;
+            }
+        }
+    }
+
+    /// Begins whatever comes next in the step that is faced.
+    fn proceed_step(&mut self, now: DateTime<Utc>, effects: &mut Vec<Effect>) {
+        let at = self.at;
+        while self.at == at && !self.is_out() && self.revert_ordered.is_none() {
+            let Some((_, record)) = self.present() else { return };
             if record.again_at.is_some_and(|again| again > now) && !self.is_overdue(now) {
                 return;
             }
@@ -120,18 +136,24 @@ impl Run {
                     self.issue(Effect::Verify, effects);
                 }
                 StepState::Asking | StepState::Failed => return,
-                StepState::Done | StepState::AlreadySo | StepState::Kept | StepState::Skipped => self.at += 1,
+                StepState::Done | StepState::AlreadySo | StepState::Kept | StepState::Skipped => self.leave_step(),
             }
         }
     }
 
-    /// Has the way back put together. An act that may have happened is looked at first: what it brought must be known to be taken back.
+    /// Has the way back put together. Acts that may have happened are looked at first: what they brought must be known to be taken back.
     fn turn_back(&mut self, now: DateTime<Utc>, effects: &mut Vec<Effect>) {
-        let unsettled = |record: &&StepRecord| record.act_begun && !record.state.is_over();
-        match self.record().filter(unsettled).filter(|_| self.phase == Phase::Forward && !self.looked) {
-            None => self.issue(Effect::PlanBack, effects),
-            Some(record) if record.again_at.is_some_and(|again| again > now) => {}
-            Some(_) => self.issue(Effect::Stand, effects),
+        let mut unclear = false;
+        self.each(|run| {
+            let looked = run.lane().is_some_and(|lane| lane.looked);
+            let Some(record) = run.record().filter(|record| run.phase == Phase::Forward && record.act_begun && !looked) else { return };
+            unclear = true;
+            if record.again_at.is_none_or(|again| again <= now) {
+                run.issue(Effect::Stand, effects);
+            }
+        });
+        if !unclear {
+            self.issue(Effect::PlanBack, effects);
         }
     }
 
@@ -218,13 +240,13 @@ impl Run {
         let (attempt, retry, step) = (record.attempts + 1, definition.retry, definition.id.clone());
         match result {
             Ok(Standing::After(receipt)) => self.act_done(now, receipt, true, effects),
-            Ok(Standing::Before | Standing::Unclear(_)) => self.looked = true,
+            Ok(Standing::Before | Standing::Unclear(_)) => self.lane_mut().looked = true,
             Err(error) => match retry.after(attempt).filter(|_| error.is_passing()) {
                 Some(delay) => {
                     let again_at = now + Duration::from_std(delay).unwrap_or(Duration::MAX);
                     self.write(now, Entry::Stumbled { step, doing: Doing::Acting, error, attempt, again_at }, effects);
                 }
-                None => self.looked = true,
+                None => self.lane_mut().looked = true,
             },
         }
     }
@@ -259,7 +281,7 @@ impl Run {
             Ok(Verdict::Holds(evidence)) if self.may_go_on() => self.done(now, How::Verified, evidence, effects),
             Ok(Verdict::Holds(_)) => {
                 // Why: a guard turned bad while the goal was looked at; the goal is looked at again when the guards are.
-                let again_in = self.next_sample().and_then(|next| (next - now).to_std().ok()).unwrap_or(GuardOptions::SHORTEST);
+                let again_in = self.next_sample(self.at).and_then(|next| (next - now).to_std().ok()).unwrap_or(GuardOptions::SHORTEST);
                 let (is, goal) =
                     self.kept_by_guards().unwrap_or_else(|| ("the goal is reached".to_owned(), "every guard has seen it".to_owned()));
                 self.not_yet(now, is, goal, again_in.max(GuardOptions::SHORTEST), effects);
@@ -378,7 +400,7 @@ impl Run {
 
     fn issue(&mut self, effect: fn(u64) -> Effect, effects: &mut Vec<Effect>) {
         self.last_ticket += 1;
-        self.out = Some(self.last_ticket);
+        self.lane_mut().out = Some(self.last_ticket);
         if let Some(record) = self.record_mut() {
             record.again_at = None;
         }
@@ -386,9 +408,9 @@ impl Run {
     }
 
     fn redeem(&mut self, ticket: u64) -> bool {
-        let fits = self.out == Some(ticket);
+        let fits = self.face(ticket) && self.lane().is_some_and(|lane| lane.out == Some(ticket));
         if fits {
-            self.out = None;
+            self.lane_mut().out = None;
         }
         fits && self.ended.is_none()
     }

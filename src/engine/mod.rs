@@ -19,6 +19,7 @@ mod ask;
 mod back;
 mod handle;
 mod obey;
+mod stage;
 #[cfg(test)]
 mod tests;
 mod watch;

@@ -12,7 +12,11 @@ use super::table::{Rule, rule};
 impl Run {
     pub(super) fn obey(&mut self, now: DateTime<Utc>, inbox: i64, order: &Order, effects: &mut Vec<Effect>) {
         let state = self.state();
-        let (taken, text) = match self.permit(order) {
+        let permit = self.meant(order).and_then(|at| {
+            self.at = at;
+            self.permit(order)
+        });
+        let (taken, text) = match permit {
             Ok(text) => (true, text),
             Err(text) => (false, text),
         };
@@ -22,20 +26,17 @@ impl Run {
         effects.push(Effect::Answer(inbox, Answer { taken, text, state }));
     }
 
+    /// Where the run stands for this order: of several steps that are under way only the meant one counts, if it is about a step.
+    fn state_for(&self, order: &Order) -> RunState {
+        if self.is_about_a_step(order) { self.state_of(&[self.at]) } else { self.state() }
+    }
+
     /// What will happen, or why the order is refused.
     fn permit(&self, order: &Order) -> Result<String, String> {
-        let text = match rule(self.state(), order.command) {
+        let text = match rule(self.state_for(order), order.command) {
             Rule::Taken(text) => text,
             Rule::Refused(text) => return Err(text.to_owned()),
         };
-        let present = self.step_id();
-        if let Some(meant) = order.step.as_ref().filter(|meant| **meant != present) {
-            return Err(if present.is_empty() {
-                format!("the run is past {meant}")
-            } else {
-                format!("the run is at {present} by now, not at {meant}")
-            });
-        }
         if order.command.needs_reason() && order.reason.as_ref().is_none_or(|reason| reason.trim().is_empty()) {
             return Err(format!("{} needs a reason", order.command.as_str()));
         }
@@ -80,11 +81,11 @@ impl Run {
             }
             Command::Pause => Entry::Paused { by, reason },
             Command::Resume if self.state() == RunState::Paused => Entry::Resumed { by, reason },
-            Command::Resume if self.state() == RunState::Held => Entry::Released { step, guard: None, by, reason },
+            Command::Resume if self.state_for(order) == RunState::Held => Entry::Released { step, guard: None, by, reason },
             Command::Resume | Command::Retry => Entry::Retried { step, by, reason },
             Command::Skip => {
                 // Why: a look at the skipped step may be under way; its answer must not be taken for the next step's.
-                self.out = None;
+                self.lane_mut().out = None;
                 Entry::StepSkipped { step, by, reason: reason.unwrap_or_default() }
             }
             Command::Revert => Entry::RevertOrdered { by, reason, scope: Scope::Run },

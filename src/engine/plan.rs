@@ -63,6 +63,9 @@ pub struct PlannedStep {
     pub risk: Risk,
     /// What it touches.
     pub resources: Vec<Claim>,
+    /// Whether it is under way together with the step before it.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub beside: bool,
     /// What is to be approved before it begins.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub approval: Option<String>,
@@ -83,6 +86,13 @@ impl PlanDocument {
             ErasedPlan::Change(change) => Some(&change.binding),
             _ => None,
         })
+    }
+
+    /// Whether a step is under way together with others.
+    #[must_use]
+    pub fn is_in_block(&self, at: usize) -> bool {
+        let beside = |at: usize| self.steps.get(at).is_some_and(|step| step.beside);
+        beside(at) || beside(at + 1)
     }
 
     /// Everything that the steps touch, each thing once.

@@ -1,5 +1,7 @@
 //! One run: what the journal says of it, and how an entry changes that.
 
+use std::collections::BTreeMap;
+
 use chrono::{DateTime, Duration, Utc};
 
 use super::command::Order;
@@ -7,8 +9,8 @@ use super::definition::{Approvals, Definition, StepDefinition};
 use super::entry::{BackAction, BackStep, Entry, JournalEntry, Scope};
 use super::guard::{GuardRecord, Sampled};
 use super::record::StepRecord;
+use super::stage::Lane;
 use super::state::{RunState, StepState};
-use super::watch::Watch;
 
 /// In which direction a run goes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -51,6 +53,7 @@ pub struct Run {
     pub(super) forward: Vec<StepRecord>,
     pub(super) back: Vec<Back>,
     pub(super) phase: Phase,
+    /// Index of the step that is dealt with now, one of those that are under way.
     pub(super) at: usize,
     /// Where the forward direction stood when the way back began.
     pub(super) turned_at: usize,
@@ -59,18 +62,16 @@ pub struct Run {
     pub(super) paused: bool,
     pub(super) frozen: bool,
     pub(super) revert_ordered: Option<Scope>,
+    /// The step that alone is to be taken back, when that is ordered.
+    pub(super) turning: usize,
     pub(super) abort_ordered: bool,
     pub(super) quarantined: Option<String>,
     pub(super) ended: Option<RunState>,
     /// How often a way back began: its steps are others each time.
     pub(super) turns: u32,
-    /// Whether it was looked in vain whether the act under way happened, before the way back. Not journaled: a later life looks again.
-    pub(super) looked: bool,
     pub(super) last_ticket: u64,
-    /// The effect whose answer is being waited for.
-    pub(super) out: Option<u64>,
-    /// The samples that are being waited for, beside that.
-    pub(super) watch: Option<Watch>,
+    /// What is being waited for, by the index of the step.
+    pub(super) lanes: BTreeMap<usize, Lane>,
     /// Number of the last journal entry when this life of the run began. Not journaled: a later life looks at the guards again.
     pub(super) loaded: i64,
 }
@@ -92,14 +93,13 @@ impl Run {
             paused: false,
             frozen: false,
             revert_ordered: None,
+            turning: 0,
             abort_ordered: false,
             quarantined: None,
             ended: None,
             turns: 0,
-            looked: false,
             last_ticket: 0,
-            out: None,
-            watch: None,
+            lanes: BTreeMap::new(),
             loaded: 0,
         }
     }
@@ -113,20 +113,27 @@ impl Run {
                 run.apply(&entry);
             }
         }
+        run.face_first();
         run
     }
 
     /// Where the run stands.
     #[must_use]
     pub fn state(&self) -> RunState {
+        self.state_of(&self.open_steps())
+    }
+
+    /// Where the run would stand if these steps were all that is under way.
+    pub(super) fn state_of(&self, steps: &[usize]) -> RunState {
         if let Some(end) = self.ended {
             return end;
         }
         if self.quarantined.is_some() {
             return RunState::Quarantined;
         }
-        let record = self.record();
-        if record.is_some_and(|record| record.state == StepState::Failed) && self.revert_ordered.is_none() {
+        let records = self.records(steps);
+        let is_any = |state: StepState| records.iter().any(|(_, record)| record.state == state);
+        if is_any(StepState::Failed) && self.revert_ordered.is_none() {
             return match self.phase {
                 Phase::Back(_) => RunState::Stuck,
                 Phase::Forward if self.frozen => RunState::Frozen,
@@ -137,33 +144,34 @@ impl Run {
             return RunState::Paused;
         }
         // Why: once the way back is ordered, an answer to an open question would change what is being taken back.
-        if record.is_some_and(|record| record.state == StepState::Asking) && self.revert_ordered.is_none() {
+        if is_any(StepState::Asking) && self.revert_ordered.is_none() {
             return RunState::Asking;
         }
         if matches!(self.phase, Phase::Back(_)) || self.revert_ordered.is_some() {
             return RunState::Reverting;
         }
-        if self.is_held() {
+        if records.iter().any(|(_, record)| record.is_held()) {
             return RunState::Held;
         }
-        if record.is_some_and(|record| record.shown() == StepState::Waiting) {
+        if !records.is_empty() && records.iter().all(|(_, record)| record.shown() == StepState::Waiting) {
             return RunState::Waiting;
         }
-        if self.seq <= 1 && self.out.is_none() { RunState::Pending } else { RunState::Running }
+        if self.seq <= 1 && !self.is_any_out() { RunState::Pending } else { RunState::Running }
     }
 
     /// When the run wants to be woken if nothing else happens; `None` when only a person or an answer moves it.
     #[must_use]
     pub fn wake_at(&self) -> Option<DateTime<Utc>> {
         // Why: guards are looked at whatever else is under way, and whatever holds the step up.
-        [self.next_look(), self.next_sample()].into_iter().flatten().min()
+        self.open_steps().into_iter().flat_map(|at| [self.next_look(at), self.next_sample(at)]).flatten().min()
     }
 
-    fn next_look(&self) -> Option<DateTime<Utc>> {
-        if self.ended.is_some() || self.out.is_some() || self.paused || self.quarantined.is_some() || self.is_held() {
+    fn next_look(&self, at: usize) -> Option<DateTime<Utc>> {
+        let is_out = self.lanes.get(&at).is_some_and(|lane| lane.out.is_some());
+        if self.ended.is_some() || is_out || self.paused || self.quarantined.is_some() {
             return None;
         }
-        let (definition, record) = self.present()?;
+        let (definition, record) = self.step_at(at).filter(|(_, record)| !record.is_held())?;
         let again = record.again_at?;
         let limit =
             definition.timeout.zip(record.began).map(|(timeout, began)| began + Duration::from_std(timeout).unwrap_or(Duration::MAX));
@@ -173,13 +181,13 @@ impl Run {
     /// Whether an answer to an effect is being waited for.
     #[must_use]
     pub fn is_busy(&self) -> bool {
-        self.out.is_some() || self.watch.is_some()
+        self.lanes.values().any(|lane| lane.out.is_some() || lane.watch.is_some())
     }
 
     /// Whether the answer to this ticket is still being waited for.
     #[must_use]
     pub fn awaits(&self, ticket: u64) -> bool {
-        self.out == Some(ticket)
+        self.lanes.values().any(|lane| lane.out == Some(ticket))
     }
 
     /// Number of the last journal entry.
@@ -211,7 +219,7 @@ impl Run {
         &self.back
     }
 
-    /// Index of the present step in the present direction.
+    /// Index of the step that is dealt with now, in the present direction.
     #[must_use]
     pub fn at(&self) -> usize {
         self.at
@@ -237,13 +245,10 @@ impl Run {
         self.quarantined.as_deref()
     }
 
-    /// The present step with its record; `None` behind the last one.
+    /// The step that is dealt with now, with its record; `None` behind the last one.
     #[must_use]
     pub fn present(&self) -> Option<(&StepDefinition, &StepRecord)> {
-        match self.phase {
-            Phase::Forward => self.definition.steps.get(self.at).zip(self.forward.get(self.at)),
-            Phase::Back(_) => self.back.get(self.at).map(|back| (&back.definition, &back.record)),
-        }
+        self.step_at(self.at)
     }
 
     pub(super) fn record(&self) -> Option<&StepRecord> {
@@ -269,6 +274,7 @@ impl Run {
             Entry::Resumed { .. } => self.paused = false,
             Entry::RevertOrdered { scope, .. } => {
                 self.revert_ordered = Some(*scope);
+                self.turning = self.at;
                 self.ended = None;
                 self.abort_ordered = false;
                 self.paused = false;
@@ -278,13 +284,14 @@ impl Run {
             Entry::Quarantined { why } => self.quarantined = Some(why.clone()),
             Entry::RunEnded { state, .. } => self.ended = Some(*state),
             entry => {
+                if let Some(step) = entry.step() {
+                    self.face_step(step);
+                }
                 self.apply_step(entry, at);
             }
         }
         self.leave_step_revert();
-        if !self.is_watching() {
-            self.watch = None;
-        }
+        self.end_watches();
     }
 
     fn apply_step(&mut self, entry: &Entry, at: DateTime<Utc>) {
@@ -366,12 +373,12 @@ impl Run {
             Entry::StepDone { how, evidence, .. } => {
                 record.over(how.state(), at);
                 record.evidence = Some(evidence.clone());
-                self.at += 1;
+                self.leave_step();
             }
             Entry::StepSkipped { by, .. } => {
                 record.over(StepState::Skipped, at);
                 record.by = Some(by.clone());
-                self.at += 1;
+                self.leave_step();
             }
             Entry::StepFailed { error, .. } => {
                 record.state = StepState::Failed;
@@ -387,11 +394,13 @@ impl Run {
 
     fn turn(&mut self, scope: Scope, steps: &[BackStep]) {
         // Why: nothing of the way forward is tried again from here.
-        if let Some(record) = self.record_mut() {
-            record.again_at = None;
-        }
+        self.each(|run| {
+            if let Some(record) = run.record_mut() {
+                record.again_at = None;
+            }
+        });
         if self.phase == Phase::Forward {
-            self.turned_at = self.at;
+            self.turned_at = if scope == Scope::Step { self.turning } else { self.at };
         }
         let back = |step: &BackStep| {
             let kind = match &step.action {
@@ -410,7 +419,7 @@ impl Run {
         self.phase = Phase::Back(scope);
         self.at = 0;
         self.turns += 1;
-        self.looked = false;
+        self.lanes.clear();
         self.revert_ordered = None;
         self.frozen = false;
     }

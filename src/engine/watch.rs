@@ -24,14 +24,19 @@ pub(super) struct Watch {
 }
 
 impl Run {
-    /// Whether the guards of the present step are to be looked at: from its beginning to its end, whatever else is under way.
+    /// Whether guards of any step are to be looked at.
     #[must_use]
     pub fn is_watching(&self) -> bool {
+        self.open_steps().into_iter().any(|at| self.is_watching_at(at))
+    }
+
+    /// Whether the guards of a step are to be looked at: from its beginning to its end, whatever else is under way.
+    fn is_watching_at(&self, at: usize) -> bool {
         let open = self.phase == Phase::Forward && self.ended.is_none() && self.quarantined.is_none();
         if !open || self.abort_ordered || self.revert_ordered.is_some() {
             return false;
         }
-        self.present().is_some_and(|(definition, record)| {
+        self.step_at(at).is_some_and(|(definition, record)| {
             let under_way = match record.state {
                 StepState::Acting | StepState::Verifying | StepState::Waiting => true,
                 StepState::Asking => record.question.as_ref().is_some_and(|(why, _)| *why == AskedFor::Unclear),
@@ -41,9 +46,18 @@ impl Run {
         })
     }
 
-    /// Whether the present step is held by a guard.
-    #[must_use]
-    pub fn is_held(&self) -> bool {
+    /// Nobody waits for the samples of a step whose guards are not looked at any more.
+    pub(super) fn end_watches(&mut self) {
+        let ended: Vec<usize> = self.lanes.keys().copied().filter(|at| !self.is_watching_at(*at)).collect();
+        for at in ended {
+            if let Some(lane) = self.lanes.get_mut(&at) {
+                lane.watch = None;
+            }
+        }
+    }
+
+    /// Whether the step that is faced is held by a guard.
+    pub(super) fn is_held(&self) -> bool {
         self.record().is_some_and(super::record::StepRecord::is_held)
     }
 
@@ -59,17 +73,17 @@ impl Run {
     }
 
     /// When the next sample is due, unless one is under way.
-    pub(super) fn next_sample(&self) -> Option<DateTime<Utc>> {
-        if self.watch.is_some() || !self.is_watching() {
+    pub(super) fn next_sample(&self, at: usize) -> Option<DateTime<Utc>> {
+        if self.lanes.get(&at).is_some_and(|lane| lane.watch.is_some()) || !self.is_watching_at(at) {
             return None;
         }
-        let began = self.record().and_then(|record| record.began);
-        self.guards().filter_map(|(definition, record)| record.and_then(|record| record.due(definition)).or(began)).min()
+        let began = self.step_at(at).and_then(|(_, record)| record.began);
+        self.guards_of(at).filter_map(|(definition, record)| record.and_then(|record| record.due(definition)).or(began)).min()
     }
 
     /// Has those guards looked at whose time has come.
     pub(super) fn look_at_guards(&mut self, now: DateTime<Utc>, effects: &mut Vec<Effect>) {
-        if self.watch.is_some() || !self.is_watching() {
+        if self.lane().is_some_and(|lane| lane.watch.is_some()) || !self.is_watching_at(self.at) {
             return;
         }
         let is_due = |(definition, record): (&GuardDefinition, Option<&GuardRecord>)| {
@@ -81,13 +95,14 @@ impl Run {
         }
         self.last_ticket += 1;
         let ticket = self.last_ticket;
-        self.watch = Some(Watch { ticket, asked: asked.clone(), at: now, after: self.seq });
+        let after = self.seq;
+        self.lane_mut().watch = Some(Watch { ticket, asked: asked.clone(), at: now, after });
         effects.push(Effect::Watch(ticket, asked));
     }
 
     /// Writes a round of samples down.
     pub(super) fn watched(&mut self, now: DateTime<Utc>, readings: Vec<(usize, Reading)>, effects: &mut Vec<Effect>) {
-        let Some(watch) = self.watch.take() else { return };
+        let Some(watch) = self.lane_mut().watch.take() else { return };
         let mut readings: Vec<Option<(usize, Reading)>> = readings.into_iter().map(Some).collect();
         let mut reading_of = |at: usize| {
             let found = readings.iter_mut().find(|one| one.as_ref().is_some_and(|(of, _)| *of == at)).and_then(Option::take);
@@ -103,7 +118,7 @@ impl Run {
     /// Draws the conclusions from what was counted. Why from the counts and not from the sample that came in: so that a crash between
     /// a sample and its consequence loses neither.
     pub(super) fn judge_guards(&mut self, now: DateTime<Utc>, effects: &mut Vec<Effect>) {
-        if !self.is_watching() {
+        if !self.is_watching_at(self.at) {
             return;
         }
         let over: Vec<(usize, String)> = self
@@ -135,7 +150,7 @@ impl Run {
     /// Ends the step because of a guard. What is under way is not waited for; an act is looked at before anything else is done.
     fn give_up(&mut self, now: DateTime<Utc>, outcome: GuardOutcome, by: String, why: String, effects: &mut Vec<Effect>) {
         let changed = self.record().is_some_and(super::record::StepRecord::may_have_changed);
-        self.out = None;
+        self.lane_mut().out = None;
         let (step, error) = (self.step_id(), StepError::Tripped(why.clone()));
         let past = self.past_no_return().is_some();
         self.write(now, Entry::StepFailed { step, error, frozen: past || outcome == GuardOutcome::Freeze }, effects);
@@ -159,7 +174,11 @@ impl Run {
     }
 
     fn guards(&self) -> impl Iterator<Item = (&GuardDefinition, Option<&GuardRecord>)> {
-        self.present().into_iter().flat_map(|(definition, record)| {
+        self.guards_of(self.at)
+    }
+
+    fn guards_of(&self, at: usize) -> impl Iterator<Item = (&GuardDefinition, Option<&GuardRecord>)> {
+        self.step_at(at).into_iter().flat_map(|(definition, record)| {
             definition.guards.iter().enumerate().map(|(at, guard)| (guard, record.guards.get(at).filter(|guard| guard.newest().is_some())))
         })
     }

@@ -61,6 +61,7 @@ codes! {
     DOES_NOT_FIT = "C0117", Error, "a value that does not fit";
     NO_STEP = "C0118", Error, "a step that names another one that is not there";
     NOT_DECLARED = "C0119", Error, "a name that the file of services does not declare";
+    SHARED = "C0120", Error, "steps of a block that touch the same thing";
     UNKNOWN_PARAMETER = "C0201", Error, "an unknown parameter";
     NO_VALUE = "C0202", Error, "a parameter without a value";
     BAD_VALUE = "C0203", Error, "a value that its parameter does not accept";

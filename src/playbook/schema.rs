@@ -68,6 +68,20 @@ pub fn playbook(catalogue: &Catalogue) -> Value {
     let start = Start::json_schema(&mut begins).to_value();
     let gap = Gap::json_schema(&mut begins).to_value();
     definitions.extend(begins.take_definitions(true));
+    let block = json!({
+        "type": "object",
+        "additionalProperties": false,
+        "required": ["parallel"],
+        "properties": {
+            "parallel": {
+                "type": "array",
+                "minItems": 2,
+                "maxItems": 4,
+                "description": "Steps that are under way together",
+                "items": { "$ref": "#/$defs/step" },
+            },
+        },
+    });
     json!({
         "$schema": DRAFT,
         "title": "cutover playbook",
@@ -87,7 +101,7 @@ pub fn playbook(catalogue: &Catalogue) -> Value {
                 "propertyNames": { "pattern": "^[A-Za-z][A-Za-z0-9_-]*$" },
                 "additionalProperties": { "$ref": "#/$defs/parameter" },
             },
-            "steps": { "type": "array", "minItems": 1, "description": "The steps, one after the other", "items": { "$ref": "#/$defs/step" } },
+            "steps": { "type": "array", "minItems": 1, "description": "The steps, one after the other", "items": { "anyOf": [{ "$ref": "#/$defs/step" }, block] } },
         },
         "$defs": with(definitions, "step", json!({
             "type": "object",

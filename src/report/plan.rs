@@ -133,16 +133,20 @@ pub(super) fn sign(step: &PlannedStep) -> (char, Tone) {
     }
 }
 
+/// The mark of a step that is in a `parallel` block.
+pub const TOGETHER: &str = "∥";
+
 /// The plan as lines. With `all` every effect and act has a line of its own.
 #[must_use]
 pub fn lines(plan: &PlanDocument, all: bool) -> Vec<Line> {
     let mut out = vec![Line::new(Tone::Strong, heading(plan)), Line::new(Tone::Plain, "")];
     let ids = plan.steps.iter().map(|step| step.id.chars().count()).max().unwrap_or_default();
     let kinds = plan.steps.iter().map(|step| step.kind.len()).max().unwrap_or_default();
-    for step in &plan.steps {
+    for (at, step) in plan.steps.iter().enumerate() {
+        let lead = if plan.is_in_block(at) { TOGETHER } else { " " };
         let (sign, tone) = sign(step);
         let once = if step.nature == Nature::Once && matches!(step.plan, ErasedPlan::Change(_)) { " (once)" } else { "" };
-        out.push(Line::new(tone, format!("  {sign} {:<ids$}  {:<kinds$}  {}{once}", step.id, step.kind, step_text(step))));
+        out.push(Line::new(tone, format!("{lead} {sign} {:<ids$}  {:<kinds$}  {}{once}", step.id, step.kind, step_text(step))));
         if let Some(text) = &step.approval {
             out.push(Line::new(Tone::Warn, format!("    asks before it begins: {text}")));
         }
@@ -154,6 +158,9 @@ pub fn lines(plan: &PlanDocument, all: bool) -> Vec<Line> {
     }
     out.push(Line::new(Tone::Plain, ""));
     out.push(Line::new(Tone::Strong, summary(plan)));
+    if plan.steps.iter().any(|step| step.beside) {
+        out.push(Line::new(Tone::Dim, format!("{TOGETHER} under way together with the step above or below that has the mark, too")));
+    }
     if plan.reverts.is_some() {
         out.extend(outlook(plan));
     } else {

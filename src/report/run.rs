@@ -41,7 +41,8 @@ pub struct RunDocument {
     pub ended_at: Option<DateTime<Utc>>,
     /// Number of the last journal entry.
     pub seq: i64,
-    /// Id of the present step, in the direction in which the run goes; `None` when it is past the last one.
+    /// Id of the present step, in the direction in which the run goes; of several that are under way together the one that somebody should
+    /// look at first. `None` when it is past the last one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub present: Option<String>,
     /// The steps of the playbook.
@@ -76,6 +77,9 @@ pub struct StepDocument {
     pub id: String,
     /// Its kind; empty for a line of the way back that does nothing.
     pub kind: String,
+    /// Whether it is under way together with the step before it.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub beside: bool,
     /// Where it stands.
     pub state: StepState,
     /// One line about it: evidence, error, question, what it waits for, or what is planned.
@@ -213,7 +217,7 @@ impl RunDocument {
             started_at: row.started_at,
             ended_at: row.ended_at,
             seq: run.seq(),
-            present: run.present().filter(|_| !state.is_end()).map(|(definition, _)| definition.id.clone()),
+            present: run.foremost().filter(|_| !state.is_end()).map(|(definition, _)| definition.id.clone()),
             steps: run.forward().map(forward).collect(),
             back: run.back().iter().map(back).collect(),
             verbs: verbs(state),
@@ -271,6 +275,7 @@ fn step(definition: &StepDefinition, record: &StepRecord, planned: Option<&Erase
     StepDocument {
         id: definition.id.clone(),
         kind: definition.kind.clone(),
+        beside: definition.beside,
         state: record.shown(),
         line: line(record, planned),
         effects: change.map(|change| change.effects.clone()).unwrap_or_default(),

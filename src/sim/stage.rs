@@ -124,7 +124,9 @@ impl Stage {
     /// Somebody gives an order.
     pub(super) fn say(&mut self, command: Command) {
         let evidence = Some("https://example.org/evidence".to_owned());
-        self.book.say(Order { command, by: "bob".to_owned(), reason: Some("simulated".to_owned()), step: None, evidence });
+        let asked = || self.holder.run.foremost().map(|(definition, _)| definition.id.clone());
+        let step = if command == Command::Approve { asked() } else { None };
+        self.book.say(Order { command, by: "bob".to_owned(), reason: Some("simulated".to_owned()), step, evidence });
     }
 
     /// Plays until the run is over or cannot go on.
@@ -212,8 +214,11 @@ impl Stage {
         if !self.book.is_heard() {
             return;
         }
-        let asked =
-            self.holder.run.present().and_then(|(_, record)| record.question.as_ref().map(|(why, question)| (*why, question.text.clone())));
+        let asked = self
+            .holder
+            .run
+            .foremost()
+            .and_then(|(_, record)| record.question.as_ref().map(|(why, question)| (*why, question.text.clone())));
         match self.holder.run.state() {
             RunState::Asking => {
                 if let Some((AskedFor::Unclear | AskedFor::Stale, text)) = asked {
@@ -338,6 +343,7 @@ impl Stage {
     fn watch(&mut self, who: Who, ticket: u64, which: &[usize]) -> Result<(), Died> {
         self.point(who, "watch")?;
         let opened = Arc::clone(&self.opened);
+        self.player(who).run.face(ticket);
         let readings = Watching::of(&self.player(who).run, &opened, which).look().now_or_never();
         self.point(who, "watched")?;
         match readings {
@@ -349,6 +355,7 @@ impl Stage {
 
     fn act(&mut self, ticket: u64) -> Result<(), Died> {
         self.point(Who::Holder, "act")?;
+        self.holder.run.face(ticket);
         self.trace.push(format!("act {}", self.holder.run.key().unwrap_or_default()));
         let event = match self.task(Who::Holder, Doing::Act, ticket) {
             Ok(mut task) => loop {
@@ -372,6 +379,7 @@ impl Stage {
     fn task(&mut self, who: Who, doing: Doing, ticket: u64) -> Result<Task, Box<Event>> {
         let (now, id, opened) = (self.now(), self.id, Arc::clone(&self.opened));
         let player = self.player(who);
+        player.run.face(ticket);
         let desk = Arc::new(player.desk.clone());
         let work = Work::of(id, &player.run, &opened, now, desk).map_err(|error| Box::new(doing.failed(ticket, error)))?;
         Ok(Task::new(work, doing, ticket))

@@ -168,7 +168,15 @@ impl Bench {
     }
 
     pub async fn say(&self, run: Uuid, by: &str, command: Command) -> Answer {
-        let order = Order { command, by: by.to_owned(), reason: Some("a test".to_owned()), step: None, evidence: None };
+        self.order(run, by, command, None).await
+    }
+
+    pub async fn say_about(&self, run: Uuid, by: &str, command: Command, step: &str) -> Answer {
+        self.order(run, by, command, Some(step.to_owned())).await
+    }
+
+    async fn order(&self, run: Uuid, by: &str, command: Command, step: Option<String>) -> Answer {
+        let order = Order { command, by: by.to_owned(), reason: Some("a test".to_owned()), step, evidence: None };
         let id = self.store.say(run, &order).await.unwrap();
         self.answer(id).await
     }

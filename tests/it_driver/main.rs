@@ -1,6 +1,7 @@
 //! The driver on a real Postgres: runs go on whatever happens to controllers, connections, the database, and other runs.
 
 mod bench;
+mod beside;
 mod controllers;
 #[path = "../ground/mod.rs"]
 mod ground;

@@ -7,6 +7,7 @@ mod environment;
 mod guards;
 mod kinds;
 mod pages;
+mod parallel;
 mod params;
 mod random;
 mod services;

@@ -277,6 +277,7 @@ mod tests {
             resources: Vec::new(),
             approval: None,
             guards: Vec::new(),
+            beside: false,
             line: 3,
             plan: ErasedPlan::AlreadySo("so".to_owned()),
         };

@@ -96,7 +96,7 @@ proptest! {
                     continue;
                 }
                 Turn::Resume => {
-                    let asked = bench.run.watch.is_some();
+                    let asked = bench.watch().is_some();
                     bench.order(Command::Resume);
                     prop_assert_eq!(bench.last_answer().taken, model.held);
                     if model.held {
@@ -117,7 +117,7 @@ proptest! {
                     (Reading::NoData("nothing".to_owned()), sign)
                 }
             };
-            if bench.run.watch.is_none() {
+            if bench.watch().is_none() {
                 bench.pass(5);
             }
             let before = bench.run.present().is_some_and(|(_, record)| record.act_begun);

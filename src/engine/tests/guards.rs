@@ -144,7 +144,7 @@ fn what_no_data_counts_as_is_said() {
 fn revert_step_gives_the_act_up_looks_for_it_and_leaves_the_step_failed_in_the_guards_words() {
     let mut bench = guarded([guard(GuardOutcome::RevertStep)]);
     bench.sample(&[good()]);
-    let act = bench.run.out.unwrap();
+    let act = bench.out().unwrap();
     bench.pass(5);
     assert_eq!(bench.sample(&[bad()]), "watched:a step_failed:a revert_ordered STAND");
     assert_eq!(bench.state(), RunState::Reverting);
@@ -255,7 +255,7 @@ fn what_a_person_ordered_is_not_overruled_by_a_guard() {
     bench.sample(&[good()]);
     bench.pass(5);
     bench.order(Command::Abort);
-    assert!(bench.run.watch.is_none(), "nobody looks any more");
+    assert!(bench.watch().is_none(), "nobody looks any more");
     assert_eq!(bench.say(Say::Acted), "act_done:a run_ended:aborted");
 }
 

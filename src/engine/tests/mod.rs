@@ -1,5 +1,6 @@
 //! The engine without any world: a person or a system says something, and the test says what the run must do then.
 
+mod beside;
 mod counting;
 mod guards;
 mod paths;
@@ -74,14 +75,24 @@ impl Bench {
     }
 
     fn say(&mut self, say: Say) -> String {
-        let ticket = self.run.out.unwrap_or_default();
+        let ticket = self.out().unwrap_or_default();
         self.tell(event(ticket, say))
     }
 
     /// Answers the round of samples that is out.
     fn sample(&mut self, readings: &[Reading]) -> String {
-        let ticket = self.run.watch.as_ref().expect("a round of samples").ticket;
+        let ticket = self.watch().expect("a round of samples");
         self.tell(Event::Watched(ticket, readings.iter().cloned().enumerate().collect()))
+    }
+
+    /// The ticket of the effect that is out; of several that of the first step.
+    fn out(&self) -> Option<u64> {
+        self.run.lanes.values().find_map(|lane| lane.out)
+    }
+
+    /// The ticket of the round of samples that is out for it.
+    fn watch(&self) -> Option<u64> {
+        self.run.lane().and_then(|lane| lane.watch.as_ref()).map(|watch| watch.ticket)
     }
 
     fn load(&mut self) -> String {

@@ -205,7 +205,7 @@ fn what_is_impossible_or_cannot_be_told_fails() {
 fn an_answer_to_an_old_ticket_is_ignored() {
     let mut bench = Bench::new(steps([step("a")]));
     bench.load();
-    let old = bench.run.out.unwrap();
+    let old = bench.out().unwrap();
     bench.say(change(1));
     assert_eq!(bench.tell(event(old, change(3))), "");
     assert_eq!(bench.tell(event(old, Say::Acted)), "");

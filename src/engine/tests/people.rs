@@ -292,7 +292,7 @@ fn pause_finishes_what_is_under_way_and_begins_nothing() {
 fn a_step_that_is_skipped_while_it_is_looked_at_keeps_its_answer_to_itself() {
     let mut bench = waiting();
     bench.pass(2);
-    let look = bench.run.out.unwrap();
+    let look = bench.out().unwrap();
     assert_eq!(bench.order(Command::Skip), "step_skipped:a TAKEN PLAN");
     assert_eq!(bench.tell(event(look, Say::Holds)), "");
     assert_eq!(bench.say(change(1)), "step_begun:b ACT");

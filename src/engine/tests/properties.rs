@@ -138,9 +138,7 @@ fn fitting(effect: &Effect, choice: u8, bench: &Bench) -> Option<Event> {
 fn essence(run: &Run) -> Run {
     let mut run = run.clone();
     run.last_ticket = 0;
-    run.out = None;
-    run.looked = false;
-    run.watch = None;
+    run.lanes.clear();
     run.loaded = 0;
     for record in run.forward.iter_mut().chain(run.back.iter_mut().map(|back| &mut back.record)) {
         record.again_at = None;
@@ -203,7 +201,7 @@ impl Watcher {
         }
         assert_eq!(answers, order.into_iter().collect::<Vec<_>>(), "every order has exactly one answer");
         // A step that is skipped, or that a guard ends, gives up what is under way.
-        if self.bench.run.out.is_none() {
+        if self.bench.out().is_none() {
             self.out = None;
         }
         if over && self.bench.run.state().is_end() {
@@ -320,7 +318,7 @@ impl Watcher {
                 }
             }
             Happening::Sample(choice) => {
-                if let Some(ticket) = self.bench.run.watch.as_ref().map(|watch| watch.ticket) {
+                if let Some(ticket) = self.bench.watch() {
                     let readings = [good(), good(), good(), bad(), dead(), Reading::NoData("nothing".to_owned())];
                     let reading = |at: usize| (at, readings[(usize::from(*choice) + at * (usize::from(*choice) / 6)) % 6].clone());
                     self.feed(Event::Watched(ticket, (0..3).map(reading).collect()));

@@ -6,6 +6,7 @@ mod declared;
 mod file;
 mod guards;
 mod options;
+mod parallel;
 mod read;
 mod reference;
 mod step;
@@ -67,6 +68,8 @@ pub struct PlaybookStep {
     pub options: StepOptions,
     /// What is watched while it is under way.
     pub guards: Vec<PlaybookGuard>,
+    /// Whether it is under way together with the step before it, in a `parallel` block.
+    pub beside: bool,
     /// Where its `id` stands.
     pub place: Place,
     /// Where every value of its body stands, by JSON pointer into the body.

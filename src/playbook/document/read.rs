@@ -11,12 +11,12 @@ use super::super::params::{self, Params};
 use super::super::shape::{Located, Shape};
 use super::super::suggest;
 use super::super::tree::{self, Node, Place, Value};
-use super::{Playbook, PlaybookStep, declared, is_name, step};
+use super::{Playbook, PlaybookStep, declared, is_name, parallel};
 
 const KEYS: [&str; 8] = ["playbook", "link", "description", "services", "start", "accept", "params", "steps"];
 
 /// Keys that a later version brings.
-const LATER_KEYS: [&str; 4] = ["guards", "windows", "freeze", "parallel"];
+const LATER_KEYS: [&str; 4] = ["guards", "windows", "freeze", "after"];
 
 /// What is known of a playbook after reading, whole or not; the rules of the linter look at it.
 pub(in super::super) struct Draft {
@@ -39,6 +39,8 @@ pub(super) struct Reading<'a> {
     pub(super) ids: HashMap<String, u32>,
     /// The steps that were read so far: id, kind and body.
     pub(super) above: Vec<(String, &'static str, Arc<serde_json::Value>)>,
+    /// Ids of the steps of the same block that were read so far, which this one cannot name.
+    pub(super) beside: Vec<String>,
     pub(super) out: &'a mut Diagnostics,
 }
 
@@ -72,6 +74,7 @@ pub(in super::super) fn read(
         texts: BTreeMap::new(),
         ids: HashMap::new(),
         above: Vec::new(),
+        beside: Vec::new(),
         out,
     };
     let steps = steps(&root, start, &mut reading);
@@ -153,7 +156,7 @@ fn steps(root: &Node, start: Place, reading: &mut Reading<'_>) -> Vec<PlaybookSt
         return Vec::new();
     };
     match &entry.value.value {
-        Value::Seq(nodes) if !nodes.is_empty() => nodes.iter().filter_map(|node| step::read(node, reading)).collect(),
+        Value::Seq(nodes) if !nodes.is_empty() => nodes.iter().flat_map(|node| parallel::read(node, reading)).collect(),
         Value::Seq(_) | Value::Null => {
             reading.out.push(Diagnostic::new(codes::NO_STEPS, reading.file, entry.key.place, "`steps` is empty").help(example));
             Vec::new()

@@ -23,6 +23,7 @@ pub(super) fn fill(step: &mut dyn Step, located: &Located, reading: &mut Reading
         let wanted = kinds.iter().map(|kind| format!("`{kind}`")).collect::<Vec<_>>().join(" or ");
         let message = match reading.above.iter().find(|(id, ..)| *id == named.id) {
             Some((id, kind, _)) => format!("step `{id}` is a `{kind}`, and a {wanted} is needed here"),
+            None if reading.beside.contains(&named.id) => format!("step `{}` is in the same `parallel` block", named.id),
             None => format!("no step above is called `{}`", named.id),
         };
         let fitting: Vec<&str> = reading.above.iter().filter(|(_, kind, _)| kinds.contains(kind)).map(|(id, ..)| id.as_str()).collect();

@@ -18,7 +18,7 @@ const COMMON: [&str; 5] = ["retry", "timeout", "on_failure", "approval", GUARDS]
 const GUARDS: &str = "guards";
 
 /// Keys of steps that a later version brings.
-const LATER: [&str; 4] = ["parallel", "window", "after", "when"];
+const LATER: [&str; 3] = ["window", "after", "when"];
 
 static OPTIONS: LazyLock<Shape> = LazyLock::new(Shape::of::<StepOptions>);
 
@@ -52,7 +52,7 @@ pub(super) fn read(node: &Node, reading: &mut Reading<'_>) -> Option<PlaybookSte
     let refers = step.references().into_iter().map(|(named, _)| named.id.clone()).collect();
     let (id, place) = id?;
     let places = located.spots.iter().map(|(pointer, spot)| (pointer.clone(), spot.value)).collect();
-    Some(PlaybookStep { id, kind, step: Arc::from(step), refers, options: options?, guards: guards?, place, places })
+    Some(PlaybookStep { id, kind, step: Arc::from(step), refers, options: options?, guards: guards?, beside: false, place, places })
 }
 
 fn id(node: &Node, start: Place, reading: &mut Reading<'_>) -> Option<(String, Place)> {
