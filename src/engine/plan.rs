@@ -88,11 +88,13 @@ impl PlanDocument {
         })
     }
 
-    /// Whether a step is under way together with others.
+    /// The steps that are under way together with this one, itself among them.
     #[must_use]
-    pub fn is_in_block(&self, at: usize) -> bool {
-        let beside = |at: usize| self.steps.get(at).is_some_and(|step| step.beside);
-        beside(at) || beside(at + 1)
+    pub fn block(&self, at: usize) -> &[PlannedStep] {
+        let is_beside = |at: usize| self.steps.get(at).is_some_and(|step| step.beside);
+        let start = (0..=at).rev().find(|at| !is_beside(*at)).unwrap_or_default();
+        let end = (at + 1..).find(|at| !is_beside(*at)).unwrap_or(at + 1);
+        self.steps.get(start..end).unwrap_or_default()
     }
 
     /// Everything that the steps touch, each thing once.

@@ -159,6 +159,9 @@ pub struct ReportStep {
     pub word: String,
     /// What it will do, in one line.
     pub says: String,
+    /// The steps that are under way together with it, in its `parallel` block.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub beside: Vec<String>,
     /// Set on the step at which the line of no return lies.
     pub no_return: Option<String>,
     /// Everything else about it; `null` only where a shortened report leaves it out.

@@ -143,7 +143,7 @@ pub fn lines(plan: &PlanDocument, all: bool) -> Vec<Line> {
     let ids = plan.steps.iter().map(|step| step.id.chars().count()).max().unwrap_or_default();
     let kinds = plan.steps.iter().map(|step| step.kind.len()).max().unwrap_or_default();
     for (at, step) in plan.steps.iter().enumerate() {
-        let lead = if plan.is_in_block(at) { TOGETHER } else { " " };
+        let lead = if plan.block(at).len() > 1 { TOGETHER } else { " " };
         let (sign, tone) = sign(step);
         let once = if step.nature == Nature::Once && matches!(step.plan, ErasedPlan::Change(_)) { " (once)" } else { "" };
         out.push(Line::new(tone, format!("{lead} {sign} {:<ids$}  {:<kinds$}  {}{once}", step.id, step.kind, step_text(step))));

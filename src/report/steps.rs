@@ -19,6 +19,7 @@ use crate::step::{Claim, Effect, ErasedPlan, Length, Mark, Nature, OnFailure, On
 pub(super) fn step(
     at: usize,
     planned: &PlannedStep,
+    beside: Vec<String>,
     written: Option<&PlaybookStep>,
     stands: Option<&StepDocument>,
     no_return: Option<String>,
@@ -54,6 +55,7 @@ pub(super) fn step(
         mark: sign(planned).0.to_string(),
         word: word(planned).to_owned(),
         says: plan_line(&planned.plan),
+        beside,
         no_return,
         details: Some(details),
         outcome: stands.map(outcome),

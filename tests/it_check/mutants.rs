@@ -177,7 +177,7 @@ fn words(book: &Book) -> String {
     book.steps.iter().flat_map(|step| &step.moves).map(|one| format!("{one:?}")).collect::<Vec<_>>().join("\n")
 }
 
-/// Every deletion, every swap of neighbours, every change of a field, and random combinations of moves and deletions.
+/// Every deletion, every swap of neighbours, two and three of them at a time in a block, every change of a field, and random combinations of moves and deletions.
 fn mutants(migration: &Migration, random: &mut Random) -> Vec<(String, Book)> {
     let base = &migration.provable;
     let mut found = vec![("unchanged".to_owned(), base.clone()), ("as written".to_owned(), migration.written.clone())];
@@ -189,6 +189,13 @@ fn mutants(migration: &Migration, random: &mut Random) -> Vec<(String, Book)> {
             let mut book = base.clone();
             book.steps.swap(at - 1, at);
             found.push((format!("{} earlier", base.steps[at].id), book));
+            let mut book = base.clone();
+            book.steps[at].beside = true;
+            found.push((format!("{} with the step above", base.steps[at].id), book.clone()));
+            if at > 1 {
+                book.steps[at - 1].beside = true;
+                found.push((format!("{} with the two steps above", base.steps[at].id), book));
+            }
         }
         for other in changed(&base.steps[at].moves[0], migration) {
             let mut book = base.clone();

@@ -12,7 +12,7 @@ mod world;
 
 use std::collections::BTreeMap;
 
-use crate::check::Book;
+use crate::check::{Book, BookStep};
 use crate::services::{ColumnStart, Services};
 use crate::step::Move;
 
@@ -29,8 +29,22 @@ use self::world::{Shape, World};
 /// is `services` itself unless those have a slip in them.
 #[must_use]
 pub fn run(services: &Services, ideal: &Services, book: &Book, seed: u64) -> BTreeMap<String, usize> {
-    let moves: Vec<Move> = book.steps.iter().flat_map(|step| step.moves.clone()).collect();
-    run_moves(services, ideal, book, &moves, None, seed)
+    run_moves(services, ideal, book, &in_some_order(book, seed), None, seed)
+}
+
+/// The moves of a book, with the steps of each block in an order that the seed draws.
+fn in_some_order(book: &Book, seed: u64) -> Vec<Move> {
+    let mut random = Random::new(seed);
+    let mut ordered: Vec<&BookStep> = Vec::new();
+    let mut block = 0;
+    for step in &book.steps {
+        if !step.beside {
+            block = ordered.len();
+        }
+        let at = block + random.below(ordered.len() + 1 - block);
+        ordered.insert(at, step);
+    }
+    ordered.into_iter().flat_map(|step| step.moves.clone()).collect()
 }
 
 /// As [`run`], with other moves over the world in which a book begins; the one at `half` is broken off when it is half done.

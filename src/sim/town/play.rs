@@ -14,6 +14,7 @@ pub(super) const PATIENCE: usize = 3_000;
 const BETWEEN_LOOKS: usize = 20;
 
 /// The play of one plan.
+#[derive(Clone)]
 pub(super) struct Play<'a> {
     pub(super) world: World<'a>,
     seed: u64,

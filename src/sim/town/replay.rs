@@ -39,6 +39,8 @@ struct Replay<'a> {
     scene: &'a Scene,
     /// Whether days pass before each step.
     slow: bool,
+    /// Whether a person who is in a hurry soon skips a step that never ends.
+    hurried: bool,
     /// Whether something that the story says is unread was so when its step began; a topic takes that with it.
     unread: bool,
 }
@@ -49,15 +51,13 @@ impl<'a> Replay<'a> {
         begin(&mut world, book);
         // Why: rows that nobody fills stay as they are only where nobody changes them.
         world.only_new = violation.scene.column.is_some() && violation.scene.meaning.is_none() && schedule % 4 >= 2;
-        let mut play = Play::new(world, schedule);
-        // Why: of a step that never ends, a person who is in a hurry soon has enough.
-        play.patience = if schedule % 3 == 2 { IN_A_HURRY } else { PATIENCE };
         Self {
-            play,
+            play: Play::new(world, schedule),
             rule: &violation.rule,
             subject: &violation.subject,
             scene: &violation.scene,
             slow: !schedule.is_multiple_of(2),
+            hurried: schedule % 3 == 2,
             unread: false,
         }
     }
@@ -75,11 +75,10 @@ impl<'a> Replay<'a> {
                 self.play.traffic();
                 self.unread = self.is_unread();
                 if here && self.rule == "h" {
-                    self.play.patience = PATIENCE;
                     return !self.play.step(one, false);
                 }
                 // Why whatever it says: a step that can never end is told of by a story of its own, and a person may have skipped it.
-                self.play.step(one, here && last && self.scene.under_way);
+                self.step(one, here && last && self.scene.under_way);
                 self.direct(one);
                 // Why: what a step fails on is there when it has failed.
                 if here && last {
@@ -88,6 +87,17 @@ impl<'a> Replay<'a> {
             }
         }
         false
+    }
+
+    fn step(&mut self, one: &Move, half: bool) {
+        let before = self.hurried.then(|| self.play.clone());
+        let ended = self.play.step(one, half);
+        if let Some(before) = before.filter(|_| !ended) {
+            self.play = before;
+            self.play.patience = IN_A_HURRY;
+            self.play.step(one, half);
+            self.play.patience = PATIENCE;
+        }
     }
 
     /// Stalls whoever holds what the story needs to be waiting, and whoever could bring in time what it needs to be missing.

@@ -81,6 +81,7 @@ struct Somebody<'a> {
     who: String,
 }
 
+#[derive(Clone)]
 pub(super) struct World<'a> {
     pub(super) town: &'a Town,
     pub(super) random: Random,
