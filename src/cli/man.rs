@@ -23,18 +23,23 @@ pub struct ManArgs {
 /// # Errors
 /// When a page cannot be written.
 pub fn run(session: &Session, args: &ManArgs) -> Result<u8, CliError> {
-    let wrong = |path: &Path, error: &std::io::Error| CliError::new(exit::USAGE, format!("cannot write {}: {error}", path.display()));
-    fs::create_dir_all(&args.out).map_err(|error| wrong(&args.out, &error))?;
     let pages = pages();
-    for (name, text) in &pages {
-        let path = args.out.join(name);
-        fs::write(&path, text).map_err(|error| wrong(&path, &error))?;
-    }
+    write(&args.out, &pages)?;
     session.say(format!("Wrote {} pages to {}", pages.len(), args.out.display()));
     if let Some((name, _)) = pages.first() {
         session.next(format!("man {}", args.out.join(name).display()));
     }
     Ok(exit::OK)
+}
+
+fn write(out: &Path, pages: &[(String, Vec<u8>)]) -> Result<(), CliError> {
+    let wrong = |path: &Path, error: &std::io::Error| CliError::new(exit::USAGE, format!("cannot write {}: {error}", path.display()));
+    fs::create_dir_all(out).map_err(|error| wrong(out, &error))?;
+    for (name, text) in pages {
+        let path = out.join(name);
+        fs::write(&path, text).map_err(|error| wrong(&path, &error))?;
+    }
+    Ok(())
 }
 
 /// Every page with the name of its file, those of hidden commands left out.
@@ -89,11 +94,10 @@ mod tests {
     fn pages_are_written_where_they_are_asked_for() {
         let directory = tempfile::tempdir().unwrap();
         let out = directory.path().join("a/man1");
-        for (name, text) in pages() {
-            fs::create_dir_all(&out).unwrap();
-            fs::write(out.join(name), text).unwrap();
-        }
+        write(&out, &pages()).unwrap();
         let page = fs::read_to_string(out.join("cutover-stack-up.1")).unwrap();
         assert!(page.contains("cutover\\-stack\\-up"), "{page}");
+        let refused = write(&out.join("cutover.1"), &pages()).unwrap_err();
+        assert!(refused.to_string().contains("cannot write"), "{refused}");
     }
 }

@@ -48,13 +48,7 @@ fn has_left(beat: &Value, revision: i64) -> bool {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn straight_from_calls_to_events_the_order_is_lost() {
     let ground = Ground::new().await;
-    ground.create_topic(ATTEMPTS).await;
-    let _bonuses = ground.start(&ground.bonuses, "1.5").await;
-    let exercises = ground.start(&ground.exercises, "2.1").await;
-    let _hiring = ground.start(&ground.hiring, "2.1-stalled-calls").await;
-    let traffic = ground.traffic(60.0).await;
-    let waiting = "select count(distinct key) from outbox where transport = 'call'";
-    until("calls are under way for every attempt", async || ground.number(&ground.exercises, waiting).await == 12).await;
+    let (traffic, exercises, _others) = by_stalled_calls(&ground).await;
     set(&ground, "events", &exercises).await;
     until("events have overtaken them", async || done(&ground, "events").await > 20).await;
     assert_eq!(done(&ground, "call").await, 0);
@@ -66,12 +60,7 @@ async fn straight_from_calls_to_events_the_order_is_lost() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn by_way_of_hold_calls_become_events_in_order_though_services_are_killed() {
     let ground = Ground::new().await;
-    ground.create_topic(ATTEMPTS).await;
-    let _bonuses = ground.start(&ground.bonuses, "1.5").await;
-    let (exercises, hiring) = (ground.start(&ground.exercises, "2.1").await, ground.start(&ground.hiring, "2.1-stalled-calls").await);
-    let traffic = ground.traffic(60.0).await;
-    let waiting = "select count(distinct key) from outbox where transport = 'call'";
-    until("calls are under way for every attempt", async || ground.number(&ground.exercises, waiting).await == 12).await;
+    let (traffic, exercises, [_bonuses, hiring]) = by_stalled_calls(&ground).await;
     let revision = set(&ground, "hold", &exercises).await;
     until("assignments are held", async || held(&ground).await > 20).await;
     assert!(!ground.beats(&exercises.name).last().is_some_and(|beat| has_left(beat, revision)), "it says so while calls are under way");
@@ -126,6 +115,18 @@ async fn by_way_of_hold_and_a_drain_events_become_calls_in_order() {
     goes_on(&traffic, 60).await;
     let report = settled(&ground, traffic).await;
     assert!(report["assigned_by_call"].as_u64() > Some(0) && report["assigned_by_events"].as_u64() > Some(0), "{report:#}");
+}
+
+/// Traffic whose assignments go by calls that hiring does not answer, for every attempt.
+async fn by_stalled_calls(ground: &Ground) -> (cutover::samples::traffic::Traffic, Instance, [Instance; 2]) {
+    ground.create_topic(ATTEMPTS).await;
+    let bonuses = ground.start(&ground.bonuses, "1.5").await;
+    let exercises = ground.start(&ground.exercises, "2.1").await;
+    let hiring = ground.start(&ground.hiring, "2.1-stalled-calls").await;
+    let traffic = ground.traffic(60.0).await;
+    let waiting = "select count(distinct key) from outbox where transport = 'call'";
+    until("calls are under way for every attempt", async || ground.number(&ground.exercises, waiting).await == 12).await;
+    (traffic, exercises, [bonuses, hiring])
 }
 
 /// Traffic whose assignments go by events that hiring has not read, for every attempt.
