@@ -34,9 +34,13 @@ impl Http for SimHttp {
             return Err(self.host.invalid(format!("`{}` is no path", request.path)));
         }
         Ok(match (request.method.as_str(), request.path.as_str()) {
-            ("GET", "/version") => HttpAnswer { status: 200, body: json!({ "version": release }).to_string() },
-            ("POST", "/echo") => HttpAnswer { status: 200, body: request.body.clone().unwrap_or_default().to_string() },
-            _ => HttpAnswer { status: 404, body: "there is nothing here".to_owned() },
+            ("GET", "/version") => answer(200, json!({ "version": release }).to_string()),
+            ("POST", "/echo") => answer(200, request.body.clone().unwrap_or_default().to_string()),
+            _ => answer(404, "there is nothing here".to_owned()),
         })
     }
+}
+
+fn answer(status: u16, body: String) -> HttpAnswer {
+    HttpAnswer { status, body, cut: false }
 }

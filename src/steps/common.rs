@@ -18,11 +18,6 @@ pub(super) fn main_system() -> String {
     "main".to_owned()
 }
 
-/// What is told of a text that is no JSON pointer: the pointer that was probably meant, for paths are often written with dots.
-pub(super) fn no_pointer(text: &str) -> String {
-    format!("`{text}` is no JSON pointer; write `/{}`", text.trim_start_matches(['$', '.']).replace('.', "/"))
-}
-
 /// Looks at a topic: its state, and whether it ever held a record.
 pub(super) async fn look_at_topic(world: &World, cluster: &str, topic: &str) -> Result<View, StepError> {
     let kafka = world.kafka(cluster)?;
