@@ -90,6 +90,7 @@ promises!(
         the_same_key_changes_once,
         a_change_on_something_else_than_was_seen_is_a_conflict,
         targeting_that_cannot_be_evaluated_is_invalid,
+        a_flag_goes_and_comes_back_as_it_was,
         an_acknowledgement_is_written_down_once,
     ]
 );

@@ -55,6 +55,7 @@ catalogue! {
     delete_schema::DeleteSchema,
     set_flag::SetFlag,
     roll_out_flag::RollOutFlag,
+    remove_flag::RemoveFlag,
     deploy::Deploy,
     stop_workload::StopWorkload,
     expect_release::ExpectRelease,
