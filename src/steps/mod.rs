@@ -60,6 +60,7 @@ catalogue! {
     stop_workload::StopWorkload,
     expect_release::ExpectRelease,
     check_http::CheckHttp,
+    compare_http::CompareHttp,
     approval::Approval,
     confirm::Confirm,
     wait::Wait,

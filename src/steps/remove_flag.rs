@@ -7,9 +7,9 @@ use std::time::Duration;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
-use tokio::time::{Instant, sleep};
+use tokio::time::Instant;
 
-use super::common::main_system;
+use super::common::{main_system, pause};
 use super::flag::{self, words};
 use super::set_flag::{Flip, SetFlag};
 use crate::flags::evaluated::{Evaluated, Evaluators};
@@ -88,14 +88,13 @@ impl RemoveFlag {
             if self.is_free(&found) {
                 return Ok(found);
             }
-            if Instant::now() >= end {
+            if Instant::now() >= end || !pause(AGAIN).await {
                 let mend = match found.evaluated() {
                     Evaluated::Yes => "deploy a release without it, and retry",
                     _ => "let them report `flags`, or say `without_reports: true`",
                 };
                 return Err(StepError::Impossible(format!("flag {} stays: {}; {mend}", self.flag, found.line())));
             }
-            sleep(AGAIN).await;
         }
     }
 

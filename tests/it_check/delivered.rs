@@ -109,10 +109,10 @@ fn a_flag_that_goes_before_its_last_reader_is_refused_and_serves_its_default() {
     let told = "hiring 1.7 still evaluates exercise-read: the step is refused as long as it runs, and without the flag it would get call";
     assert!(found[0].1.contains(told), "{}", found[0].1);
     // Why: while the flag serves events, its default is a call that nobody answers yet.
-    let names: Vec<_> = moved("forget-read", "endpoint").violations.iter().map(cutover::check::Violation::name).collect();
-    assert!(!names.iter().any(|name| name.starts_with("d:exercise-read")), "hiring 1.6 has no such flag: {names:?}");
-    let names: Vec<_> = moved("forget-events", "silence").violations.iter().map(cutover::check::Violation::name).collect();
-    assert!(names.contains(&"d:exercise-events".to_owned()), "{names:?}");
+    let early: Vec<_> = moved("forget-read", "endpoint").violations.iter().map(cutover::check::Violation::name).collect();
+    assert!(!early.iter().any(|name| name.starts_with("d:exercise-read")), "hiring 1.6 has no such flag: {early:?}");
+    let early: Vec<_> = moved("forget-events", "silence").violations.iter().map(cutover::check::Violation::name).collect();
+    assert!(early.contains(&"d:exercise-events".to_owned()), "{early:?}");
 
     let mut bare = services.clone();
     bare.defaults.clear();
@@ -121,8 +121,8 @@ fn a_flag_that_goes_before_its_last_reader_is_refused_and_serves_its_default() {
     let step = book.steps.remove(from);
     let to = book.steps.iter().position(|one| one.id == "silence").expect("the place");
     book.steps.insert(to, step);
-    let names = names(&bare, &book);
-    assert!(names.contains(&"f:exercise".to_owned()), "without a declared default it may serve the copy for ever: {names:?}");
+    let broken = names(&bare, &book);
+    assert!(broken.contains(&"f:exercise".to_owned()), "without a declared default it may serve the copy for ever: {broken:?}");
 }
 
 #[test]
