@@ -20,8 +20,8 @@ use self::tally::Tally;
 use crate::step::pointer::mistake;
 use crate::step::scalar::{Share, Span};
 use crate::step::{
-    ActContext, ByHand, Change, Claim, Effect, Evidence, FileRef, Kind, Length, Mark, Nature, OnUnknown, Operation, Plan, Receipt,
-    Resource, Revert, Right, Risk, Standing, StepError, StepKind, SystemKind, Verdict, View, World, quote, variable,
+    ActContext, ByHand, Change, Claim, Evidence, FileRef, Kind, Length, Nature, OnUnknown, Operation, Plan, Receipt, Resource, Revert,
+    Right, Risk, Standing, StepError, StepKind, SystemKind, Verdict, View, World, quote, variable,
 };
 
 /// Sends the same requests to two places and compares the answers: status, and every field of an answer in JSON. An answer that does not
@@ -176,20 +176,18 @@ fn ten_minutes() -> Span {
 /// What is compared.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Comparison {
-    left: String,
-    right: String,
+    what: String,
 }
 
 /// The one act.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Compare {
-    left: String,
-    right: String,
+    what: String,
 }
 
 impl fmt::Display for Compare {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "compare what {} and {} answer", self.left, self.right)
+        write!(f, "compare {}", self.what)
     }
 }
 
@@ -286,12 +284,12 @@ steps:
         if let Err(why) = requests::written(self) {
             return Plan::Impossible(why);
         }
-        let (left, right) = (self.left.http.clone(), self.right.http.clone());
+        let (left, right) = (&self.left.http, &self.right.http);
         let share = if self.share == Share::ALL { String::new() } else { format!("{} of them, ", self.share) };
         let to = format!("{share}at most {}, {} a second each way; {}", self.most, self.per_second, self.limit());
-        let what = format!("{} requests to {left} and {right}", self.method.as_str());
-        let effects = vec![Effect { mark: Mark::Create, what, from: None, to: Some(to) }];
-        Plan::Change(Change { change: Comparison { left, right }, effects, binding: Value::Null })
+        let what = format!("the answers of {left} and {right} to {} requests", self.method.as_str());
+        // Why no effect: nothing is changed, and the act is there so that the place is kept.
+        Plan::Change(Change { change: Comparison { what: format!("{what}: {to}") }, effects: Vec::new(), binding: Value::Null })
     }
 
     fn lengths(&self, _: Option<&Comparison>) -> Vec<Length> {
@@ -301,7 +299,7 @@ steps:
     fn leave(&self, _: &Comparison, _: &mut View) {}
 
     fn acts(&self, change: &Comparison) -> Vec<Compare> {
-        vec![Compare { left: change.left.clone(), right: change.right.clone() }]
+        vec![Compare { what: change.what.clone() }]
     }
 
     async fn standing(&self, _: &ActContext, _: &Comparison, _: &Compare) -> Result<Standing, StepError> {
