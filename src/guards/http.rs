@@ -140,17 +140,13 @@ impl Guard for Http {
     fn complaints(&self) -> Vec<(String, String)> {
         let limits = [("above", self.above.is_some()), ("below", self.below.is_some()), ("equals", self.equals.is_some())];
         let mut complaints = limit::patience(self.timeout);
-        match &self.pointer {
-            Some(pointer) => {
-                complaints.extend(limit::complaints("http", &limits));
-                complaints.extend(mistake(pointer).map(|why| ("/pointer".to_owned(), why)));
-            }
-            None => {
-                let lost = limits.into_iter().find(|(_, given)| *given);
-                let told =
-                    |key| (format!("/{key}"), format!("`{key}` compares the value at `pointer`, and there is none: add `pointer: /…`"));
-                complaints.extend(lost.map(|(key, _)| told(key)));
-            }
+        if let Some(pointer) = &self.pointer {
+            complaints.extend(limit::complaints("http", &limits));
+            complaints.extend(mistake(pointer).map(|why| ("/pointer".to_owned(), why)));
+        } else {
+            let lost = limits.into_iter().find(|(_, given)| *given);
+            let told = |key| (format!("/{key}"), format!("`{key}` compares the value at `pointer`, and there is none: add `pointer: /…`"));
+            complaints.extend(lost.map(|(key, _)| told(key)));
         }
         complaints
     }

@@ -69,8 +69,9 @@ async fn services_answer_while_there_is_no_controller_and_the_move_to_calls_is_t
             tokio::time::sleep(Duration::from_millis(100)).await;
             assert!(!demo.is_finished(), "the demo ended before its switch: {:#}", document(&demo.await.unwrap()));
             let Some(server) = stage.server() else { continue };
-            let (run, code) = stage.json(&["runs", "show"]).await;
-            if code == 0 && switching(&run) {
+            // Why not as a document: there may be no run yet.
+            let shown = stage.run(&["runs", "show", "--output", "json"]).await;
+            if switching(&serde_json::from_slice(&shown.stdout).unwrap_or_default()) {
                 break server;
             }
         };

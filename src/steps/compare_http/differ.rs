@@ -105,7 +105,7 @@ fn same(left: &Value, right: &Value) -> bool {
 }
 
 fn field(at: &[String]) -> String {
-    if at.is_empty() { "body".to_owned() } else { at.iter().map(|part| format!("/{}", escape(part))).collect() }
+    if at.is_empty() { "body".to_owned() } else { at.iter().fold(String::new(), |text, part| text + "/" + &escape(part)) }
 }
 
 /// The sort of a value, and its length.
