@@ -64,7 +64,22 @@ fn mistakes_in_guards_have_their_places() {
 
 #[test]
 fn mistakes_in_what_guards_ask_have_their_places() {
-    insta::assert_snapshot!(complain(&guarded("      - http: {http: h, path: health, then: hold}\n      - http: {http: h, path: /health, above: 1, then: hold}\n      - http: {http: h, path: /health, pointer: $.a.b, above: 1, below: 0, status: 700, then: hold}\n      - http: {http: h, path: /health, pointer: /a, equals: [1], then: hold, timeout: 1m}\n      - http: {http: h, path: /health, pointer: $.a.b, above: 1, below: 0, then: hold, timeout: 1m}\n      - sql: {query: select 1, above: 1, then: hold}\n      - sql: {database: d, query: select 1, then: hold}\n      - sql: {database: d, query: select $1, binds: [{a: 1}], above: 1, then: hold}\n      - sql: {database: d, query: select true, must_be: maybe, then: hold}\n      - sql: {database: d, query: select 1, above: 1, must_be: true, then: hold, timeout: 0s}\n")), @"");
+    insta::assert_snapshot!(complain(&guarded("      - http: {http: h, path: health, then: hold}\n      - http: {http: h, path: /health, above: 1, then: hold}\n      - http: {http: h, path: /health, pointer: $.a.b, above: 1, below: 0, status: 700, then: hold}\n      - http: {http: h, path: /health, pointer: /a, equals: [1], then: hold, timeout: 1m}\n      - http: {http: h, path: /health, pointer: $.a.b, above: 1, below: 0, then: hold, timeout: 1m}\n      - sql: {query: select 1, above: 1, then: hold}\n      - sql: {database: d, query: select 1, then: hold}\n      - sql: {database: d, query: select $1, binds: [{a: 1}], above: 1, then: hold}\n      - sql: {database: d, query: select true, must_be: maybe, then: hold}\n      - sql: {database: d, query: select 1, above: 1, must_be: true, then: hold, timeout: 0s}\n")), @r"
+    p.yaml:8:31: error[C0107]: `path`: `health` is not a path; it begins with one slash, as in /api/v0/exercise
+    p.yaml:9:47: error[C0113]: `above` compares the value at `pointer`, and there is none: add `pointer: /…`
+    p.yaml:10:84: error[C0106]: `status` must be at most 599, not 700
+    p.yaml:11:61: error[C0104]: `equals` must be true or false or a number or text, not a list
+    p.yaml:12:49: error[C0113]: `$.a.b` is no JSON pointer; write `/a/b`
+    p.yaml:12:73: error[C0113]: `http` has two limits: take `above` or `below` away, or make it two guards
+    p.yaml:12:97: error[C0113]: `timeout` must be at most 10s, not 1m
+    p.yaml:13:9: error[C0103]: `sql` needs `database`
+      help: add `database: …`: name of the database in `cutover.yaml`
+    p.yaml:14:9: error[C0113]: `sql` needs a limit: add `above: …`, `below: …` or `must_be: …`
+    p.yaml:15:54: error[C0104]: `binds[0]` must be true or false or a number or text, not a map of keys
+    p.yaml:16:57: error[C0104]: `must_be` must be true or false, not text
+    p.yaml:17:64: error[C0113]: `sql` has two limits: take `above` or `must_be` away, or make it two guards
+    p.yaml:17:91: error[C0113]: nothing answers within no time
+    ");
 }
 
 #[test]
