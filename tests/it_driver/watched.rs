@@ -193,7 +193,6 @@ async fn what_a_guard_cannot_use_is_told_before_the_run() {
         assert!(said.contains(why), "{query}: {said}");
     }
     for (guard, why) in [
-        ("http: {http: hiring, path: //evil.example/x, then: hold}", "leads out"),
         ("http: {http: bonuses, path: /x, then: hold}", "has no http `bonuses`"),
         ("http: {http: hiring, path: /text, pointer: /a, above: 1, then: hold}", "fine"),
         ("sql: {database: bonuses, query: select 1, above: 1, then: hold}", "has no database `bonuses`"),
