@@ -51,6 +51,9 @@ promises!(
         rows_are_found_by_their_keys_as_they_are_now,
         a_key_may_have_several_columns,
         what_is_not_there_or_has_no_key_is_invalid,
+        a_query_gives_rows_by_binds_and_not_more_than_asked_for,
+        what_a_query_names_may_not_be_there_yet,
+        what_is_no_query_is_invalid_and_changes_nothing,
     ]
 );
 
@@ -87,6 +90,7 @@ promises!(
         the_same_key_changes_once,
         a_change_on_something_else_than_was_seen_is_a_conflict,
         targeting_that_cannot_be_evaluated_is_invalid,
+        a_flag_goes_and_comes_back_as_it_was,
         an_acknowledgement_is_written_down_once,
     ]
 );

@@ -193,10 +193,13 @@ fn live(world: &SimWorld) {
                 world.kafka.commit("hiring-exercises", TOPIC, Position { partition: end.partition, offset: end.end });
             }
         }
+        let services = cutover::services::Services::parse(include_str!("../playbooks/services.yaml")).unwrap();
         let revision = systems.flags("main").unwrap().revision().await.unwrap();
         for Instance { service, instance, release, .. } in instances {
             let (environment, store) = ("sim".to_owned(), "main".to_owned());
-            world.flags.report(Heartbeat { environment, store, service, instance, release, revision, oldest: revision, ending: false });
+            let flags = Some(services.flags_of(&service, &release).into_iter().map(str::to_owned).collect());
+            let oldest = revision;
+            world.flags.report(Heartbeat { environment, store, service, instance, release, revision, oldest, flags, ending: false });
         }
         for line in [include_str!("../playbooks/comm-020.yaml"), include_str!("../playbooks/p2.yaml")].concat().lines() {
             if let Some(query) = line.trim().strip_prefix("query: ") {

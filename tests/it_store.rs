@@ -431,7 +431,7 @@ async fn flags_change_once_per_key_and_only_from_what_was_planned_on() {
         key: key.to_owned(),
         flag: flag.to_owned(),
         before: before.map(state),
-        after: state(after),
+        after: Some(state(after)),
     };
     let first = change("run/a", "f", None, "on");
     let (one, other) = tokio::join!(bench.store.write_flag("s", &first), bench.store.write_flag("s", &first));
@@ -516,6 +516,7 @@ async fn a_report_ages_by_the_databases_clock_and_is_forgotten_after_a_day() {
         release: "1.5".to_owned(),
         revision: 0,
         oldest: 0,
+        flags: None,
         ending: false,
     };
     let age = async |instance: &str, interval: &str| {

@@ -10,22 +10,49 @@ pub(super) type Meant = (ColumnId, Option<MeaningId>);
 /// A move with numbers in place of names.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Act {
-    Release { service: ServiceId, to: Vec<ReleaseId> },
-    Stop { service: ServiceId },
-    Flag { flag: usize, to: Vec<VariantId> },
-    FlagShare { flag: usize, to: VariantId },
+    Release {
+        service: ServiceId,
+        to: Vec<ReleaseId>,
+    },
+    Stop {
+        service: ServiceId,
+    },
+    Flag {
+        flag: usize,
+        to: Vec<VariantId>,
+    },
+    FlagShare {
+        flag: usize,
+        to: VariantId,
+    },
+    /// `to` are the variants that may count when the flag is gone.
+    RemoveFlag {
+        flag: usize,
+        to: Vec<VariantId>,
+    },
     CreateTopic(TopicId),
     DeleteTopic(TopicId),
     RegisterSchema(StreamId),
     DeleteSchema(StreamId),
     Retire(Vec<StreamId>),
-    Drain { streams: Vec<StreamId>, services: Option<Vec<ServiceId>>, absent: bool, whole: Option<TopicId> },
-    Snapshot { link: LinkId, stream: StreamId },
+    Drain {
+        streams: Vec<StreamId>,
+        services: Option<Vec<ServiceId>>,
+        absent: bool,
+        whole: Option<TopicId>,
+    },
+    Snapshot {
+        link: LinkId,
+        stream: StreamId,
+    },
     CatchUp(Vec<LinkId>),
     Send(Vec<StreamId>),
     AddColumn(ColumnId),
     RelaxColumn(ColumnId),
-    Backfill { columns: Vec<Meant>, back: Vec<Meant> },
+    Backfill {
+        columns: Vec<Meant>,
+        back: Vec<Meant>,
+    },
     RequireColumn(ColumnId),
     DropColumn(ColumnId),
     DropTable(TableId),
@@ -78,6 +105,12 @@ impl Act {
             Move::FlagShare { flag: name, to } => {
                 let (flag, to) = variant(name, to)?;
                 Self::FlagShare { flag, to }
+            }
+            Move::RemoveFlag { flag: name } => {
+                let flag = model.flag(name).ok_or_else(|| unchecked(format!("flag {name}")))?;
+                // Why all where none is declared: what is in the code of each release nobody has said.
+                let to = model.defaults.get(&flag).map_or_else(|| model.flags[flag].1.clone(), |default| vec![*default]);
+                Self::RemoveFlag { flag, to }
             }
             Move::CreateTopic { topic: name, .. } => Self::CreateTopic(topic(name)?),
             Move::DeleteTopic { topic: name } => Self::DeleteTopic(topic(name)?),

@@ -156,7 +156,7 @@ impl<'a> Search<'a> {
         let nothing = vec![Vec::new()];
         match act {
             Act::Release { service, .. } | Act::Stop { service } => self.ways_of_release(before, *service, state),
-            Act::Flag { flag, .. } | Act::FlagShare { flag, .. } => self.ways_of_flag(before, *flag, state),
+            Act::Flag { flag, .. } | Act::FlagShare { flag, .. } | Act::RemoveFlag { flag, .. } => self.ways_of_flag(before, *flag, state),
             Act::CreateTopic(topic) => {
                 let ever = space.model.topics[*topic].streams.iter().any(|stream| space.has(state, Fact::Ever(*stream)));
                 let there = space.has(before, Fact::Topic(*topic));

@@ -23,6 +23,7 @@ pub(super) fn build(services: &Services, book: &Book) -> Model {
     build.links_and_events();
     build.releases();
     build.named_by_moves(book);
+    build.flags();
     build.fields(book);
     build.wanted();
     build.tracked(book);
@@ -312,6 +313,19 @@ impl Build<'_> {
             if self.model.flag(flag).is_some() {
                 self.variant(flag, variant);
             }
+        }
+    }
+
+    /// Who depends on which flag, and the variants in the code.
+    fn flags(&mut self) {
+        for (name, default) in &self.services.defaults {
+            let variant = self.model.flag(name).and_then(|flag| Some((flag, self.model.variant(flag, default)?)));
+            self.model.defaults.extend(variant);
+        }
+        for at in 0..self.model.releases.len() {
+            let ReleaseInfo { service, name, .. } = &self.model.releases[at];
+            let flags = self.services.flags_of(&self.model.services[*service].name, name);
+            self.model.releases[at].flags = flags.into_iter().filter_map(|flag| self.model.flag(flag)).collect();
         }
     }
 

@@ -81,6 +81,8 @@ pub(super) enum Subject {
     Meaning(ColumnId),
     /// A topic.
     Topic(TopicId),
+    /// A flag.
+    Flag(usize),
     /// A version's schema.
     Schema(StreamId),
     /// The retirement of a version's producers.
@@ -173,6 +175,7 @@ impl Subject {
             Self::Given(at) => format!("{}/given", column(at)),
             Self::Meaning(at) => format!("{}/meaning", column(at)),
             Self::Topic(at) => model.topics[at].name.clone(),
+            Self::Flag(at) => model.flags[at].0.clone(),
             Self::Schema(at) | Self::Retire(at) | Self::Quiet(at) => stream(at),
             Self::Step(at) => step(at),
         }

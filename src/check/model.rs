@@ -1,6 +1,7 @@
 //! The declarations with numbers in place of names: what a state is over, and what every release may do. Nothing here changes while a
 //! plan is walked.
 
+use std::collections::BTreeMap;
 use std::ops::Range;
 
 use crate::services::Order;
@@ -65,6 +66,8 @@ pub(super) struct ReleaseInfo {
     pub(super) needs: Vec<(ColumnId, When)>,
     /// Tables that it inserts into.
     pub(super) writes: Vec<Writing>,
+    /// Flags on which something of it depends.
+    pub(super) flags: Vec<usize>,
 }
 
 /// An event that a release produces.
@@ -203,6 +206,8 @@ pub(super) struct Model {
     pub(super) releases: Vec<ReleaseInfo>,
     pub(super) flags: Vec<(String, Vec<VariantId>)>,
     pub(super) variants: Vec<(usize, String)>,
+    /// The variants in the code, by flag, where they are declared.
+    pub(super) defaults: BTreeMap<usize, VariantId>,
     pub(super) events: Vec<EventInfo>,
     pub(super) streams: Vec<StreamInfo>,
     pub(super) topics: Vec<TopicInfo>,

@@ -80,6 +80,7 @@ fn written(step: &MendedStep, at: usize, mended: &Mended) -> Vec<String> {
         }
         Move::RegisterSchema { topic: Some(topic), .. } => Some(("register_schema", format!("{{subject: {topic}-value, file: <file>}}"))),
         Move::Flag { flag, to } => Some(("set_flag", format!("{{flag: {flag}, to: {to}}}"))),
+        Move::RemoveFlag { flag } => Some(("remove_flag", format!("{{flag: {flag}}}"))),
         _ => None,
     };
     match body.filter(|(kind, _)| steps::find(kind).is_some()) {

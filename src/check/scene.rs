@@ -41,7 +41,7 @@ pub(super) fn scene(model: &Model, book: &Book, seen: &Seen) -> Scene {
         }
         Subject::Topic(topic) => scene.topic = Some(model.topics[topic].name.clone()),
         Subject::Schema(at) | Subject::Retire(at) | Subject::Quiet(at) => scene.event = stream(at),
-        Subject::Step(_) => {}
+        Subject::Step(_) | Subject::Flag(_) => {}
     }
     for fact in &finding.facts {
         match fact {

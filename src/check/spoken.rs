@@ -35,6 +35,7 @@ impl Case<'_> {
             }
             Act::Flag { flag, to } => Move::Flag { flag: model.flags[*flag].0.clone(), to: model.variants[*to.first()?].1.clone() },
             Act::FlagShare { flag, to } => Move::FlagShare { flag: model.flags[*flag].0.clone(), to: model.variants[*to].1.clone() },
+            Act::RemoveFlag { flag, .. } => Move::RemoveFlag { flag: model.flags[*flag].0.clone() },
             Act::CreateTopic(topic) => {
                 let topic = &model.topics[*topic];
                 Move::CreateTopic { topic: topic.name.clone(), compacted: Some(topic.compacted) }

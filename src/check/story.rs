@@ -142,6 +142,12 @@ impl Teller<'_> {
                     (None, false) => format!("something is published to {name}, which is not there"),
                 }
             }
+            Subject::Flag(flag) => {
+                let name = &model.flags[*flag].0;
+                let default =
+                    model.defaults.get(flag).map_or("whatever default is in its code", |default| model.variants[*default].1.as_str());
+                format!("{who} still evaluates {name}: the step is refused as long as it runs, and without the flag it would get {default}")
+            }
             Subject::Schema(stream) => {
                 let name = &model.streams[*stream].label;
                 match release {
@@ -375,6 +381,7 @@ pub(super) fn usual(rule: Rule, subject: Subject) -> &'static str {
         (Rule::Used, Subject::Topic(_)) => {
             "create the topic before its first producer; delete it after producers are retired, the topic is drained and no consumer is left"
         }
+        (Rule::Used, Subject::Flag(_)) => "remove the flag after the last release that evaluates it",
         (Rule::Used, _) => "register the schema before its first producer; delete it after its events are absent",
         (Rule::Once, Subject::Key(_)) => "declare the link's `key`, and let endpoint and handler use the same one",
         (Rule::Once, Subject::Order(_)) => "flip through a `hold` variant with a drain between, or declare `order: sink_waits`",

@@ -39,7 +39,7 @@ impl Space {
             Act::Stop { service } => {
                 self.take(state, Fact::Up(*service));
             }
-            Act::Flag { to, .. } => {
+            Act::Flag { to, .. } | Act::RemoveFlag { to, .. } => {
                 for variant in to {
                     self.put(state, Fact::Variant(*variant));
                 }
@@ -121,7 +121,7 @@ impl Space {
                     self.take(state, Fact::Live(release));
                 }
             }
-            Act::Flag { flag, to } => {
+            Act::Flag { flag, to } | Act::RemoveFlag { flag, to } => {
                 for variant in self.model.flags[*flag].1.iter().filter(|variant| !to.contains(variant)) {
                     self.take(state, Fact::Variant(*variant));
                 }
@@ -317,6 +317,10 @@ impl Space {
                         || found(Finding::new(Rule::Columns, Subject::Filled(*column)).fact(Fact::Filled(*column))))
             }
             Act::RelaxColumn(column) => self.ready(state, *column, found),
+            Act::RemoveFlag { flag, .. } => {
+                let reads = |release: &usize| self.model.releases[*release].flags.contains(flag);
+                self.live(state).filter(reads).all(|release| found(Finding::new(Rule::Used, Subject::Flag(*flag)).release(release)))
+            }
             _ => true,
         }
     }

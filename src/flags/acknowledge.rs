@@ -196,6 +196,7 @@ mod tests {
             release: "1.5".to_owned(),
             revision: 12,
             oldest,
+            flags: None,
             age: Duration::from_secs(age),
         }
     }

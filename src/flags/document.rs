@@ -44,6 +44,14 @@ pub fn put(document: &mut Value, flag: &str, state: &FlagState) {
     }
 }
 
+/// Takes a flag out of the document.
+pub fn remove(document: &mut Value, flag: &str) {
+    if let Some(flags) = document.get_mut("flags").and_then(Value::as_object_mut) {
+        // Why not so that the last one takes its place: the order of the others is somebody's.
+        flags.shift_remove(flag);
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use std::collections::BTreeMap;
@@ -60,7 +68,10 @@ mod tests {
             targeting: Some(json!({ "fractional": [["events", 1], ["call", 99]] })),
         };
         put(&mut document, "exercise-read", &state);
-        assert_eq!(read(&document, "exercise-read"), Ok(Some(state)));
+        assert_eq!(read(&document, "exercise-read"), Ok(Some(state.clone())));
         assert_eq!(read(&document, "other"), Ok(None));
+        put(&mut document, "other", &state);
+        remove(&mut document, "exercise-read");
+        assert_eq!((read(&document, "exercise-read"), read(&document, "other")), (Ok(None), Ok(Some(state))));
     }
 }

@@ -1,9 +1,14 @@
 //! What an instance of a service says, every second and at once on a change, about the flag document that it evaluates.
 
+use std::collections::BTreeSet;
+
 use serde::{Deserialize, Serialize};
 
 /// Longest name that is taken.
 const LONGEST: usize = 200;
+
+/// Most flags that one process may name.
+const MOST_FLAGS: usize = 300;
 
 /// One report.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -23,6 +28,10 @@ pub struct Heartbeat {
     pub revision: i64,
     /// The oldest revision that a request which still runs may use.
     pub oldest: i64,
+    /// The flags that the process may evaluate for as long as it lives, whether or not it has yet; left out, nobody knows, and no flag is
+    /// taken away from under it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub flags: Option<BTreeSet<String>>,
     /// Whether this is its last report: it serves nobody any more.
     #[serde(default)]
     pub ending: bool,
@@ -42,6 +51,10 @@ impl Heartbeat {
         let bad = |text: &str| text.is_empty() || text.len() > LONGEST || text.chars().any(char::is_control);
         if let Some((field, _)) = names.into_iter().chain(texts).find(|(_, text)| bad(text)) {
             return Err(format!("`{field}` must be a text of 1 to {LONGEST} bytes without control characters"));
+        }
+        let flags = self.flags.iter().flatten();
+        if flags.clone().count() > MOST_FLAGS || flags.into_iter().any(|flag| bad(flag)) {
+            return Err(format!("`flags` must be at most {MOST_FLAGS} names of 1 to {LONGEST} bytes without control characters"));
         }
         if !(0..=self.revision).contains(&self.oldest) {
             return Err(format!("`oldest` is {}, which must be from 0 to `revision`, {}", self.oldest, self.revision));
@@ -64,6 +77,7 @@ mod tests {
             release: text("1.5"),
             revision: 12,
             oldest: 11,
+            flags: None,
             ending: false,
         }
     }
@@ -76,6 +90,8 @@ mod tests {
             (Heartbeat { service: String::new(), ..heartbeat() }, "`service`"),
             (Heartbeat { instance: "x".repeat(201), ..heartbeat() }, "`instance`"),
             (Heartbeat { release: "1\n5".to_owned(), ..heartbeat() }, "`release`"),
+            (Heartbeat { flags: Some(["a\nb".to_owned()].into()), ..heartbeat() }, "`flags`"),
+            (Heartbeat { flags: Some((0..301).map(|at| at.to_string()).collect()), ..heartbeat() }, "`flags`"),
             (Heartbeat { oldest: 13, ..heartbeat() }, "`oldest`"),
             (Heartbeat { oldest: -1, ..heartbeat() }, "`oldest`"),
             (Heartbeat { oldest: -2, revision: -1, ..heartbeat() }, "`oldest`"),

@@ -4,7 +4,7 @@ use async_trait::async_trait;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{Guard, GuardKind, main_system};
+use super::{Guard, GuardKind, limit, main_system};
 use crate::ports::metrics::Series;
 use crate::step::{Claim, Reading, Resource, StepError, World};
 
@@ -40,9 +40,8 @@ impl Metric {
             let order = one.value.total_cmp(&other.value);
             if low { order } else { order.reverse() }
         });
-        let is_bad = |value: f64| self.above.is_some_and(|above| value > above) || self.below.is_some_and(|below| value < below);
         match worst {
-            Some(worst) if is_bad(worst.value) => reading(worst, false),
+            Some(worst) if limit::is_bad(worst.value, self.above, self.below) => reading(worst, false),
             // Why: what is not a number is not known, and what is not known is never good.
             _ if series.iter().any(|one| one.value.is_nan()) => Reading::NoData("a series is not a number".to_owned()),
             Some(worst) => reading(worst, true),
@@ -62,11 +61,7 @@ impl Guard for Metric {
     }
 
     fn limit(&self) -> String {
-        match (self.above, self.below) {
-            (Some(above), _) => format!("above {above}"),
-            (None, Some(below)) => format!("below {below}"),
-            (None, None) => String::new(),
-        }
+        limit::words(self.above, self.below).unwrap_or_default()
     }
 
     fn resources(&self) -> Vec<Claim> {
@@ -74,16 +69,7 @@ impl Guard for Metric {
     }
 
     fn complaints(&self) -> Vec<(String, String)> {
-        match (self.above, self.below) {
-            (None, None) => {
-                vec![(String::new(), "`metric` needs a limit: add `above: …` or `below: …`".to_owned())]
-            }
-            (Some(_), Some(_)) => {
-                let message = "`metric` has two limits: take `above` or `below` away, or make it two guards";
-                vec![("/below".to_owned(), message.to_owned())]
-            }
-            _ => Vec::new(),
-        }
+        limit::complaints("metric", &[("above", self.above.is_some()), ("below", self.below.is_some())])
     }
 
     async fn ready(&self, world: &World) -> Result<(), StepError> {

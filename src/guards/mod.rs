@@ -1,8 +1,11 @@
 //! The guards: what a playbook may have watched while a step is under way. A new kind is one file here and one line in `catalogue!`.
 //! A guard looks and judges a single value; counting, tripping and what follows are the engine's.
 
+pub mod http;
 pub mod lag;
+mod limit;
 pub mod metric;
+pub mod sql;
 
 use std::fmt;
 
@@ -96,10 +99,9 @@ macro_rules! catalogue {
 catalogue! {
     lag::Lag,
     metric::Metric,
+    http::Http,
+    sql::Sql,
 }
-
-/// Kinds that a later version brings.
-pub const LATER: &[&str] = &["http", "sql"];
 
 /// The kind of that name.
 #[must_use]

@@ -1,5 +1,7 @@
 //! What cutover asks of a service's database.
 
+use std::time::Duration;
+
 use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -30,6 +32,33 @@ pub struct TableState {
 /// A row as JSON: numbers as numbers, times as RFC 3339 text, `json` as it is, everything else as the database writes it.
 pub type Row = serde_json::Map<String, Value>;
 
+/// A query in the database's own language, which only reads.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Question {
+    /// One statement that gives rows, with `$1`, `$2`, … where values stand.
+    pub query: String,
+    /// The values, in their order: texts, numbers, booleans. They are bound and never become part of the statement.
+    pub binds: Vec<Value>,
+    /// The most rows that are taken.
+    pub most: u32,
+    /// How long the statement may run.
+    pub timeout: Duration,
+}
+
+/// What a query gave.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Asked {
+    /// Rows in the order in which the query gives them, each with its values in the order of the columns, as in a [`Row`].
+    Rows {
+        /// The names of the columns.
+        columns: Vec<String>,
+        /// At most as many rows as were asked for.
+        rows: Vec<Vec<Value>>,
+    },
+    /// It names a table, a column or a schema that is not there, which may only come later. The database's own words.
+    NotThere(String),
+}
+
 /// One database of a service. Names of tables are `table` or `schema.table`; they are data and never become part of a statement unquoted.
 #[async_trait]
 pub trait Database: Send + Sync {
@@ -47,6 +76,10 @@ pub trait Database: Send + Sync {
 
     /// About how many rows there are, by the database's own statistics, or counted when the table is small.
     async fn estimate(&self, table: &str) -> Result<u64, PortError>;
+
+    /// Answers a query in a transaction that can only read and is given up after the time that the question names. `Invalid` when it is
+    /// no single statement that gives rows, or would write.
+    async fn ask(&self, question: &Question) -> Result<Asked, PortError>;
 
     /// Whether we may do each of these, as the database tells us itself; what is not there yet is asked about, too. Changes nothing.
     async fn allows(&self, asked: &[Access]) -> Result<Vec<Leave>, PortError> {

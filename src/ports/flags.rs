@@ -1,6 +1,6 @@
 //! What cutover asks of a feature-flag store.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -33,8 +33,8 @@ pub struct FlagChange {
     pub flag: String,
     /// What the flag was when the change was planned; `None` when it was not there. Anything else is a `Conflict`.
     pub before: Option<FlagState>,
-    /// What it becomes.
-    pub after: FlagState,
+    /// What it becomes; `None` when it goes.
+    pub after: Option<FlagState>,
 }
 
 /// What one instance of a service last said about the flag document that it evaluates.
@@ -50,6 +50,8 @@ pub struct Listener {
     pub revision: i64,
     /// The oldest revision that a request which still runs may use.
     pub oldest: i64,
+    /// The flags that it may evaluate, in any request for as long as it lives; `None` when it does not say.
+    pub flags: Option<BTreeSet<String>>,
     /// How long ago it said so, by the store's clock.
     pub age: Duration,
 }

@@ -29,6 +29,8 @@ pub struct HttpAnswer {
     pub status: u16,
     /// The body as text; cut at 64 KiB.
     pub body: String,
+    /// Whether the body was longer than that.
+    pub cut: bool,
 }
 
 /// One service that is reached by HTTP.

@@ -4,6 +4,8 @@
 use std::fmt;
 use std::str::FromStr;
 
+use super::surroundings::Service;
+
 /// Whether a release goes a way.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Choice {
@@ -189,6 +191,18 @@ impl Release {
         matches!((self.line, self.minor), (2, 1..=3))
     }
 
+    /// The flags that it may evaluate as that service.
+    #[must_use]
+    pub fn flags(&self, service: Service) -> &'static [&'static str] {
+        match (service, self.line, self.minor) {
+            (Service::Exercises, 1, 5 | 7) | (Service::Exercises, 3, 1) => &["exercise-events"],
+            (Service::Exercises, 2, 1 | 3) => &["manager-assignment"],
+            (Service::Hiring, 1, 5 | 7) => &["bonus-transport", "exercise-read"],
+            (Service::Hiring, 3, 1) => &["exercise-read"],
+            _ => &[],
+        }
+    }
+
     fn new_way(&self) -> Choice {
         match (self.line, self.minor) {
             (1, 5 | 7) | (3, 1) => Choice::ByFlag,
@@ -230,6 +244,25 @@ mod tests {
         assert_eq!(ways("2.2"), (Assigns::ByEvent, false, true));
         assert_eq!(ways("2.3"), (Assigns::ByFlag, true, true));
         assert_eq!(ways("2.4"), (Assigns::ByCall, true, false));
+    }
+
+    #[test]
+    fn what_it_says_of_its_flags_is_what_is_declared() {
+        use crate::services::Services;
+        for (text, lines) in [
+            (include_str!("../../playbooks/services.yaml"), ["1.", "2."]),
+            (include_str!("../../playbooks/services-notify.yaml"), ["1.", "3."]),
+        ] {
+            let services = Services::parse(text).unwrap();
+            for (name, declared) in &services.services {
+                let fits = |release: &&crate::services::Release| lines.iter().any(|line| release.name.starts_with(line));
+                for release in declared.releases.iter().filter(fits) {
+                    let told: Release = release.name.parse().unwrap();
+                    let declared: Vec<_> = services.flags_of(name, &release.name).into_iter().collect();
+                    assert_eq!(told.flags(name.parse().unwrap()), declared, "{name} {}", release.name);
+                }
+            }
+        }
     }
 
     #[test]

@@ -116,14 +116,14 @@ impl Services {
     #[must_use]
     pub fn flags(&self) -> BTreeSet<&str> {
         let bodies = self.services.values().flat_map(|service| &service.releases).map(|release| &release.body);
-        let conditions = bodies.flat_map(|body| {
-            let ways = body.uses.iter().chain(&body.sends).flat_map(BTreeMap::values).flat_map(|ways| &ways.0).map(|one| &one.when);
-            let produced = body.produces.iter().flatten().map(|one| &one.when);
-            let columns = body.reads.iter().chain(&body.needs).flatten();
-            let written = body.writes.iter().flat_map(BTreeMap::values).flatten();
-            ways.chain(produced).chain(columns.chain(written).map(|one| &one.when))
-        });
-        conditions.flatten().map(|condition| condition.flag.as_str()).chain(self.defaults.keys().map(String::as_str)).collect()
+        bodies.flat_map(conditions).chain(self.defaults.keys().map(String::as_str)).collect()
+    }
+
+    /// The flags on which something in this release depends.
+    #[must_use]
+    pub fn flags_of(&self, service: &str, release: &str) -> BTreeSet<&str> {
+        let releases = self.services.get(service).into_iter().flat_map(|service| &service.releases);
+        releases.filter(|one| one.name == release).flat_map(|release| conditions(&release.body)).collect()
     }
 
     /// Whether the release of that service is declared.
@@ -154,6 +154,15 @@ fn over(before: Option<&WrittenRelease>, release: &WrittenRelease) -> WrittenRel
         writes: Some(release.writes.or(before.writes).unwrap_or_default()),
         needs: Some(release.needs.or(before.needs).unwrap_or_default()),
     }
+}
+
+/// The flags in the conditions of a release.
+fn conditions(body: &WrittenRelease) -> impl Iterator<Item = &str> {
+    let ways = body.uses.iter().chain(&body.sends).flat_map(BTreeMap::values).flat_map(|ways| &ways.0).map(|one| &one.when);
+    let produced = body.produces.iter().flatten().map(|one| &one.when);
+    let columns = body.reads.iter().chain(&body.needs).flatten();
+    let written = body.writes.iter().flat_map(BTreeMap::values).flatten();
+    ways.chain(produced).chain(columns.chain(written).map(|one| &one.when)).flatten().map(|condition| condition.flag.as_str())
 }
 
 #[cfg(test)]

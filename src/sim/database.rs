@@ -1,4 +1,5 @@
-//! A database in memory: tables whose rows are JSON, in the order of their primary keys.
+//! A database in memory: tables whose rows are JSON, in the order of their primary keys. It understands queries of one form only:
+//! `select COLUMNS|count(*) from TABLE [where COLUMN = $1]`.
 
 use std::cmp::Ordering;
 use std::collections::BTreeMap;
@@ -9,7 +10,7 @@ use serde_json::{Value, json};
 
 use super::faults::Host;
 use crate::ports::PortError;
-use crate::ports::database::{Column, Database, Row, TableState};
+use crate::ports::database::{Asked, Column, Database, Question, Row, TableState};
 
 /// A database in memory. No call of its port changes anything, so nothing in it fails on order.
 #[derive(Debug)]
@@ -90,6 +91,45 @@ impl SimDatabase {
     }
 }
 
+/// A query in the one form that is understood.
+struct Select<'q> {
+    columns: Vec<&'q str>,
+    table: &'q str,
+    only: Option<&'q str>,
+}
+
+impl<'q> Select<'q> {
+    fn parse(query: &'q str) -> Option<Self> {
+        let (columns, rest) = query.trim().strip_prefix("select ")?.split_once(" from ")?;
+        let (table, only) = match rest.split_once(" where ") {
+            Some((table, condition)) => (table, Some(condition.strip_suffix(" = $1")?.trim())),
+            None => (rest, None),
+        };
+        let columns: Vec<_> = columns.split(',').map(str::trim).collect();
+        let plain = |name: &str| !name.is_empty() && name.chars().all(|one| one.is_ascii_alphanumeric() || "_-\"".contains(one));
+        let named = columns.iter().all(|name| plain(name)) || columns == ["count(*)"];
+        let fits = named && plain(table.trim()) && only.is_none_or(plain);
+        fits.then_some(Self { columns, table: table.trim(), only })
+    }
+
+    fn answer(&self, table: &Table, question: &Question) -> Asked {
+        let known = |name: &&str| table.state.columns.iter().any(|column| column.name == **name);
+        let counts = self.columns == ["count(*)"];
+        if let Some(name) = self.columns.iter().filter(|_| !counts).chain(&self.only).find(|name| !known(name)) {
+            return Asked::NotThere(format!("column \"{name}\" does not exist"));
+        }
+        let fits =
+            |row: &&Row| self.only.is_none_or(|name| row.get(name).zip(question.binds.first()).is_some_and(|(one, other)| one == other));
+        let rows = table.rows.iter().filter(fits);
+        if counts {
+            return Asked::Rows { columns: vec!["count".to_owned()], rows: vec![vec![json!(rows.count())]] };
+        }
+        let values = |row: &Row| self.columns.iter().map(|name| row.get(*name).cloned().unwrap_or_default()).collect();
+        let columns = self.columns.iter().map(|name| (*name).to_owned()).collect();
+        Asked::Rows { columns, rows: rows.take(question.most as usize).map(values).collect() }
+    }
+}
+
 impl Table {
     fn key_of(&self, row: &Row) -> Vec<Value> {
         table_key(&self.state, row)
@@ -137,5 +177,13 @@ impl Database for SimDatabase {
 
     async fn estimate(&self, table: &str) -> Result<u64, PortError> {
         self.lock().get(table).map(|table| table.rows.len() as u64).ok_or_else(|| self.host.invalid(format!("there is no table {table}")))
+    }
+
+    async fn ask(&self, question: &Question) -> Result<Asked, PortError> {
+        let select = Select::parse(&question.query).ok_or_else(|| self.host.invalid("the query is of no form that is known here"))?;
+        match self.lock().get(select.table.trim_matches('"')) {
+            Some(table) => Ok(select.answer(table, question)),
+            None => Ok(Asked::NotThere(format!("relation {} does not exist", select.table))),
+        }
     }
 }

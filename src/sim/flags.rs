@@ -73,7 +73,7 @@ impl SimFlags {
     }
 
     fn make(&self, change: &FlagChange) -> Result<i64, PortError> {
-        if let Some(rule) = &change.after.targeting {
+        if let Some(rule) = change.after.as_ref().and_then(|after| after.targeting.as_ref()) {
             targeting::check(rule, &Map::new()).map_err(|why| self.host.invalid(why))?;
         }
         let mut state = self.lock();
@@ -86,7 +86,10 @@ impl SimFlags {
         }
         state.revision += 1;
         let revision = state.revision;
-        state.flags.insert(change.flag.clone(), change.after.clone());
+        match &change.after {
+            Some(after) => state.flags.insert(change.flag.clone(), after.clone()),
+            None => state.flags.remove(&change.flag),
+        };
         state.made.insert(change.key.clone(), revision);
         Ok(revision)
     }
@@ -120,6 +123,7 @@ impl Flags for SimFlags {
             release: heartbeat.release.clone(),
             revision: heartbeat.revision,
             oldest: heartbeat.oldest,
+            flags: heartbeat.flags.clone(),
             age: (now - *at).to_std().unwrap_or_default(),
         };
         Ok(Some(there.map(listener).collect()))

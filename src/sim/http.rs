@@ -1,4 +1,5 @@
-//! A service in memory that is reached by HTTP: while a release of it runs, it tells which at `/version`.
+//! A service in memory that is reached by HTTP: while a release of it runs, it tells which at `/version`, and every exercise
+//! that it is asked for is there.
 
 use std::sync::Arc;
 
@@ -34,9 +35,16 @@ impl Http for SimHttp {
             return Err(self.host.invalid(format!("`{}` is no path", request.path)));
         }
         Ok(match (request.method.as_str(), request.path.as_str()) {
-            ("GET", "/version") => HttpAnswer { status: 200, body: json!({ "version": release }).to_string() },
-            ("POST", "/echo") => HttpAnswer { status: 200, body: request.body.clone().unwrap_or_default().to_string() },
-            _ => HttpAnswer { status: 404, body: "there is nothing here".to_owned() },
+            ("GET", "/version") => answer(200, json!({ "version": release }).to_string()),
+            ("POST", "/echo") => answer(200, request.body.clone().unwrap_or_default().to_string()),
+            ("GET", path) if path.starts_with("/api/v0/exercise") => {
+                answer(200, json!({ "id": path.rsplit('/').next().unwrap_or_default() }).to_string())
+            }
+            _ => answer(404, "there is nothing here".to_owned()),
         })
     }
+}
+
+fn answer(status: u16, body: String) -> HttpAnswer {
+    HttpAnswer { status, body, cut: false }
 }

@@ -124,7 +124,7 @@ mod tests {
         let schema = NewSchema { format: SchemaFormat::Json, text: r#"{"type":"object"}"#.to_owned() };
         world.registry(NAME).unwrap().register("t-value", &schema).await.unwrap();
         let after = FlagState { enabled: true, variants: BTreeMap::new(), default_variant: None, targeting: None };
-        let change = FlagChange { key: "k".to_owned(), flag: "f".to_owned(), before: None, after };
+        let change = FlagChange { key: "k".to_owned(), flag: "f".to_owned(), before: None, after: Some(after) };
         world.flags(NAME).unwrap().change(&change).await.unwrap();
     }
 
@@ -164,7 +164,7 @@ mod tests {
         assert!(kafka.create_topic(&topic("t")).await.is_err());
         assert!(kafka.topic("t").await.unwrap().is_some());
         let after = FlagState { enabled: true, variants: BTreeMap::new(), default_variant: None, targeting: None };
-        let change = FlagChange { key: "k".to_owned(), flag: "f".to_owned(), before: None, after };
+        let change = FlagChange { key: "k".to_owned(), flag: "f".to_owned(), before: None, after: Some(after) };
         let flags = world.flags(NAME).unwrap();
         assert!(flags.change(&change).await.is_err());
         assert_eq!(flags.revision_of("k").await.unwrap(), Some(1));

@@ -47,6 +47,11 @@ pub enum Move {
         /// The variant.
         to: String,
     },
+    /// A flag goes: everybody gets the default in the code.
+    RemoveFlag {
+        /// The flag.
+        flag: String,
+    },
     /// A topic comes to be there.
     CreateTopic {
         /// The topic.
@@ -160,6 +165,7 @@ impl fmt::Display for Move {
             Self::Stop { service } => write!(f, "stop {service}"),
             Self::Flag { flag, to } => write!(f, "flag {flag} {to}"),
             Self::FlagShare { flag, to } => write!(f, "flag_share {flag} {to}"),
+            Self::RemoveFlag { flag } => write!(f, "remove_flag {flag}"),
             Self::CreateTopic { topic, .. } => write!(f, "create_topic {topic}"),
             Self::DeleteTopic { topic } => write!(f, "delete_topic {topic}"),
             Self::RegisterSchema { event, .. } => write!(f, "register_schema {event}"),

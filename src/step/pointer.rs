@@ -8,6 +8,13 @@ pub fn escape(name: &str) -> String {
     name.replace('~', "~0").replace('/', "~1")
 }
 
+/// What is wrong with a text that should be a JSON pointer, with the pointer that was probably meant: paths are often written with dots.
+#[must_use]
+pub fn mistake(text: &str) -> Option<String> {
+    let fine = text.is_empty() || text.starts_with('/');
+    (!fine).then(|| format!("`{text}` is no JSON pointer; write `/{}`", text.trim_start_matches(['$', '.']).replace('.', "/")))
+}
+
 /// The name that stands in a part of a pointer.
 #[must_use]
 pub fn unescape(part: &str) -> String {

@@ -63,7 +63,7 @@ pub struct Resource {
     pub system: SystemKind,
     /// Name of the system in the environment.
     pub name: String,
-    /// Sort of thing: `topic`, `subject`, `flag`, `group`, `service`, `table`, `query`.
+    /// Sort of thing: `topic`, `subject`, `flag`, `group`, `service`, `table`, `query`, `path`.
     pub sort: String,
     /// Its own name there; may hold slashes.
     pub id: String,
@@ -134,6 +134,14 @@ impl Resource {
     #[must_use]
     pub fn query(metrics: &str, expression: &str) -> Self {
         Self::new(SystemKind::Metrics, metrics, "query", expression)
+    }
+
+    /// What a service answers at a path.
+    #[must_use]
+    pub fn path(service: &str, path: &str) -> Self {
+        // Why not without it where there is nothing else: a name has at least one letter.
+        let name = path.strip_prefix('/').filter(|rest| !rest.is_empty()).unwrap_or("/");
+        Self::new(SystemKind::Http, service, "path", name)
     }
 
     fn new(system: SystemKind, name: &str, sort: &str, id: &str) -> Self {

@@ -8,10 +8,9 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-use super::common::no_pointer;
 use crate::ports::PortError;
 use crate::ports::http::{HttpAnswer, HttpRequest};
-use crate::step::pointer::escape;
+use crate::step::pointer::{escape, mistake};
 use crate::step::scalar::Span;
 use crate::step::{
     ActContext, Evidence, Kind, Length, Nature, Never, OnUnknown, Onlooker, Plan, Risk, StepError, SystemKind, Verdict, View, World,
@@ -112,7 +111,7 @@ impl CheckHttp {
 
     /// What is wrong with an answer, if anything.
     fn misfit(&self, answer: &HttpAnswer) -> Option<String> {
-        let HttpAnswer { status, body } = answer;
+        let HttpAnswer { status, body, .. } = answer;
         if *status != self.status {
             return Some(format!("it answered {status}: {}", shown(body)));
         }
@@ -151,12 +150,8 @@ steps:
     };
 
     fn complaints(&self) -> Vec<(String, String)> {
-        let wrong = |pointer: &&String| !(pointer.is_empty() || pointer.starts_with('/'));
-        let told = |pointer: &String| {
-            let place = format!("/json/{}", escape(pointer));
-            (place, no_pointer(pointer))
-        };
-        let mut complaints: Vec<_> = self.json.keys().filter(wrong).map(told).collect();
+        let told = |pointer: &String| mistake(pointer).map(|why| (format!("/json/{}", escape(pointer)), why));
+        let mut complaints: Vec<_> = self.json.keys().filter_map(told).collect();
         if self.timeout.0.is_zero() {
             complaints.push(("/timeout".to_owned(), "nothing answers within no time".to_owned()));
         }
@@ -219,7 +214,7 @@ mod tests {
     }
 
     fn misfit(step: &CheckHttp, status: u16, body: &str) -> Option<String> {
-        step.misfit(&HttpAnswer { status, body: body.to_owned() })
+        step.misfit(&HttpAnswer { status, body: body.to_owned(), cut: false })
     }
 
     #[test]

@@ -1,5 +1,7 @@
 //! What several kinds share: names of systems, settings as text, and how a topic is looked at.
 
+use std::time::Duration;
+
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Deserializer, Serialize};
 
@@ -18,9 +20,13 @@ pub(super) fn main_system() -> String {
     "main".to_owned()
 }
 
-/// What is told of a text that is no JSON pointer: the pointer that was probably meant, for paths are often written with dots.
-pub(super) fn no_pointer(text: &str) -> String {
-    format!("`{text}` is no JSON pointer; write `/{}`", text.trim_start_matches(['$', '.']).replace('.', "/"))
+/// Waits inside an act. `false` says that there is nothing to wait by: a world in memory has a time of its own, which only its owner moves.
+pub(super) async fn pause(time: Duration) -> bool {
+    let timed = tokio::runtime::Handle::try_current().is_ok();
+    if timed {
+        tokio::time::sleep(time).await;
+    }
+    timed
 }
 
 /// Looks at a topic: its state, and whether it ever held a record.

@@ -7,10 +7,11 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use self::sight::{Known, Sight};
-use super::common::{INSTANCES, main_system, no_pointer};
+use super::common::{INSTANCES, main_system};
 use crate::ports::PortError;
 use crate::ports::http::HttpRequest;
 use crate::ports::workloads::Instance;
+use crate::step::pointer::mistake;
 use crate::step::scalar::DottedRelease;
 use crate::step::{
     ActContext, Claim, Evidence, KNOWN_LATER, Kind, Move, Nature, Never, OnUnknown, Onlooker, Plan, Resource, Risk, StepError, Verdict,
@@ -146,11 +147,8 @@ steps:
 
     fn complaints(&self) -> Vec<(String, String)> {
         let mut complaints = Vec::new();
-        if let Some(field) = self.version_url.as_ref().and_then(|place| place.field.as_ref())
-            && !field.starts_with('/')
-        {
-            complaints.push(("/version_url/field".to_owned(), no_pointer(field)));
-        }
+        let field = self.version_url.as_ref().and_then(|place| place.field.as_ref());
+        complaints.extend(field.and_then(|field| mistake(field)).map(|why| ("/version_url/field".to_owned(), why)));
         complaints
     }
 

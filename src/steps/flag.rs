@@ -8,7 +8,8 @@ use serde_json::{Map, Value, json};
 
 use super::common::{literal, state_sql};
 use crate::flags::acknowledge::{Acknowledgement, Notice, Running, acknowledgement};
-use crate::ports::flags::FlagState;
+use crate::flags::evaluated::{Evaluators, evaluators};
+use crate::ports::flags::{FlagState, Listener};
 use crate::step::{ActContext, ByHand, Receipt, Revert, StepError, Verdict, World, quote};
 
 /// When to look again whether somebody has acknowledged: most do within a blink, and whoever does not is not asked without end.
@@ -95,6 +96,16 @@ pub(super) fn by_hand(
         json!(flag),
         named = json!(named)
     );
+    let what = if enabled {
+        format!("set flag {flag} to {to}")
+    } else {
+        format!("disable flag {flag}, so that services use the default in their code")
+    };
+    change_by_hand(store, flag, what, &change)
+}
+
+/// How a person changes the flag document: `change` is what `jq` makes of it.
+pub(super) fn change_by_hand(store: &str, flag: &str, what: String, change: &str) -> ByHand {
     let name = format!(":'environment' || {}", literal(&format!("/{store}")));
     let newest = format!("select document from cutover.flag_revision where store = {name} order by revision desc limit 1");
     let insert = format!(
@@ -103,16 +114,11 @@ pub(super) fn by_hand(
          from cutover.flag_revision where store = {name}",
         literal(flag)
     );
-    let what = if enabled {
-        format!("set flag {flag} to {to}")
-    } else {
-        format!("disable flag {flag}, so that services use the default in their code")
-    };
     ByHand::new(what)
         .say("Fetch the newest document, change the flag in it, and see that only the flag differs.")
         .run(state_sql(&newest).replacen("psql ", "psql -At ", 1) + "\n")
         .say("Put what it printed into `flags.json` (an empty answer: `{\"flags\": {}}`).")
-        .run(format!("jq {} flags.json > flags.next.json && diff <(jq -S . flags.json) <(jq -S . flags.next.json)", quote(&change)))
+        .run(format!("jq {} flags.json > flags.next.json && diff <(jq -S . flags.json) <(jq -S . flags.next.json)", quote(change)))
         .say("Write it as the next revision, if the state database is there: any controller serves it from then on.")
         .run(state_sql(&insert).replacen("psql ", "psql -v document=\"$(cat flags.next.json)\" ", 1))
         .say(format!(
@@ -180,6 +186,18 @@ pub(super) async fn reached(world: &World, store: &str, revision: i64) -> Result
 
 /// Who uses this revision by now, by what services report and what the environment's workloads run. `None` when the store cannot know.
 async fn heard(world: &World, store: &str, revision: i64) -> Result<Option<Acknowledgement>, StepError> {
+    let reported = reported(world, store).await?;
+    Ok(reported.map(|(listeners, running)| acknowledgement(revision, &listeners, &running)))
+}
+
+/// Who may still evaluate a flag; see [`heard`].
+pub(super) async fn evaluated(world: &World, store: &str, flag: &str) -> Result<Evaluators, StepError> {
+    let reported = reported(world, store).await?;
+    Ok(reported.map(|(listeners, running)| evaluators(flag, &listeners, &running)).unwrap_or_default())
+}
+
+/// What services report, and what runs. `None` when the store cannot know.
+async fn reported(world: &World, store: &str) -> Result<Option<(Vec<Listener>, Running)>, StepError> {
     // Why the reports first: an instance that starts in between is then one that runs and has reported nothing, and is waited for.
     let Some(listeners) = world.flags(store)?.listeners().await? else { return Ok(None) };
     let mut running = Running::default();
@@ -195,7 +213,7 @@ async fn heard(world: &World, store: &str, revision: i64) -> Result<Option<Ackno
             }
         }
     }
-    Ok(Some(acknowledgement(revision, &listeners, &running)))
+    Ok(Some((listeners, running)))
 }
 
 /// The step that makes a flag what it was, at once. Of a flag that was not there a disabled one is left with these variants, among them

@@ -331,13 +331,14 @@ mod tests {
             release: release.to_owned(),
             revision: oldest,
             oldest,
+            flags: None,
             ending: false,
         }
     }
 
     async fn set(flags: &SimFlags, before: Option<FlagState>, variant: &str) -> FlagState {
         let after = FlagState { enabled: true, variants: BTreeMap::new(), default_variant: Some(variant.to_owned()), targeting: None };
-        let change = FlagChange { key: variant.to_owned(), flag: "exercise-events".to_owned(), before, after: after.clone() };
+        let change = FlagChange { key: variant.to_owned(), flag: "exercise-events".to_owned(), before, after: Some(after.clone()) };
         flags.change(&change).await.expect("a change");
         after
     }

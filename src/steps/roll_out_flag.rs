@@ -279,7 +279,7 @@ steps:
             key: key(context, act),
             flag: self.flag.clone(),
             before: change.state_before(number),
-            after: change.state(number).ok_or_else(gone)?,
+            after: Some(change.state(number).ok_or_else(gone)?),
         };
         match context.world.flags(&self.store)?.change(&change).await {
             Ok(revision) => Ok(written(act, revision, Some(context.now))),

@@ -48,7 +48,7 @@ fn enabled() -> bool {
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Flip {
     before: Option<FlagState>,
-    after: FlagState,
+    pub(super) after: FlagState,
 }
 
 /// The one act.
@@ -141,8 +141,12 @@ steps:
     }
 
     async fn act(&self, context: &ActContext, change: &Flip, _: &WriteFlag) -> Result<Receipt, StepError> {
-        let change =
-            FlagChange { key: context.key.clone(), flag: self.flag.clone(), before: change.before.clone(), after: change.after.clone() };
+        let change = FlagChange {
+            key: context.key.clone(),
+            flag: self.flag.clone(),
+            before: change.before.clone(),
+            after: Some(change.after.clone()),
+        };
         context.world.flags(&self.store)?.change(&change).await.map(written).map_err(StepError::from)
     }
 

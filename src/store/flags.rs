@@ -72,7 +72,10 @@ impl Store {
                     None => FlagWrite::Differs(Box::new(now)),
                 });
             }
-            document::put(&mut flags, &change.flag, &change.after);
+            match &change.after {
+                Some(after) => document::put(&mut flags, &change.flag, after),
+                None => document::remove(&mut flags, &change.flag),
+            }
             let made = sqlx::query(
                 "insert into flag_revision (store, revision, key, flag, document) values ($1, $2, $3, $4, $5) on conflict do nothing",
             )

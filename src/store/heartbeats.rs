@@ -1,8 +1,10 @@
 //! Who reads the flag documents, and since when a revision is in use everywhere.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
+use sqlx::types::Json;
 
 use super::error::StoreError;
 use super::pool::Store;
@@ -25,6 +27,7 @@ struct Row {
     release: String,
     revision: i64,
     oldest: i64,
+    flags: Option<Json<BTreeSet<String>>>,
     millis: i64,
 }
 
@@ -38,12 +41,12 @@ impl Store {
         let kept: Option<bool> = sqlx::query_scalar(
             "with known as (
                  select from heartbeat where environment = $1 and store = $2 and service = $3 and instance = $4)
-             insert into heartbeat as h (environment, store, service, instance, release, revision, oldest, ending)
-             select $1, $2, $3, $4, $5, $6, $7, $8
+             insert into heartbeat as h (environment, store, service, instance, release, revision, oldest, ending, flags)
+             select $1, $2, $3, $4, $5, $6, $7, $8, $10
              where $6 <= (select coalesce(max(revision), 0) from flag_revision where store = $9)
              on conflict (environment, store, service, instance) do update set
                  release = excluded.release, revision = greatest(h.revision, excluded.revision),
-                 oldest = greatest(h.oldest, excluded.oldest), at = clock_timestamp(), ending = h.ending or excluded.ending
+                 oldest = greatest(h.oldest, excluded.oldest), flags = excluded.flags, at = clock_timestamp(), ending = h.ending or excluded.ending
              returning not exists (select from known)",
         )
         .bind(&heartbeat.environment)
@@ -55,6 +58,7 @@ impl Store {
         .bind(heartbeat.oldest)
         .bind(heartbeat.ending)
         .bind(document)
+        .bind(heartbeat.flags.as_ref().map(Json))
         .fetch_optional(&self.pool)
         .await?;
         match kept {
@@ -75,7 +79,7 @@ impl Store {
     /// When the database does not answer.
     pub async fn listeners(&self, environment: &str, store: &str) -> Result<Vec<Listener>, StoreError> {
         let rows: Vec<Row> = sqlx::query_as(
-            "select service, instance, release, revision, oldest,
+            "select service, instance, release, revision, oldest, flags,
                  greatest(0, extract(epoch from clock_timestamp() - at) * 1000)::bigint as millis
              from heartbeat where environment = $1 and store = $2 and not ending and at > clock_timestamp() - interval '1 day'
              order by service, instance",
@@ -90,6 +94,7 @@ impl Store {
             release: row.release,
             revision: row.revision,
             oldest: row.oldest,
+            flags: row.flags.map(|Json(flags)| flags),
             age: Duration::from_millis(u64::try_from(row.millis).unwrap_or_default()),
         };
         Ok(rows.into_iter().map(listener).collect())

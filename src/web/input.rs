@@ -16,9 +16,6 @@ use crate::report::words::short_id;
 use crate::store::Store;
 use crate::store::runs::RunRow;
 
-/// Most bytes of a body that comes every second.
-pub(super) const TINY: usize = 4 * 1024;
-
 /// Most bytes of an ordinary body.
 pub(super) const SMALL: usize = 64 * 1024;
 

@@ -6,7 +6,7 @@ use async_trait::async_trait;
 use cutover::adapters::database::PostgresDatabase;
 use cutover::adapters::secret::ProcessSecrets;
 use cutover::ports::PortError;
-use cutover::ports::database::{Database, Row, TableState};
+use cutover::ports::database::{Asked, Database, Question, Row, TableState};
 use cutover::ports::settings::{DatabaseSettings, SecretRef};
 use serde_json::{Value, json};
 use sqlx::postgres::PgPool;
@@ -85,6 +85,9 @@ impl Database for Real {
     }
     async fn estimate(&self, table: &str) -> Result<u64, PortError> {
         self.database.estimate(table).await
+    }
+    async fn ask(&self, question: &Question) -> Result<Asked, PortError> {
+        self.database.ask(question).await
     }
 }
 

@@ -1,8 +1,10 @@
 //! Promises of a service's database.
 
+use std::time::Duration;
+
 use async_trait::async_trait;
 use cutover::ports::PortError;
-use cutover::ports::database::{Database, Row};
+use cutover::ports::database::{Asked, Database, Question, Row};
 use cutover::sim::SimDatabase;
 use serde_json::{Value, json};
 
@@ -105,4 +107,46 @@ pub async fn what_is_not_there_or_has_no_key_is_invalid(database: &dyn Tables) {
     database.create(&heap, &[("line", "text", true)], &[]).await;
     is_invalid(&database.rows(&heap, None, 1).await);
     assert_eq!(database.table(&heap).await.unwrap().unwrap().key, Vec::<String>::new());
+}
+
+fn question(query: String, binds: &[Value]) -> Question {
+    Question { query, binds: binds.to_vec(), most: 3, timeout: Duration::from_secs(10) }
+}
+
+pub async fn a_query_gives_rows_by_binds_and_not_more_than_asked_for(database: &dyn Tables) {
+    let table = filled(database, 5).await;
+    let ask = async |query: String, binds: &[Value]| match database.ask(&question(query, binds)).await.unwrap() {
+        Asked::Rows { columns, rows } => (columns.join(" "), rows),
+        Asked::NotThere(what) => panic!("{what}"),
+    };
+    let (columns, rows) = ask(format!("select id, note, title from \"{table}\""), &[]).await;
+    assert_eq!((columns.as_str(), rows.len()), ("id note title", 3), "no more than was asked for");
+    assert!(rows.iter().all(|row| row[1] == Value::Null && row[2] == json!(format!("Exercise {}", row[0]))), "{rows:?}");
+    let (_, rows) = ask(format!("select count(*) from \"{table}\""), &[]).await;
+    assert_eq!(rows, [vec![json!(5)]]);
+    assert_eq!(ask(format!("select title from \"{table}\" where id = $1"), &[json!(4)]).await.1, [vec![json!("Exercise 4")]]);
+    assert_eq!(ask(format!("select id from \"{table}\" where title = $1"), &[json!("' or true --")]).await.1, Vec::<Vec<Value>>::new());
+}
+
+pub async fn what_a_query_names_may_not_be_there_yet(database: &dyn Tables) {
+    let table = filled(database, 1).await;
+    for query in [format!("select id from \"{}\"", fresh("nothing")), format!("select nothing from \"{table}\"")] {
+        let asked = database.ask(&question(query, &[])).await.unwrap();
+        assert!(matches!(&asked, Asked::NotThere(what) if what.contains("does not exist")), "{asked:?}");
+    }
+}
+
+pub async fn what_is_no_query_is_invalid_and_changes_nothing(database: &dyn Tables) {
+    let table = filled(database, 2).await;
+    for query in [
+        "selec 1".to_owned(),
+        String::new(),
+        format!("delete from \"{table}\""),
+        format!("delete from \"{table}\" returning id"),
+        format!("select id from \"{table}\"; delete from \"{table}\""),
+        format!("select 1) as x; delete from \"{table}\"; --"),
+    ] {
+        is_invalid(&database.ask(&question(query, &[])).await);
+    }
+    assert_eq!(database.rows(&table, None, 10).await.unwrap().len(), 2);
 }

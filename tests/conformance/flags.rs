@@ -15,7 +15,7 @@ fn boolean(default: &str) -> FlagState {
 }
 
 fn change(flag: &str, before: Option<FlagState>, after: FlagState) -> FlagChange {
-    FlagChange { key: fresh("change"), flag: flag.to_owned(), before, after }
+    FlagChange { key: fresh("change"), flag: flag.to_owned(), before, after: Some(after) }
 }
 
 pub async fn a_change_makes_a_revision_and_is_seen(flags: &dyn Flags) {
@@ -27,7 +27,7 @@ pub async fn a_change_makes_a_revision_and_is_seen(flags: &dyn Flags) {
     let revision = flags.change(&first).await.unwrap();
     assert!(revision > start, "{revision} after {start}");
     assert_eq!(flags.revision().await.unwrap(), revision);
-    assert_eq!(flags.flag(&name).await.unwrap(), Some(first.after.clone()));
+    assert_eq!(flags.flag(&name).await.unwrap(), first.after);
     assert_eq!(flags.revision_of(&first.key).await.unwrap(), Some(revision));
     assert_eq!(flags.revision_of("no such change").await.unwrap(), None);
 }
@@ -79,6 +79,21 @@ pub async fn an_acknowledgement_is_written_down_once(flags: &dyn Flags) {
     assert_eq!(flags.acknowledge(revision + 1_000_000).await.unwrap(), None, "there is no such revision");
 }
 
+pub async fn a_flag_goes_and_comes_back_as_it_was(flags: &dyn Flags) {
+    let name = fresh("flag");
+    let targeting = Some(json!({ "fractional": [{ "cat": ["f@3:", { "var": "targetingKey" }] }, ["on", 1000], ["off", 99000]] }));
+    let state = FlagState { targeting, ..boolean("off") };
+    flags.change(&change(&name, None, state.clone())).await.unwrap();
+    let gone = FlagChange { after: None, ..change(&name, Some(state.clone()), state.clone()) };
+    let stale = FlagChange { key: fresh("change"), before: Some(boolean("on")), ..gone.clone() };
+    assert!(matches!(flags.change(&stale).await.unwrap_err(), PortError::Conflict { .. }));
+    let revision = flags.change(&gone).await.unwrap();
+    assert_eq!((flags.flag(&name).await.unwrap(), flags.revision().await.unwrap()), (None, revision));
+    assert_eq!(flags.change(&gone).await.unwrap(), revision, "once for ever");
+    flags.change(&change(&name, None, state.clone())).await.unwrap();
+    assert_eq!(flags.flag(&name).await.unwrap(), Some(state));
+}
+
 /// A report on a document that has at least two revisions.
 fn heartbeat(instance: &str, revision: i64, oldest: i64) -> Heartbeat {
     let text = |text: &str| text.to_owned();
@@ -90,6 +105,7 @@ fn heartbeat(instance: &str, revision: i64, oldest: i64) -> Heartbeat {
         release: text("1.5"),
         revision,
         oldest,
+        flags: None,
         ending: false,
     }
 }
@@ -114,6 +130,11 @@ pub async fn the_last_report_of_an_instance_counts(flags: &dyn Flags, say: impl 
     assert_eq!(heard(flags).await, [("a".to_owned(), 1, 1), ("b".to_owned(), 2, 1)]);
     let listeners = flags.listeners().await.unwrap().unwrap();
     assert!(listeners.iter().all(|one| one.service == "hiring" && one.release == "1.5"), "{listeners:?}");
+    assert!(listeners.iter().all(|one| one.flags.is_none()), "nobody said which flags it may evaluate: {listeners:?}");
+    let may = Some(std::collections::BTreeSet::from(["exercise-read".to_owned()]));
+    say(Heartbeat { flags: may.clone(), ..heartbeat("b", 2, 2) }).await;
+    let listeners = flags.listeners().await.unwrap().unwrap();
+    assert_eq!(listeners.iter().map(|one| one.flags.clone()).collect::<Vec<_>>(), [None, may]);
     assert!(listeners.iter().all(|one| one.age < std::time::Duration::from_hours(1)), "{listeners:?}");
 }
 

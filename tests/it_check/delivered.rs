@@ -85,8 +85,44 @@ fn the_way_back_to_calls_is_proven_with_a_way_back_from_every_state() {
             "drain_topic datarep.exercise consumed",
             "release hiring 1.8",
             "release exercises 1.8",
+            "remove_flag exercise-events",
+            "remove_flag exercise-read",
         ]
     );
+}
+
+#[test]
+fn a_flag_that_goes_before_its_last_reader_is_refused_and_serves_its_default() {
+    let playbook = open("p2.yaml");
+    let services = playbook.services.as_deref().expect("its services");
+    let moved = |step: &str, before: &str| {
+        let mut book = book_of(&playbook);
+        let from = book.steps.iter().position(|one| one.id == step).expect("the step");
+        let step = book.steps.remove(from);
+        let to = book.steps.iter().position(|one| one.id == before).expect("the place");
+        book.steps.insert(to, step);
+        prove(services, &book)
+    };
+    let proof = moved("forget-read", "no-consumer");
+    let found: Vec<_> = proof.violations.iter().map(|one| (one.name(), one.story.clone())).collect();
+    assert_eq!(found.iter().map(|(name, _)| name.as_str()).collect::<Vec<_>>(), ["d:exercise-read"], "{found:#?}");
+    let told = "hiring 1.7 still evaluates exercise-read: the step is refused as long as it runs, and without the flag it would get call";
+    assert!(found[0].1.contains(told), "{}", found[0].1);
+    // Why: while the flag serves events, its default is a call that nobody answers yet.
+    let early: Vec<_> = moved("forget-read", "endpoint").violations.iter().map(cutover::check::Violation::name).collect();
+    assert!(!early.iter().any(|name| name.starts_with("d:exercise-read")), "hiring 1.6 has no such flag: {early:?}");
+    let early: Vec<_> = moved("forget-events", "silence").violations.iter().map(cutover::check::Violation::name).collect();
+    assert!(early.contains(&"d:exercise-events".to_owned()), "{early:?}");
+
+    let mut bare = services.clone();
+    bare.defaults.clear();
+    let mut book = book_of(&playbook);
+    let from = book.steps.iter().position(|one| one.id == "forget-read").expect("the step");
+    let step = book.steps.remove(from);
+    let to = book.steps.iter().position(|one| one.id == "silence").expect("the place");
+    book.steps.insert(to, step);
+    let broken = names(&bare, &book);
+    assert!(broken.contains(&"f:exercise".to_owned()), "without a declared default it may serve the copy for ever: {broken:?}");
 }
 
 #[test]

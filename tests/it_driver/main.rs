@@ -9,4 +9,5 @@ mod guards;
 mod orders;
 mod outages;
 mod trouble;
+mod watched;
 mod wire;

@@ -9,7 +9,7 @@ use cutover::playbook::{self, Directory, Source};
 use cutover::sim::town;
 use serde_json::Value;
 
-use super::stage::{PROGRAM, Stage, stage};
+use super::stage::{PROGRAM, Stage, clean, stage};
 
 /// A slip: its name, what it does to the order of the steps, the name of what it breaks, and the count that must tell.
 struct Slip {
@@ -17,6 +17,8 @@ struct Slip {
     change: fn(&mut Steps),
     breaks: &'static str,
     told_by: &'static str,
+    /// Whether what the copy holds is compared with what the owner answers before it is relied on.
+    compared: bool,
 }
 
 /// Nobody knows an exercise that has long been there.
@@ -34,12 +36,14 @@ const SLIPS: [Slip; 5] = [
         change: |steps| steps.without(&["snapshot", "caught-up"]),
         breaks: "f:exercise",
         told_by: UNKNOWN,
+        compared: false,
     },
     Slip {
         name: "switched before the snapshot",
         change: |steps| steps.before("switch", "snapshot"),
         breaks: "f:exercise",
         told_by: UNKNOWN,
+        compared: false,
     },
     Slip {
         name: "the endpoint removed before the switch",
@@ -47,9 +51,16 @@ const SLIPS: [Slip; 5] = [
         breaks: "a:exercise",
         // Why: the guard takes the switch back, to a call that nobody answers any more.
         told_by: UNANSWERED,
+        compared: false,
     },
-    Slip { name: "nothing produced", change: |steps| steps.without(&["produce"]), breaks: "f:exercise", told_by: STALE },
-    Slip { name: "no release that produces", change: |steps| steps.without(&["producer"]), breaks: "f:exercise", told_by: STALE },
+    Slip { name: "nothing produced", change: |steps| steps.without(&["produce"]), breaks: "f:exercise", told_by: STALE, compared: false },
+    Slip {
+        name: "no release that produces",
+        change: |steps| steps.without(&["producer"]),
+        breaks: "f:exercise",
+        told_by: STALE,
+        compared: false,
+    },
 ];
 
 #[tokio::test(flavor = "multi_thread")]
@@ -68,6 +79,24 @@ async fn what_is_refused_and_loses_in_the_simulator_loses_on_real_parts() {
     }
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn a_copy_that_lacks_something_is_found_out_before_anybody_relies_on_it() {
+    let _alone = stage().await;
+    let stage = Stage::new();
+    let [slip, ..] = SLIPS;
+    let path = written(&stage, &Slip { compared: true, ..slip });
+    let (told, _) = stage.json(&["demo", "--once", "--seconds", "1", "--playbook", &path.to_string_lossy()]).await;
+    assert_eq!(told["outcome"], "failed", "{told:#}");
+    clean(&told);
+    assert!(told["requests"].as_u64() > Some(0), "{told:#}");
+    let (run, _) = stage.json(&["runs", "show", told["runs"][0]["run"].as_str().unwrap()]).await;
+    stage.run(&["serve", "--stop"]).await;
+    let step = |id: &str| run["steps"].as_array().unwrap().iter().find(|step| step["id"] == id).unwrap().clone();
+    let said = step("same").to_string();
+    assert!(said.contains("status in") && said.contains("200 / 404"), "{said}");
+    assert!(step("switch")["began"].is_null(), "{run:#}");
+}
+
 /// The playbook with its slip, and everything that would break accepted.
 fn written(stage: &Stage, slip: &Slip) -> PathBuf {
     let playbooks = Path::new(env!("CARGO_MANIFEST_DIR")).join("playbooks");
@@ -78,6 +107,10 @@ fn written(stage: &Stage, slip: &Slip) -> PathBuf {
     }
     let mut steps = Steps::of(&std::fs::read_to_string(playbooks.join("comm-020.yaml")).unwrap());
     (slip.change)(&mut steps);
+    if !slip.compared {
+        // Why: it would be found out there, and that is another test.
+        steps.without(&["same"]);
+    }
     let path = directory.join("slipped.yaml");
     let mut accepted: Vec<String> = Vec::new();
     loop {

@@ -34,8 +34,14 @@ fn mistakes_in_guards_have_their_places() {
     insta::assert_snapshot!(complain(&guarded("      - lagg: {group: g}\n      - http: {url: x}\n      - lag: {group: g, topic: t, above: 10}\n      - lag: {group: g, topic: a/b, above: -1, then: stop}\n      - metric: {query: up, then: hold}\n      - metric: {query: up, above: 1, below: 0, then: hold, interval: 100ms}\n      - metric: {query: up, above: 1, then: hold, releaseafter: 3}\n      - lag: {group: g, topic: t, above: 1, then: hold}\n        metric: {query: up, above: 1, then: hold}\n      - {}\n      - lag\n")), @r"
     p.yaml:8:9: error[C0102]: there is no guard `lagg`
       help: did you mean `lag`?
-    p.yaml:9:9: error[C0108]: `http` is not supported yet
-      help: take it out; a later version brings it, and until then it would do nothing
+    p.yaml:9:9: error[C0103]: `http` needs `http`
+      help: add `http: …`: name of the service under `http` in `cutover.yaml`
+    p.yaml:9:9: error[C0103]: `http` needs `path`
+      help: add `path: …`: path and query, beginning with a slash
+    p.yaml:9:9: error[C0103]: `http` needs `then`
+      help: add `then: …`: what happens when the guard trips
+    p.yaml:9:16: error[C0102]: `url` is not a key of `http`
+      help: its keys are: `http`, `path`, `status`, `pointer`, `above`, `below`, `equals`, `timeout`, `then`, `interval`, `failure_limit`, `consecutive_error_limit`, `on_error`, `on_no_data`, `release_after`
     p.yaml:10:9: error[C0103]: `lag` needs `then`
       help: add `then: …`: what happens when the guard trips
     p.yaml:11:32: error[C0107]: `topic`: `a/b` cannot be a topic name: `/` is not allowed, only letters, digits, `.`, `_` and `-` are
@@ -50,9 +56,29 @@ fn mistakes_in_guards_have_their_places() {
     p.yaml:16:9: error[C0102]: this guard watches `lag` already
       help: make `metric` a guard of its own: begin a line with `- metric: …`
     p.yaml:17:9: error[C0103]: the guard does not say what it watches
-      help: add one of `lag`, `metric`
+      help: add one of `lag`, `metric`, `http`, `sql`
     p.yaml:18:9: error[C0104]: a guard must be a map of keys, not text
       help: write for instance `- lag: {…}`
+    ");
+}
+
+#[test]
+fn mistakes_in_what_guards_ask_have_their_places() {
+    insta::assert_snapshot!(complain(&guarded("      - http: {http: h, path: health, then: hold}\n      - http: {http: h, path: /health, above: 1, then: hold}\n      - http: {http: h, path: /health, pointer: $.a.b, above: 1, below: 0, status: 700, then: hold}\n      - http: {http: h, path: /health, pointer: /a, equals: [1], then: hold, timeout: 1m}\n      - http: {http: h, path: /health, pointer: $.a.b, above: 1, below: 0, then: hold, timeout: 1m}\n      - sql: {query: select 1, above: 1, then: hold}\n      - sql: {database: d, query: select 1, then: hold}\n      - sql: {database: d, query: select $1, binds: [{a: 1}], above: 1, then: hold}\n      - sql: {database: d, query: select true, must_be: maybe, then: hold}\n      - sql: {database: d, query: select 1, above: 1, must_be: true, then: hold, timeout: 0s}\n")), @r"
+    p.yaml:8:31: error[C0107]: `path`: `health` is not a path; it begins with one slash, as in /api/v0/exercise
+    p.yaml:9:47: error[C0113]: `above` compares the value at `pointer`, and there is none: add `pointer: /…`
+    p.yaml:10:84: error[C0106]: `status` must be at most 599, not 700
+    p.yaml:11:61: error[C0104]: `equals` must be true or false or a number or text, not a list
+    p.yaml:12:49: error[C0113]: `$.a.b` is no JSON pointer; write `/a/b`
+    p.yaml:12:73: error[C0113]: `http` has two limits: take `above` or `below` away, or make it two guards
+    p.yaml:12:97: error[C0113]: `timeout` must be at most 10s, not 1m
+    p.yaml:13:9: error[C0103]: `sql` needs `database`
+      help: add `database: …`: name of the database in `cutover.yaml`
+    p.yaml:14:9: error[C0113]: `sql` needs a limit: add `above: …`, `below: …` or `must_be: …`
+    p.yaml:15:54: error[C0104]: `binds[0]` must be true or false or a number or text, not a map of keys
+    p.yaml:16:57: error[C0104]: `must_be` must be true or false, not text
+    p.yaml:17:64: error[C0113]: `sql` has two limits: take `above` or `must_be` away, or make it two guards
+    p.yaml:17:91: error[C0113]: nothing answers within no time
     ");
 }
 

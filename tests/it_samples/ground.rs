@@ -220,7 +220,10 @@ impl Ground {
         let before = flags.flag(flag).await.unwrap();
         let variants: BTreeMap<String, Value> = variants.into_iter().map(|name| (name.to_owned(), json!(name))).collect();
         let after = FlagState { enabled: true, variants, default_variant: Some(to.to_owned()), targeting };
-        flags.change(&FlagChange { key: uuid::Uuid::now_v7().to_string(), flag: flag.to_owned(), before, after }).await.unwrap()
+        flags
+            .change(&FlagChange { key: uuid::Uuid::now_v7().to_string(), flag: flag.to_owned(), before, after: Some(after) })
+            .await
+            .unwrap()
     }
 
     /// As [`Self::set_flag`], and waits until no request of these instances uses an older revision.

@@ -1,6 +1,7 @@
 //! A service's Postgres database through sqlx: what its catalogue says of tables, and rows by primary key. Every value is bound; a
 //! name becomes part of a statement only after the catalogue has shown it, and quoted. Knows no step.
 
+mod ask;
 mod catalogue;
 mod fault;
 mod rights;
@@ -17,7 +18,7 @@ use sqlx::postgres::{PgConnectOptions, PgPool, PgPoolOptions, PgSslMode};
 use self::catalogue::Table;
 use crate::adapters::secret::Secrets;
 use crate::ports::access::{Access, Leave};
-use crate::ports::database::{Database, Row, TableState};
+use crate::ports::database::{Asked, Database, Question, Row, TableState};
 use crate::ports::settings::{DatabaseSettings, Tls};
 use crate::ports::{PortError, SystemRef};
 use crate::step::StepError;
@@ -119,6 +120,10 @@ impl Database for PostgresDatabase {
 
     async fn estimate(&self, table: &str) -> Result<u64, PortError> {
         self.count(&self.existing(table).await?).await
+    }
+
+    async fn ask(&self, question: &Question) -> Result<Asked, PortError> {
+        self.answer(question).await
     }
 
     async fn allows(&self, asked: &[Access]) -> Result<Vec<Leave>, PortError> {

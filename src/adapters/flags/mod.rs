@@ -54,7 +54,7 @@ impl Flags for BuiltInFlags {
 
     async fn change(&self, change: &FlagChange) -> Result<i64, PortError> {
         // Why: the operators of a rule are looked up only when somebody is served by it, and then it is too late.
-        if let Some(rule) = &change.after.targeting {
+        if let Some(rule) = change.after.as_ref().and_then(|after| after.targeting.as_ref()) {
             let invalid =
                 |why| PortError::Invalid { system: self.system.clone(), detail: format!("targeting of flag {}: {why}", change.flag) };
             targeting::check(rule, &Map::new()).map_err(invalid)?;

@@ -42,10 +42,11 @@ impl Http for HttpService {
         let content = request.body.as_ref().map(|body| ("application/json", body.to_string()));
         let answer = self.endpoint.send_within(request.timeout, method, url, content, "*/*").await?;
         let mut body = answer.body;
-        if body.len() > SHOWN {
+        let cut = body.len() > SHOWN;
+        if cut {
             let end = (0..=SHOWN).rev().find(|at| body.is_char_boundary(*at)).unwrap_or_default();
             body.truncate(end);
         }
-        Ok(HttpAnswer { status: answer.status, body })
+        Ok(HttpAnswer { status: answer.status, body, cut })
     }
 }

@@ -11,7 +11,7 @@ use super::super::shape::{Located, Shape};
 use super::super::suggest;
 use super::super::tree::{Entry, Node, Value};
 use super::PlaybookGuard;
-use super::read::{Reading, not_yet};
+use super::read::Reading;
 use crate::guards::{self, GuardKind};
 use crate::step::scalar::Span;
 use crate::step::{GuardOptions, Kind};
@@ -101,7 +101,6 @@ fn kind<'n>(node: &Node, entries: &'n [Entry], reading: &mut Reading<'_>) -> Opt
                 Diagnostic::new(codes::UNKNOWN_KEY, file, entry.key.place, format!("this guard watches `{}` already", first.name))
                     .help(format!("make `{key}` a guard of its own: begin a line with `- {key}: …`"))
             }
-            (None, _) if guards::LATER.contains(&key) => not_yet(file, key, entry.key.place),
             (None, _) => Diagnostic::new(codes::UNKNOWN_KEY, file, entry.key.place, format!("there is no guard `{key}`"))
                 .help(suggest::did_you_mean(key, names(), "there are")),
         };

@@ -57,6 +57,8 @@ pub struct Heartbeat<'a> {
     pub revision: i64,
     /// The oldest revision that a running request uses.
     pub oldest: i64,
+    /// The flags that this release may evaluate.
+    pub flags: &'static [&'static str],
     /// Whether this is its last word.
     pub ending: bool,
 }

@@ -2,8 +2,10 @@
 
 use std::time::Duration;
 
+use axum::Json;
+use axum::extract::{Path, State};
 use axum::http::StatusCode;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use tokio::time::sleep;
 
@@ -27,6 +29,21 @@ pub struct Seen {
     pub title: String,
     /// Its version.
     pub version: i64,
+}
+
+/// An exercise as the copy has it.
+#[derive(Debug, Serialize, sqlx::FromRow)]
+pub struct Copied {
+    id: String,
+    title: String,
+    version: i64,
+}
+
+/// `GET /api/v0/exercise_copy/{id}`: what the copy has, in the form in which the owner answers, so that the two can be compared.
+pub async fn copy(State(desk): State<Desk>, Path(id): Path<String>) -> Result<Json<Copied>, Problem> {
+    let found =
+        sqlx::query_as("select id, title, version from exercise_copy where id = $1").bind(&id).fetch_optional(&desk.base.pool).await?;
+    found.map(Json).ok_or_else(|| Problem::no_exercise(&id))
 }
 
 /// From the owner, at the base address `exercises`.

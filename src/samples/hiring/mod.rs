@@ -106,6 +106,10 @@ pub async fn prepare(base: &Arc<Base>, ending: &Ending) -> Result<Parts, SampleE
     }
     base.metrics.expect("/api/v0/attempts");
     let mut router = Router::new().route("/api/v0/attempts", post(attempt)).route("/api/v0/attempts/{id}", get(show));
+    if release.keeps_copy() {
+        router = router.route("/api/v0/exercise_copy/{id}", get(exercise::copy));
+        base.metrics.expect("/api/v0/exercise_copy/{id}");
+    }
     if release.serves_assignments() {
         router = router.route("/api/v0/assign_manager", post(review::called));
         base.metrics.expect("/api/v0/assign_manager");

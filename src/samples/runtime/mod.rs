@@ -209,6 +209,7 @@ fn heartbeat(surroundings: &Surroundings) -> Heartbeat<'_> {
         release: surroundings.release.says(),
         revision: 0,
         oldest: 0,
+        flags: surroundings.release.flags(surroundings.service),
         ending: false,
     }
 }

@@ -61,6 +61,10 @@ pub(super) struct Link {
 pub(super) struct Town {
     pub(super) releases: BTreeMap<(String, String), Release>,
     pub(super) first: BTreeMap<String, String>,
+    /// The variants in the code, by flag.
+    pub(super) defaults: BTreeMap<String, String>,
+    /// Which release of which service evaluates which flag.
+    pub(super) evaluates: BTreeSet<(String, String, String)>,
     pub(super) events: BTreeMap<String, Event>,
     pub(super) links: BTreeMap<String, Link>,
     pub(super) compacted: BTreeSet<String>,
@@ -114,7 +118,7 @@ fn located(service: &str, text: &str) -> (String, String, String) {
 impl Town {
     /// `ideal` is the truth about what people need; a mutated declaration does not change it.
     pub(super) fn new(services: &Services, ideal: &Services, book: &Book) -> Self {
-        let mut town = Self::default();
+        let mut town = Self { defaults: services.defaults.clone(), ..Self::default() };
         for (name, link) in &services.links {
             town.links.insert(name.clone(), Link::of(link));
         }
@@ -175,6 +179,8 @@ impl Town {
                     });
                     told.writes.insert(format!("{service}.{table}"), columns.collect());
                 }
+                let flags = services.flags_of(service, &release.name).into_iter();
+                town.evaluates.extend(flags.map(|flag| (service.clone(), release.name.clone(), flag.to_owned())));
                 town.releases.insert((service.clone(), release.name.clone()), told);
             }
             if let Some(first) = declared.releases.first() {

@@ -102,6 +102,18 @@ impl<'a> Play<'a> {
             }
             Move::Flag { flag, to } => self.flag(flag, to, half),
             Move::FlagShare { flag, to } => self.flag(flag, to, true),
+            Move::RemoveFlag { flag } => {
+                let evaluates = |(service, instances): (&String, &Vec<Instance>)| {
+                    let one = |instance: &Instance| (service.clone(), instance.release.clone(), flag.clone());
+                    instances.iter().any(|instance| self.world.town.evaluates.contains(&one(instance)))
+                };
+                // Why: the step is refused then.
+                if self.world.instances.iter().any(evaluates) {
+                    return false;
+                }
+                let default = self.world.town.defaults.get(flag).cloned().unwrap_or_default();
+                self.flag(flag, &default, half);
+            }
             Move::CreateTopic { topic, .. } => {
                 let topic = self.world.topics.entry(topic.clone()).or_default();
                 (topic.there, topic.deleted) = (true, false);
@@ -138,7 +150,7 @@ impl<'a> Play<'a> {
     /// A flag is set when everybody has said so, and an instance is gone when its requests are over. A share leaves the others as they are.
     fn acknowledged(&mut self, one: &Move) {
         match one {
-            Move::Flag { .. } => self.world.acknowledge(),
+            Move::Flag { .. } | Move::RemoveFlag { .. } => self.world.acknowledge(),
             Move::Release { service, .. } | Move::Stop { service } => self.world.finish_requests(Some(service)),
             _ => {}
         }

@@ -155,6 +155,7 @@ fn says(sim: &SimWorld, instance: &str, revision: i64, oldest: i64) {
         release: text("1.5"),
         revision,
         oldest,
+        flags: None,
         ending: false,
     });
 }
@@ -175,7 +176,7 @@ async fn by_hand(sim: &SimWorld, after: FlagState) -> i64 {
     let flags = sim.world().flags("main").unwrap();
     let before = flags.flag("exercise-read").await.unwrap();
     let key = format!("by hand {}", flags.revision().await.unwrap());
-    flags.change(&FlagChange { key, flag: "exercise-read".to_owned(), before, after }).await.unwrap()
+    flags.change(&FlagChange { key, flag: "exercise-read".to_owned(), before, after: Some(after) }).await.unwrap()
 }
 
 fn serving(variant: &str) -> FlagState {
