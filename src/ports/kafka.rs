@@ -1,6 +1,7 @@
 //! What cutover asks of a Kafka cluster.
 
 use std::collections::BTreeMap;
+use std::ops::ControlFlow;
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -96,6 +97,61 @@ pub struct StoredRecord {
     pub headers: Vec<(String, Vec<u8>)>,
 }
 
+impl StoredRecord {
+    /// The record without a copy of it.
+    #[must_use]
+    pub fn borrowed(&self) -> RecordRef<'_> {
+        RecordRef { at: self.at, produced: None, key: self.key.as_deref(), value: self.value.as_deref(), headers: Some(&self.headers) }
+    }
+}
+
+/// Where a header is looked up.
+pub trait Headers {
+    /// The last header of that name, which is the one that counts.
+    fn last(&self, name: &str) -> Option<&[u8]>;
+}
+
+impl Headers for Vec<(String, Vec<u8>)> {
+    fn last(&self, name: &str) -> Option<&[u8]> {
+        self.iter().rev().find(|(found, _)| found == name).map(|(_, value)| value.as_slice())
+    }
+}
+
+/// A record that is only shown and not kept.
+#[derive(Clone, Copy)]
+pub struct RecordRef<'a> {
+    /// Where it lies.
+    pub at: Position,
+    /// When it was produced, in milliseconds since 1970, by whoever produced it; nothing may be decided by it.
+    pub produced: Option<i64>,
+    /// Key bytes.
+    pub key: Option<&'a [u8]>,
+    /// Value bytes; `None` is a tombstone.
+    pub value: Option<&'a [u8]>,
+    /// Its headers; `None` when it has none.
+    pub headers: Option<&'a dyn Headers>,
+}
+
+impl<'a> RecordRef<'a> {
+    /// The last header of that name.
+    #[must_use]
+    pub fn header(&self, name: &str) -> Option<&'a [u8]> {
+        self.headers.and_then(|headers| headers.last(name))
+    }
+}
+
+/// Whom records are shown to. With `Break` the reading ends in front of the record that was shown last.
+pub type See = Box<dyn FnMut(&RecordRef<'_>) -> ControlFlow<()> + Send>;
+
+/// How fast a scan may be, and how long it may stand still.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Pace {
+    /// The longest time without a step forward before the broker counts as away.
+    pub patience: Duration,
+    /// The most records each second; `None` is as fast as it goes.
+    pub most: Option<u32>,
+}
+
 /// A consumer group as its coordinator sees it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct GroupState {
@@ -144,6 +200,21 @@ pub trait Kafka: Send + Sync {
     /// Returns them by partition and offset when every range has been read to its end; `Unreachable` when that takes longer than
     /// `patience`, as behind an open transaction; `Invalid` when a range begins before the log does.
     async fn read(&self, topic: &str, ranges: &[(Position, i64)], patience: Duration) -> Result<Vec<StoredRecord>, PortError>;
+
+    /// Reads like [`Kafka::read`] and shows every record to `see`, in the order of its partition, instead of keeping it; so memory does not
+    /// grow with the ranges. Returns for each partition the first offset that was not passed: the range's end, unless `see` broke off.
+    /// `Unreachable` when it stands still for longer than the pace's patience.
+    async fn sift(&self, topic: &str, ranges: &[(Position, i64)], pace: Pace, mut see: See) -> Result<Vec<Position>, PortError> {
+        let records = self.read(topic, ranges, pace.patience).await?;
+        let mut reached: BTreeMap<i32, i64> = ranges.iter().map(|(from, _)| (from.partition, from.offset)).collect();
+        for record in &records {
+            if see(&record.borrowed()).is_break() {
+                return Ok(reached.into_iter().map(|(partition, offset)| Position { partition, offset }).collect());
+            }
+            reached.insert(record.at.partition, record.at.offset + 1);
+        }
+        Ok(ranges.iter().map(|(from, to)| Position { partition: from.partition, offset: *to }).collect())
+    }
 
     /// Joins `group` as an ordinary consumer of `topic`, reads until the group's position has passed every one of `until`
     /// (exclusive ends), commits up to there and leaves. Returns the records before those ends that it was handed, by partition and

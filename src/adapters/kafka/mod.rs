@@ -33,7 +33,9 @@ use self::pool::{Pool, retire};
 use self::token::TokenSource;
 use crate::adapters::secret::{Redactor, Secrets};
 use crate::ports::access::{Access, Leave};
-use crate::ports::kafka::{ClusterState, GroupState, Kafka, NewRecord, NewTopic, PartitionEnds, Position, StoredRecord, TopicState};
+use crate::ports::kafka::{
+    ClusterState, GroupState, Kafka, NewRecord, NewTopic, Pace, PartitionEnds, Position, See, StoredRecord, TopicState,
+};
 use crate::ports::settings::KafkaSettings;
 use crate::ports::{PortError, SystemRef};
 use crate::step::StepError;
@@ -312,7 +314,13 @@ impl Kafka for KafkaCluster {
     async fn read(&self, topic: &str, ranges: &[(Position, i64)], patience: Duration) -> Result<Vec<StoredRecord>, PortError> {
         let (topic, ranges) = (topic.to_owned(), ranges.to_vec());
         let (_cancel, cancelled) = Cancel::pair();
-        self.block(move |shared| shared.scan(&topic, &ranges, patience, &cancelled)).await
+        self.block(move |shared| shared.read(&topic, &ranges, patience, &cancelled)).await
+    }
+
+    async fn sift(&self, topic: &str, ranges: &[(Position, i64)], pace: Pace, mut see: See) -> Result<Vec<Position>, PortError> {
+        let (topic, ranges) = (topic.to_owned(), ranges.to_vec());
+        let (_cancel, cancelled) = Cancel::pair();
+        self.block(move |shared| shared.sift(&topic, &ranges, pace, &cancelled, &mut see)).await
     }
 
     async fn consume(&self, topic: &str, group: &str, until: &[Position], patience: Duration) -> Result<Vec<StoredRecord>, PortError> {
