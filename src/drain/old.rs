@@ -131,12 +131,24 @@ impl Old {
         asks(&self.from.name) || (self.version.is_some() && asks(&self.from.version))
     }
 
+    /// Every record of a topic.
+    #[must_use]
+    pub fn everything(topic: &str) -> Self {
+        let from = Told { name: Places(vec![Place::Topic]), ..Told::default() };
+        Self { name: topic.to_owned(), version: None, from, absent_version: None, unreadable: None }
+    }
+
+    fn is_whole_topic(&self) -> bool {
+        self.from.name.0 == [Place::Topic] && (self.version.is_none() || self.from.version.0 == [Place::Topic])
+    }
+
     /// What a record of this topic is.
     #[must_use]
     pub fn classify(&self, topic: &str, record: &RecordRef<'_>, schemas: &Schemas) -> Class {
         if record.value.is_none() {
-            // Why: a tombstone takes a key away and carries no event, whatever its headers say.
-            return Class::Neutral;
+            // Why: a tombstone takes a key away and carries no event, whatever its headers say. Where the topic alone says what its records
+            // are, it is one of them.
+            return if self.is_whole_topic() { Class::Old } else { Class::Neutral };
         }
         match self.named(topic, record, schemas) {
             Ok(true) => {}
@@ -269,6 +281,31 @@ impl FromStr for Place {
             }
             _ => Err(wrong()),
         }
+    }
+}
+
+/// `PLACE=NAME`, or `PLACE=NAME,PLACE=VERSION`.
+impl FromStr for Old {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let wrong = || format!("`{text}` does not say what is old; write PLACE=NAME,PLACE=VERSION, for instance payload:/event_name=ExerciseChanged,payload:/event_version=0");
+        let cut = [",payload:", ",header:", ",schema", ",topic"].iter().filter_map(|next| text.rfind(next)).max();
+        let (name, version) = cut.map_or((text, None), |at| (&text[..at], Some(&text[at + 1..])));
+        let split = |part: &str| {
+            let (place, value) = part.split_once('=').filter(|(_, value)| !value.is_empty()).ok_or_else(wrong)?;
+            Ok::<_, String>((place.parse::<Place>()?, value.to_owned()))
+        };
+        let (place, name) = split(name)?;
+        let mut from = Told { name: Places(vec![place]), ..Told::default() };
+        let version = match version.map(split).transpose()? {
+            Some((place, version)) => {
+                from.version = Places(vec![place]);
+                Some(version.parse().map_err(|_| format!("`{version}` is no version; write a whole number"))?)
+            }
+            None => None,
+        };
+        Ok(Self { name, version, from, absent_version: None, unreadable: None })
     }
 }
 
@@ -428,7 +465,27 @@ mod tests {
         }
     }
 
+    #[test]
+    fn a_line_says_what_is_old() {
+        let read: Old = "payload:/event_name=E,payload:/event_version=0".parse().unwrap();
+        assert_eq!(read, old(json!({ "name": "E", "version": 0 })));
+        let read: Old = "header:event=a,b=c,schema:t-value=3".parse().unwrap();
+        assert_eq!((read.name.as_str(), read.version), ("a,b=c", Some(3)));
+        let read: Old = "topic=t".parse().unwrap();
+        assert_eq!(read, Old::everything("t"));
+        assert_eq!(class(&read, None, &[]), Class::Old, "a tombstone is a record of the topic");
+        for (wrong, told) in [("E@0", "PLACE=NAME"), ("payload:/v=E,header:v=x", "whole number"), ("payload:/v=", "PLACE"), ("payload:a.b=E", "/a/b"), ("", "PLACE")] {
+            let error = wrong.parse::<Old>().unwrap_err();
+            assert!(error.contains(told), "{wrong}: {error}");
+        }
+    }
+
     proptest! {
+        #[test]
+        fn a_line_of_any_kind_is_read_or_refused(line: String) {
+            let _ = line.parse::<Old>();
+        }
+
         #[test]
         fn bytes_of_any_kind_have_a_class(value: Option<Vec<u8>>, header: Option<Vec<u8>>) {
             let declared = old(json!({ "name": "E", "version": 0, "from": { "name": ["payload:/a/0/b", "topic"], "version": ["header:v", "schema"] } }));
