@@ -16,6 +16,7 @@ use crate::adapters::secret::ProcessSecrets;
 use crate::drain::{self, Barrier, Goal, Index, Judged, Known, Old, Proof, Reset, Schemas, Search, Terms, Unreadable};
 use crate::playbook::environment::Environment;
 use crate::ports::PortError;
+use crate::ports::kafka::Kafka;
 use crate::report::Tone;
 use crate::step::StepError;
 use crate::step::scalar::Span;
@@ -31,7 +32,7 @@ const REPLICAS_LAG: Duration = Duration::from_secs(30);
 
 /// Show whether groups have read what counts in a topic: everything, or one version of an event
 ///
-/// Reads the topic without a consumer group and changes nothing. Exit codes: 0 drained, 75 waiting, 104 nobody can tell or records are
+/// Reads the topic without a consumer group; without --end-transaction it changes nothing. Exit codes: 0 drained, 75 waiting, 104 nobody can tell or records are
 /// lost, 69 the cluster does not answer.
 #[derive(Clone, Debug, Args)]
 pub struct DrainArgs {
@@ -70,6 +71,10 @@ pub struct DrainArgs {
     /// The most records that are read each second
     #[arg(long, value_name = "RECORDS", value_parser = clap::value_parser!(u32).range(1..))]
     pub scan_rate: Option<u32>,
+
+    /// First end what this transactional.id has open, and keep its present producer from ever writing again; may be given several times
+    #[arg(long = "end-transaction", value_name = "ID")]
+    pub end_transactions: Vec<String>,
 
     /// Wait so long for it to be drained
     #[arg(long, value_name = "TIME")]
@@ -142,6 +147,10 @@ pub async fn run(session: &Session, args: &DrainArgs) -> Result<u8, CliError> {
         old: &old,
         most: args.scan_rate,
     };
+    for id in &args.end_transactions {
+        kafka.fence_transaction(id).await.map_err(failed)?;
+        session.say(format!("ended what `{id}` had open; its producer writes no more"));
+    }
     let end = Instant::now() + args.wait.map(|span| span.0).unwrap_or_default();
     let barrier = barrier(session, &search).await?;
     let mut known: Option<(Barrier, Index, Vec<String>)> = None;
@@ -155,6 +164,10 @@ pub async fn run(session: &Session, args: &DrainArgs) -> Result<u8, CliError> {
         let again = if args.goal == GoalArg::Absent { ABSENT_AGAIN } else { LOOK_AGAIN };
         tokio::time::sleep(again.min(end.saturating_duration_since(Instant::now()))).await;
     };
+    let mut judged = judged;
+    if judged.proof.partitions.iter().any(|one| one.lso.is_some_and(|lso| lso < one.barrier)) {
+        judged.proof.why.extend(drain::blockers(kafka.as_ref(), &args.topic).await.map_err(failed)?);
+    }
     tell(session, args, &old, &judged)?;
     Ok(match judged.proof.verdict {
         Known::Drained => exit::OK,

@@ -5,6 +5,7 @@
 //! every record counts ([`judge`]), it is the last record before the barrier that can still be read; where only the records of one event
 //! in one version count ([`prove`]), it is the last one of those.
 
+mod blockers;
 mod index;
 mod judge;
 mod look;
@@ -15,6 +16,7 @@ mod schemas;
 mod search;
 mod wire;
 
+pub use blockers::blockers;
 pub use index::{Index, Scanned};
 pub use judge::{Barrier, GroupSight, Last, Left, Mark, Sight, Topic, Verdict, judge};
 pub use look::{known_last, look, take_barrier};

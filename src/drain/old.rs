@@ -289,7 +289,11 @@ impl FromStr for Old {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        let wrong = || format!("`{text}` does not say what is old; write PLACE=NAME,PLACE=VERSION, for instance payload:/event_name=ExerciseChanged,payload:/event_version=0");
+        let wrong = || {
+            format!(
+                "`{text}` does not say what is old; write PLACE=NAME,PLACE=VERSION, for instance payload:/event_name=ExerciseChanged,payload:/event_version=0"
+            )
+        };
         let cut = [",payload:", ",header:", ",schema", ",topic"].iter().filter_map(|next| text.rfind(next)).max();
         let (name, version) = cut.map_or((text, None), |at| (&text[..at], Some(&text[at + 1..])));
         let split = |part: &str| {
@@ -474,7 +478,13 @@ mod tests {
         let read: Old = "topic=t".parse().unwrap();
         assert_eq!(read, Old::everything("t"));
         assert_eq!(class(&read, None, &[]), Class::Old, "a tombstone is a record of the topic");
-        for (wrong, told) in [("E@0", "PLACE=NAME"), ("payload:/v=E,header:v=x", "whole number"), ("payload:/v=", "PLACE"), ("payload:a.b=E", "/a/b"), ("", "PLACE")] {
+        for (wrong, told) in [
+            ("E@0", "PLACE=NAME"),
+            ("payload:/v=E,header:v=x", "whole number"),
+            ("payload:/v=", "PLACE"),
+            ("payload:a.b=E", "/a/b"),
+            ("", "PLACE"),
+        ] {
             let error = wrong.parse::<Old>().unwrap_err();
             assert!(error.contains(told), "{wrong}: {error}");
         }

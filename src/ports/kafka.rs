@@ -152,6 +152,52 @@ pub struct Pace {
     pub most: Option<u32>,
 }
 
+/// A producer that a partition's leader remembers. Only idempotent and transactional ones are remembered, those that have ended among
+/// them, and none for ever: what is here may be gone, and what is not here may write.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ProducerState {
+    /// Partition number.
+    pub partition: i32,
+    /// The number that the cluster gave it.
+    pub producer: i64,
+    /// How often that number was given out again.
+    pub epoch: i32,
+    /// What its last record says of its time, in milliseconds since 1970.
+    pub last_timestamp: i64,
+    /// Where the transaction begins that it has open in this partition.
+    pub open_since: Option<i64>,
+}
+
+/// A transaction as its coordinator sees it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TransactionState {
+    /// The name that its producer uses, `transactional.id`.
+    pub id: String,
+    /// The producer's number.
+    pub producer: i64,
+    /// The coordinator's word: `Ongoing`, `CompleteCommit`, …
+    pub state: String,
+    /// After how many milliseconds the coordinator ends it.
+    pub timeout: i64,
+    /// When it began, in milliseconds since 1970 by the coordinator's clock.
+    pub began: Option<i64>,
+}
+
+/// A rule that keeps a principal from writing to a topic.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct WriteFence {
+    /// The topic, by its exact name.
+    pub topic: String,
+    /// Whom, as the cluster calls it: `User:exercises`, or `User:*` for everybody.
+    pub principal: String,
+}
+
+impl std::fmt::Display for WriteFence {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{} may not write to {}", self.principal, self.topic)
+    }
+}
+
 /// A consumer group as its coordinator sees it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct GroupState {
@@ -230,6 +276,42 @@ pub trait Kafka: Send + Sync {
     /// Every group that has a commit on the topic or a member that is assigned a partition of it, sorted. Readers without a group are in
     /// nobody's list.
     async fn groups_on(&self, topic: &str) -> Result<Vec<String>, PortError>;
+
+    /// The producers that the leaders of the topic's partitions remember; see [`ProducerState`] for what that is worth.
+    async fn producers(&self, _topic: &str) -> Result<Vec<ProducerState>, PortError> {
+        Ok(Vec::new())
+    }
+
+    /// The transactions of these producers, as far as a coordinator knows them and we may see them.
+    async fn transactions(&self, _producers: &[i64]) -> Result<Vec<TransactionState>, PortError> {
+        Ok(Vec::new())
+    }
+
+    /// Ends what a `transactional.id` has open and keeps its present producer from ever writing again; a new one of that name may. Fine to do
+    /// twice.
+    async fn fence_transaction(&self, id: &str) -> Result<(), PortError> {
+        Err(PortError::unfit("ending a transaction", id))
+    }
+
+    /// Whether this very rule is there; `None` when the cluster has no authorizer, so that rules mean nothing.
+    async fn has_fence(&self, fence: &WriteFence) -> Result<Option<bool>, PortError> {
+        Err(PortError::unfit("looking for a rule", &fence.to_string()))
+    }
+
+    /// Adds the rule. Fine when it is there.
+    async fn add_fence(&self, fence: &WriteFence) -> Result<(), PortError> {
+        Err(PortError::unfit("adding a rule", &fence.to_string()))
+    }
+
+    /// Takes this very rule away and no other. Fine when it is gone.
+    async fn remove_fence(&self, fence: &WriteFence) -> Result<(), PortError> {
+        Err(PortError::unfit("removing a rule", &fence.to_string()))
+    }
+
+    /// Deletes the records before these offsets. `Invalid` where the topic is compacted only.
+    async fn delete_before(&self, topic: &str, _before: &[Position]) -> Result<(), PortError> {
+        Err(PortError::unfit("deleting records", topic))
+    }
 
     /// Whether we may do each of these, as the cluster tells us itself; what is not there yet is asked about, too. Changes nothing.
     async fn allows(&self, asked: &[Access]) -> Result<Vec<Leave>, PortError> {

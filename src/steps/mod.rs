@@ -50,6 +50,7 @@ catalogue! {
     catch_up::CatchUp,
     drain_topic::DrainTopic,
     retire_producers::RetireProducers,
+    fence_producers::FenceProducers,
     register_schema::RegisterSchema,
     set_compatibility::SetCompatibility,
     delete_schema::DeleteSchema,

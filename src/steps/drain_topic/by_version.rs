@@ -135,11 +135,13 @@ impl DrainTopic {
             Mark { end: mark.end.min(at), ..*mark }
         };
         let sampled: Vec<Mark> = barrier.marks.iter().map(stable).collect();
-        let last = sampled.iter().map(|mark| Position { partition: mark.partition, offset: from(mark).max(mark.end - SAMPLE).min(mark.end) });
+        let last =
+            sampled.iter().map(|mark| Position { partition: mark.partition, offset: from(mark).max(mark.end - SAMPLE).min(mark.end) });
         let found = search.whole(Index::from(last), &sampled, &mut Schemas::default()).await?;
-        let unclear = found.partitions.iter().find_map(|(partition, scanned)| {
-            scanned.unclear.as_ref().map(|(offset, why)| (*partition, *offset, why.clone()))
-        });
+        let unclear = found
+            .partitions
+            .iter()
+            .find_map(|(partition, scanned)| scanned.unclear.as_ref().map(|(offset, why)| (*partition, *offset, why.clone())));
         view.put_aspect(&self.resource(), PREVIEW, &Preview { offsets, unclear });
         Ok(())
     }
@@ -183,8 +185,11 @@ impl DrainTopic {
             (at < mark.end).then_some((mark, at))
         });
         let Some((mark, at)) = short else { return Ok(Verdict::Holds(Evidence::said("everything before the barrier is stable"))) };
+        // Why not an error: who is not told who writes can still wait.
+        let blockers = drain::blockers(kafka.as_ref(), &self.topic).await.unwrap_or_default();
+        let whose = if blockers.is_empty() { String::new() } else { format!("; {}", blockers.join("; ")) };
         Ok(Verdict::NotYet {
-            now: format!("a transaction is open: partition {} is stable up to {at} of {}", mark.partition, mark.end),
+            now: format!("a transaction is open: partition {} is stable up to {at} of {}{whose}", mark.partition, mark.end),
             goal: "no transaction is open that was so at the barrier".to_owned(),
             again_in: super::LOOK_AGAIN,
         })
@@ -315,9 +320,13 @@ impl DrainTopic {
         };
         match proof.verdict {
             Known::Drained => {
-                let undeclared: Vec<&str> = groups.iter().filter(|group| !self.groups.iter().any(|named| named == **group)).copied().collect();
-                let others =
-                    if undeclared.is_empty() { String::new() } else { format!("; found on the topic and not named: {}", undeclared.join(", ")) };
+                let undeclared: Vec<&str> =
+                    groups.iter().filter(|group| !self.groups.iter().any(|named| named == **group)).copied().collect();
+                let others = if undeclared.is_empty() {
+                    String::new()
+                } else {
+                    format!("; found on the topic and not named: {}", undeclared.join(", "))
+                };
                 let line = format!("{goal}; {} of {} records looked at were old{others}", index.old(), index.seen());
                 Verdict::Holds(Evidence::with(line, &json!({ "proof": proof, "undeclared": undeclared })))
             }
