@@ -13,7 +13,7 @@ use super::session::Session;
 use crate::adapters::kafka::KafkaCluster;
 use crate::adapters::registry::ConfluentRegistry;
 use crate::adapters::secret::ProcessSecrets;
-use crate::drain::{self, Barrier, Goal, Index, Judged, Known, Old, Proof, Reset, Schemas, Search, Terms, Unreadable};
+use crate::drain::{self, Barrier, Goal, Index, Judged, Known, Old, Proof, Reset, Search, Terms, Unreadable};
 use crate::playbook::environment::Environment;
 use crate::ports::PortError;
 use crate::ports::kafka::Kafka;
@@ -232,24 +232,12 @@ async fn look(
     let (barrier, index) = match known.take() {
         Some((barrier, index, before)) if before == groups => (barrier, index),
         _ => {
-            let sight = drain::glance(search.kafka, search.topic, &groups).await?;
-            let stable = |partition| sight.stable.iter().any(|at| at.partition == partition);
-            let mut index = drain::begin(barrier, &sight, args.terms().goal, args.terms().reset);
-            // Why only as far as that: what an open transaction holds back cannot be looked at yet.
-            let marks: Vec<_> = barrier
-                .marks
-                .iter()
-                .filter(|mark| stable(mark.partition))
-                .map(|mark| drain::Mark {
-                    end: sight.stable.iter().find(|at| at.partition == mark.partition).map_or(0, |at| at.offset).min(mark.end),
-                    ..*mark
-                })
-                .collect();
-            let (begin, mut schemas) = (Instant::now(), Schemas::default());
-            while !search.further(&mut index, &marks, &mut schemas).await? {
+            let begin = Instant::now();
+            let tell = |index: &Index| {
                 let rate = index.seen() / begin.elapsed().as_secs().max(1);
                 session.say(format!("{} records looked at, {rate} each second", index.seen()));
-            }
+            };
+            let index = search.survey(barrier, &groups, args.terms(), tell).await?;
             (barrier.clone(), index)
         }
     };

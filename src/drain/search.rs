@@ -144,6 +144,35 @@ impl Search<'_> {
         Ok(Judged { proof, barrier, index, sight })
     }
 
+    /// An index from where the slowest of these groups stands, as far as the topic is stable now. `tell` hears how far it is.
+    ///
+    /// # Errors
+    /// When a system does not answer.
+    pub async fn survey(
+        &self,
+        barrier: &Barrier,
+        groups: &[String],
+        terms: Terms,
+        mut tell: impl FnMut(&Index),
+    ) -> Result<Index, PortError> {
+        let sight = glance(self.kafka, self.topic, groups).await?;
+        let mut index = begin(barrier, &sight, terms.goal, terms.reset);
+        // Why only as far as that: what an open transaction holds back cannot be looked at yet.
+        let marks: Vec<Mark> = barrier
+            .marks
+            .iter()
+            .filter_map(|mark| {
+                let stable = sight.stable.iter().find(|at| at.partition == mark.partition)?.offset;
+                Some(Mark { end: mark.end.min(stable), ..*mark })
+            })
+            .collect();
+        let mut schemas = Schemas::default();
+        while !self.further(&mut index, &marks, &mut schemas).await? {
+            tell(&index);
+        }
+        Ok(index)
+    }
+
     /// Looks until the barrier is reached.
     ///
     /// # Errors

@@ -426,7 +426,7 @@ mod tests {
         let Verdict::Holds(evidence) = &holds else { panic!("{holds:?}") };
         assert_eq!(
             evidence.line,
-            "no instance that can produce ExerciseChanged on datarep.exercise was seen for 10s; 2 instances run and cannot"
+            "no instance that can produce ExerciseChanged on datarep.exercise was seen for 10s; 2 instances run and cannot; not fenced (rung 2 of 5)"
         );
         sim.flags.report(heartbeat("d", "1.6", 2));
         let broken = verify(14).await;
