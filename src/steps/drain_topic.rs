@@ -64,12 +64,44 @@ pub struct DrainTopic {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 1))]
     pub scan_rate: Option<u32>,
+    /// With `old`: topics into which services put aside what they could not handle.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub retries: Vec<RetryTopic>,
+    /// With `old`: tables that hold messages, such as an outbox or failed messages.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub tables: Vec<MessageTable>,
     /// Name of the registry in `cutover.yaml`, where a record names its schema only.
     #[serde(default = "main_system", skip_serializing_if = "is_main")]
     pub registry: String,
     /// Whether a way back that comes past this step waits in the same way, for what the steps behind it have let produce.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub both_ways: bool,
+}
+
+/// A topic into which services put aside what they could not handle: a retry topic or a dead-letter topic.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct RetryTopic {
+    /// Name of the topic.
+    #[schemars(extend("format" = "topic-name"))]
+    pub topic: String,
+    /// The groups that must have read what is old in it; without any, nothing old may lie in it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub groups: Vec<String>,
+}
+
+/// A table that holds messages.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct MessageTable {
+    /// Name of the database in `cutover.yaml`.
+    pub database: String,
+    /// The table, `table` or `schema.table`.
+    #[schemars(extend("format" = "database-table"))]
+    pub table: String,
+    /// What the columns of a row hold that is an old message and still to be handled; there must be no such row.
+    #[schemars(extend("minProperties" = 1))]
+    pub rows: serde_json::Map<String, Value>,
 }
 
 /// Which topic is drained.
@@ -165,7 +197,9 @@ steps:
 
     fn resources(&self) -> Vec<Claim> {
         let groups = self.groups.iter().map(|group| Claim::read(Resource::group(&self.cluster, group)));
-        std::iter::once(Claim::read(self.resource())).chain(groups).collect()
+        let retries = self.retries.iter().map(|retry| Claim::read(Resource::topic(&self.cluster, &retry.topic)));
+        let tables = self.tables.iter().map(|table| Claim::read(Resource::table(&table.database, &table.table)));
+        std::iter::once(Claim::read(self.resource())).chain(groups).chain(retries).chain(tables).collect()
     }
 
     fn complaints(&self) -> Vec<(String, String)> {
@@ -189,6 +223,8 @@ steps:
         all.extend(alone("reset", self.reset.is_some()));
         all.extend(alone("quiet", self.quiet.is_some()));
         all.extend(alone("scan_rate", self.scan_rate.is_some()));
+        all.extend(alone("retries", !self.retries.is_empty()));
+        all.extend(alone("tables", !self.tables.is_empty()));
         let both = (0..).zip(&self.except_groups).find(|(_, group)| self.groups.contains(group));
         all.extend(both.map(|(at, group): (usize, _)| (format!("/except_groups/{at}"), format!("group `{group}` is also waited for"))));
         all
@@ -318,7 +354,10 @@ steps:
         let every = Resource::group(&self.cluster, EVERY_GROUP);
         let groups = self.groups.iter().flat_map(|group| Right::all(&Resource::group(&self.cluster, group), [Operation::Describe]));
         let own = [Right::look(&topic), Right::all(&topic, [Operation::Read]), Right::all(&every, [Operation::Describe])].concat();
-        own.into_iter().chain(groups).collect()
+        let retries = self.retries.iter().map(|retry| Resource::topic(&self.cluster, &retry.topic));
+        let retries = retries.flat_map(|topic| [Right::look(&topic), Right::all(&topic, [Operation::Read])].concat());
+        let tables = self.tables.iter().flat_map(|table| Right::read_table(&table.database, &table.table));
+        own.into_iter().chain(groups).chain(retries).chain(tables).collect()
     }
 
     fn moves(&self) -> Vec<Move> {
@@ -342,3 +381,6 @@ fn ends(barrier: &Barrier) -> String {
     let parts: Vec<_> = barrier.marks.iter().map(|mark| format!("{} of partition {}", mark.end, mark.partition)).collect();
     format!("offset {}", parts.join(", "))
 }
+
+#[cfg(test)]
+mod tests;

@@ -45,6 +45,7 @@ mod subject;
 catalogue! {
     create_topic::CreateTopic,
     delete_topic::DeleteTopic,
+    drop_topic::DropTopic,
     send_events::SendEvents,
     publish_snapshot::PublishSnapshot,
     catch_up::CatchUp,

@@ -86,6 +86,9 @@ impl Database for Real {
     async fn estimate(&self, table: &str) -> Result<u64, PortError> {
         self.database.estimate(table).await
     }
+    async fn matching(&self, table: &str, values: &Row) -> Result<u64, PortError> {
+        self.database.matching(table, values).await
+    }
 }
 
 #[tokio::test]

@@ -14,7 +14,6 @@ use crate::ground::{PATIENCE, bootstrap, ground, kafka};
 /// A broker that a test may stop and kill.
 pub struct Broker {
     pub process: Identity,
-    pub id: u32,
 }
 
 /// All three brokers' addresses, and the two that are not the controller.
@@ -39,6 +38,22 @@ pub fn brokers() -> &'static (String, Vec<Broker>) {
         .join()
         .expect("brokers")
     })
+}
+
+/// A new topic with three replicas that the first broker leads, and so goes on while the others stand still.
+pub async fn led_by_the_first(kafka: &dyn Kafka) -> String {
+    use rdkafka::consumer::{BaseConsumer, Consumer};
+    let client: BaseConsumer = rdkafka::ClientConfig::new().set("bootstrap.servers", bootstrap()).create().unwrap();
+    loop {
+        let name = crate::ground::fresh("replicated");
+        let configs = std::collections::BTreeMap::new();
+        let new = cutover::ports::kafka::NewTopic { name: name.clone(), partitions: 1, replication: Some(3), configs };
+        kafka.create_topic(&new).await.unwrap();
+        let metadata = client.fetch_metadata(Some(&name), PATIENCE).unwrap();
+        if metadata.topics()[0].partitions()[0].leader() == 1 {
+            return name;
+        }
+    }
 }
 
 /// The program and the arguments of the broker that runs, up to its class.
@@ -81,5 +96,5 @@ fn start(id: u32, cluster: &str) -> (u16, Broker) {
     let child = run(&["kafka.Kafka"]);
     let process = Identity::of(child.id()).expect("a broker");
     ground().end_with_tests(&process);
-    (port, Broker { process, id })
+    (port, Broker { process })
 }

@@ -4,7 +4,7 @@ use cutover::adapters::registry::ConfluentRegistry;
 use cutover::adapters::secret::ProcessSecrets;
 use cutover::drain::{self, Goal, Index, Old, Schemas, Search};
 use cutover::ports::kafka::{Kafka, NewRecord};
-use cutover::ports::registry::{Compatibility, NewSchema, Registry, SchemaFormat};
+use cutover::ports::registry::{NewSchema, Registry, SchemaFormat};
 use cutover::ports::settings::ApiSettings;
 
 use crate::ground::*;
@@ -33,7 +33,6 @@ async fn a_version_is_what_the_registry_says_of_the_schema_in_front() {
     let second = registry.register(&subject, &schema(r#"{"name": "area", "type": ["null", "string"], "default": null}"#)).await.unwrap();
     assert_eq!((first.version, second.version), (Some(1), Some(2)));
     let other = fresh("elsewhere");
-    registry.set_level(&other, Some(Compatibility::None)).await.unwrap();
     let foreign = registry.register(&other, &schema(r#"{"name": "b", "type": "string"}"#)).await.unwrap();
     let ids = [&first, &second, &first, &foreign].map(|schema| schema.id.unwrap());
     let records: Vec<_> = ids.into_iter().map(framed).chain([framed(999_999)]).collect();

@@ -307,7 +307,35 @@ impl DrainTopic {
                 judged = search.judge(&looked.barrier, &looked.index, &groups, self.terms()).await?;
             }
         }
+        // Why only then: what is still read from the topic may still be put aside.
+        let aside = if judged.proof.verdict == Known::Drained { self.aside(context, search).await? } else { Vec::new() };
+        judged.proof.why.extend(aside.iter().map(|(_, why)| why.clone()));
+        judged.proof.verdict = aside.iter().map(|(known, _)| *known).fold(judged.proof.verdict, Known::max);
         Ok(self.verdict(&judged, again_in))
+    }
+
+    /// What is old in retry topics and tables.
+    async fn aside(&self, context: &ActContext, search: Search<'_>) -> Result<Vec<(Known, String)>, StepError> {
+        let mut found = Vec::new();
+        for retry in &self.retries {
+            let search = Search { topic: &retry.topic, ..search };
+            let goal = if retry.groups.is_empty() { Goal::Absent } else { Goal::Consumed };
+            let terms = Terms { goal, reset: self.reset };
+            let barrier = drain::take_barrier(search.kafka, search.topic, None).await?;
+            let index = search.survey(&barrier, &retry.groups, terms, |_| {}).await?;
+            let proof = search.judge(&barrier, &index, &retry.groups, terms).await?.proof;
+            if proof.verdict != Known::Drained {
+                found.push((proof.verdict, format!("in {}: {}", retry.topic, proof.words())));
+            }
+        }
+        for table in &self.tables {
+            let count = context.world.database(&table.database)?.matching(&table.table, &table.rows).await?;
+            if count > 0 {
+                let rows = if count == 1 { "row is" } else { "rows are" };
+                found.push((Known::Waiting, format!("{count} {rows} left in {} of {}", table.table, table.database)));
+            }
+        }
+        Ok(found)
     }
 
     fn verdict(&self, judged: &Judged, again_in: Duration) -> Verdict {
