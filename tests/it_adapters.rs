@@ -49,6 +49,7 @@ promises!(
         a_table_is_shown_with_its_columns_and_key,
         rows_come_in_the_order_of_the_key_and_go_on_behind_it,
         rows_are_found_by_their_keys_as_they_are_now,
+        rows_are_counted_by_what_they_hold,
         a_key_may_have_several_columns,
         what_is_not_there_or_has_no_key_is_invalid,
         a_query_gives_rows_by_binds_and_not_more_than_asked_for,

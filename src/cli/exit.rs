@@ -22,6 +22,8 @@ pub const REFUSED: u8 = 77;
 pub const CONFIG: u8 = 78;
 /// The plan is stale.
 pub const STALE: u8 = 103;
+/// A drain cannot be judged, or records are lost: a person must look.
+pub const UNKNOWN: u8 = 104;
 /// Interrupted; the run goes on.
 pub const INTERRUPTED: u8 = 130;
 
@@ -40,6 +42,7 @@ pub const TABLE: &str = "\
 101   the run was taken back
 102   the way back failed; a person must look
 103   the plan is stale
+104   `drain` only: nobody can tell, or records are lost; a person must look
 130   interrupted; the run goes on
 ";
 

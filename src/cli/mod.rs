@@ -7,6 +7,7 @@ pub mod completions;
 pub mod db;
 pub mod demo;
 pub mod doctor;
+pub mod drain;
 pub mod exit;
 pub mod explain;
 pub mod fmt;
@@ -103,6 +104,7 @@ enum Command {
     Explain(explain::ExplainArgs),
     Schema(schema::SchemaArgs),
     Doctor(doctor::DoctorArgs),
+    Drain(drain::DrainArgs),
     Serve(serve::ServeArgs),
     Supervise(supervise::SuperviseArgs),
     /// A real Kafka, schema registry, Postgres and Prometheus on this machine
@@ -191,6 +193,7 @@ async fn dispatch(session: &Session, command: Command) -> Result<u8, CliError> {
         Command::Explain(args) => explain::run(&args, &mut out, &mut talk, session.form()),
         Command::Schema(args) => schema::run(&args, &mut out, &mut talk, session.form()),
         Command::Doctor(args) => doctor::run(session, &args).await,
+        Command::Drain(args) => drain::run(session, &args).await,
         Command::Serve(args) => serve::run(session, &args).await,
         Command::Supervise(args) => supervise::run(session, &args).await,
         Command::Stack(command) => run_stack(session, command).await,

@@ -81,6 +81,11 @@ pub trait Database: Send + Sync {
     /// no single statement that gives rows, or would write.
     async fn ask(&self, question: &Question) -> Result<Asked, PortError>;
 
+    /// How many rows hold all of these values in their columns, each compared as JSON.
+    async fn matching(&self, table: &str, _values: &Row) -> Result<u64, PortError> {
+        Err(PortError::unfit("counting rows", table))
+    }
+
     /// Whether we may do each of these, as the database tells us itself; what is not there yet is asked about, too. Changes nothing.
     async fn allows(&self, asked: &[Access]) -> Result<Vec<Leave>, PortError> {
         Ok(Leave::unknown(asked, "nobody here tells who may do what"))

@@ -60,6 +60,16 @@ pub enum PortError {
 }
 
 impl PortError {
+    /// What a system without such a call answers.
+    #[must_use]
+    pub fn unfit(doing: &str, what: &str) -> Self {
+        let nobody = || "this system".to_owned();
+        Self::Invalid {
+            system: SystemRef { name: nobody(), address: nobody(), setting: nobody() },
+            detail: format!("{doing} is not possible: {what}"),
+        }
+    }
+
     /// Whether the same call may succeed later without anybody mending anything.
     #[must_use]
     pub fn is_passing(&self) -> bool {

@@ -1,6 +1,7 @@
 //! What cutover asks of a Kafka cluster.
 
 use std::collections::BTreeMap;
+use std::ops::ControlFlow;
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -96,6 +97,107 @@ pub struct StoredRecord {
     pub headers: Vec<(String, Vec<u8>)>,
 }
 
+impl StoredRecord {
+    /// The record without a copy of it.
+    #[must_use]
+    pub fn borrowed(&self) -> RecordRef<'_> {
+        RecordRef { at: self.at, produced: None, key: self.key.as_deref(), value: self.value.as_deref(), headers: Some(&self.headers) }
+    }
+}
+
+/// Where a header is looked up.
+pub trait Headers {
+    /// The last header of that name, which is the one that counts.
+    fn last(&self, name: &str) -> Option<&[u8]>;
+}
+
+impl Headers for Vec<(String, Vec<u8>)> {
+    fn last(&self, name: &str) -> Option<&[u8]> {
+        self.iter().rev().find(|(found, _)| found == name).map(|(_, value)| value.as_slice())
+    }
+}
+
+/// A record that is only shown and not kept.
+#[derive(Clone, Copy)]
+pub struct RecordRef<'a> {
+    /// Where it lies.
+    pub at: Position,
+    /// When it was produced, in milliseconds since 1970, by whoever produced it; nothing may be decided by it.
+    pub produced: Option<i64>,
+    /// Key bytes.
+    pub key: Option<&'a [u8]>,
+    /// Value bytes; `None` is a tombstone.
+    pub value: Option<&'a [u8]>,
+    /// Its headers; `None` when it has none.
+    pub headers: Option<&'a dyn Headers>,
+}
+
+impl<'a> RecordRef<'a> {
+    /// The last header of that name.
+    #[must_use]
+    pub fn header(&self, name: &str) -> Option<&'a [u8]> {
+        self.headers.and_then(|headers| headers.last(name))
+    }
+}
+
+/// Whom records are shown to. With `Break` the reading ends in front of the record that was shown last.
+pub type See = Box<dyn FnMut(&RecordRef<'_>) -> ControlFlow<()> + Send>;
+
+/// How fast a scan may be, and how long it may stand still.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Pace {
+    /// The longest time without a step forward before the broker counts as away.
+    pub patience: Duration,
+    /// The most records each second; `None` is as fast as it goes.
+    pub most: Option<u32>,
+}
+
+/// A producer that a partition's leader remembers. Only idempotent and transactional ones are remembered, those that have ended among
+/// them, and none for ever: what is here may be gone, and what is not here may write.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ProducerState {
+    /// Partition number.
+    pub partition: i32,
+    /// The number that the cluster gave it.
+    pub producer: i64,
+    /// How often that number was given out again.
+    pub epoch: i32,
+    /// What its last record says of its time, in milliseconds since 1970.
+    pub last_timestamp: i64,
+    /// Where the transaction begins that it has open in this partition.
+    pub open_since: Option<i64>,
+}
+
+/// A transaction as its coordinator sees it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TransactionState {
+    /// The name that its producer uses, `transactional.id`.
+    pub id: String,
+    /// The producer's number.
+    pub producer: i64,
+    /// The coordinator's word: `Ongoing`, `CompleteCommit`, …
+    pub state: String,
+    /// After how many milliseconds the coordinator ends it.
+    pub timeout: i64,
+    /// When it began, in milliseconds since 1970 by the coordinator's clock.
+    pub began: Option<i64>,
+}
+
+/// A rule that keeps a principal from writing to a topic.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct WriteFence {
+    /// The topic, by its exact name.
+    pub topic: String,
+    /// Whom, as the cluster calls it: `User:exercises`, or `User:*` for everybody.
+    pub principal: String,
+}
+
+impl std::fmt::Display for WriteFence {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{} may not write to {}", self.principal, self.topic)
+    }
+}
+
 /// A consumer group as its coordinator sees it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct GroupState {
@@ -145,6 +247,21 @@ pub trait Kafka: Send + Sync {
     /// `patience`, as behind an open transaction; `Invalid` when a range begins before the log does.
     async fn read(&self, topic: &str, ranges: &[(Position, i64)], patience: Duration) -> Result<Vec<StoredRecord>, PortError>;
 
+    /// Reads like [`Kafka::read`] and shows every record to `see`, in the order of its partition, instead of keeping it; so memory does not
+    /// grow with the ranges. Returns for each partition the first offset that was not passed: the range's end, unless `see` broke off.
+    /// `Unreachable` when it stands still for longer than the pace's patience.
+    async fn sift(&self, topic: &str, ranges: &[(Position, i64)], pace: Pace, mut see: See) -> Result<Vec<Position>, PortError> {
+        let records = self.read(topic, ranges, pace.patience).await?;
+        let mut reached: BTreeMap<i32, i64> = ranges.iter().map(|(from, _)| (from.partition, from.offset)).collect();
+        for record in &records {
+            if see(&record.borrowed()).is_break() {
+                return Ok(reached.into_iter().map(|(partition, offset)| Position { partition, offset }).collect());
+            }
+            reached.insert(record.at.partition, record.at.offset + 1);
+        }
+        Ok(ranges.iter().map(|(from, to)| Position { partition: from.partition, offset: *to }).collect())
+    }
+
     /// Joins `group` as an ordinary consumer of `topic`, reads until the group's position has passed every one of `until`
     /// (exclusive ends), commits up to there and leaves. Returns the records before those ends that it was handed, by partition and
     /// offset; what it had when `patience` ended.
@@ -159,6 +276,42 @@ pub trait Kafka: Send + Sync {
     /// Every group that has a commit on the topic or a member that is assigned a partition of it, sorted. Readers without a group are in
     /// nobody's list.
     async fn groups_on(&self, topic: &str) -> Result<Vec<String>, PortError>;
+
+    /// The producers that the leaders of the topic's partitions remember; see [`ProducerState`] for what that is worth.
+    async fn producers(&self, _topic: &str) -> Result<Vec<ProducerState>, PortError> {
+        Ok(Vec::new())
+    }
+
+    /// The transactions of these producers, as far as a coordinator knows them and we may see them.
+    async fn transactions(&self, _producers: &[i64]) -> Result<Vec<TransactionState>, PortError> {
+        Ok(Vec::new())
+    }
+
+    /// Ends what a `transactional.id` has open and keeps its present producer from ever writing again; a new one of that name may. Fine to do
+    /// twice.
+    async fn fence_transaction(&self, id: &str) -> Result<(), PortError> {
+        Err(PortError::unfit("ending a transaction", id))
+    }
+
+    /// Whether this very rule is there; `None` when the cluster has no authorizer, so that rules mean nothing.
+    async fn has_fence(&self, fence: &WriteFence) -> Result<Option<bool>, PortError> {
+        Err(PortError::unfit("looking for a rule", &fence.to_string()))
+    }
+
+    /// Adds the rule. Fine when it is there.
+    async fn add_fence(&self, fence: &WriteFence) -> Result<(), PortError> {
+        Err(PortError::unfit("adding a rule", &fence.to_string()))
+    }
+
+    /// Takes this very rule away and no other. Fine when it is gone.
+    async fn remove_fence(&self, fence: &WriteFence) -> Result<(), PortError> {
+        Err(PortError::unfit("removing a rule", &fence.to_string()))
+    }
+
+    /// Deletes the records before these offsets. `Invalid` where the topic is compacted only.
+    async fn delete_before(&self, topic: &str, _before: &[Position]) -> Result<(), PortError> {
+        Err(PortError::unfit("deleting records", topic))
+    }
 
     /// Whether we may do each of these, as the cluster tells us itself; what is not there yet is asked about, too. Changes nothing.
     async fn allows(&self, asked: &[Access]) -> Result<Vec<Leave>, PortError> {

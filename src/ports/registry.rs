@@ -107,6 +107,15 @@ pub struct SchemaVersion {
     pub text: String,
 }
 
+/// Where a schema lies: one may lie under several subjects.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct SchemaPlace {
+    /// The subject.
+    pub subject: String,
+    /// The version number within it.
+    pub version: i64,
+}
+
 /// The registry's own answer to "may this schema follow?".
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct CompatibilityAnswer {
@@ -145,6 +154,12 @@ pub trait Registry: Send + Sync {
 
     /// Sets the subject's own level, or with `None` removes it so that the default is in force.
     async fn set_level(&self, subject: &str, level: Option<Compatibility>) -> Result<(), PortError>;
+
+    /// Where the schema with this id lies, soft-deleted versions included where the registry tells them; nowhere when there is none.
+    async fn places_of_id(&self, id: u32) -> Result<Vec<SchemaPlace>, PortError>;
+
+    /// Where the schema with this global name lies; nowhere when there is none, or when the registry has no such names.
+    async fn places_of_guid(&self, guid: &str) -> Result<Vec<SchemaPlace>, PortError>;
 
     /// Deletes one version, softly. Deleting what is not there is fine.
     async fn delete_version(&self, subject: &str, version: i64) -> Result<(), PortError>;

@@ -175,6 +175,15 @@ impl Database for SimDatabase {
         self.look(table, |table| table.rows.iter().filter(|row| named(table, row)).cloned().collect())
     }
 
+    async fn matching(&self, table: &str, values: &Row) -> Result<u64, PortError> {
+        let tables = self.lock();
+        let found = tables.get(table).ok_or_else(|| self.host.invalid(format!("there is no table {table}")))?;
+        if let Some(missing) = values.keys().find(|name| !found.state.columns.iter().any(|column| column.name == **name)) {
+            return Err(self.host.invalid(format!("table {table} has no column {missing}")));
+        }
+        Ok(found.rows.iter().filter(|row| values.iter().all(|(name, value)| row.get(name) == Some(value))).count() as u64)
+    }
+
     async fn estimate(&self, table: &str) -> Result<u64, PortError> {
         self.lock().get(table).map(|table| table.rows.len() as u64).ok_or_else(|| self.host.invalid(format!("there is no table {table}")))
     }

@@ -1,7 +1,7 @@
 //! A Kafka cluster in memory: one broker, no transactions, no compaction, and nothing that takes time. A wait that would end with its
 //! patience on a real cluster ends at once.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -11,7 +11,9 @@ use serde_json::{Value, json};
 use super::faults::{Faults, Host, Moment};
 use super::topic::{Partition, Topic, name_complaint, setting_complaint};
 use crate::ports::PortError;
-use crate::ports::kafka::{ClusterState, GroupState, Kafka, NewRecord, NewTopic, PartitionEnds, Position, StoredRecord, TopicState};
+use crate::ports::kafka::{
+    ClusterState, GroupState, Kafka, NewRecord, NewTopic, PartitionEnds, Position, StoredRecord, TopicState, WriteFence,
+};
 
 /// How many brokers there are, and so the most replicas.
 const BROKERS: u16 = 1;
@@ -29,6 +31,7 @@ struct State {
     groups: BTreeMap<String, Group>,
     /// How many topics were ever created; ids come from it.
     created: u64,
+    fences: BTreeSet<WriteFence>,
 }
 
 #[derive(Debug, Default)]
@@ -59,7 +62,8 @@ impl SimKafka {
             let committed = group.committed.iter().map(|((topic, partition), offset)| json!([topic, partition, offset]));
             (name.clone(), json!({ "members": group.members, "committed": committed.collect::<Vec<_>>() }))
         });
-        json!({ "topics": topics, "groups": groups.collect::<serde_json::Map<_, _>>() })
+        let fences: Vec<_> = state.fences.iter().map(ToString::to_string).collect();
+        json!({ "topics": topics, "fences": fences, "groups": groups.collect::<serde_json::Map<_, _>>() })
     }
 
     /// Removes the records of a partition before an offset, as retention or somebody's `DeleteRecords` does.
@@ -297,6 +301,39 @@ impl Kafka for SimKafka {
         let committed = state.groups.get(group).into_iter().flat_map(|group| &group.committed);
         let ours = committed.filter(|((name, _), _)| name == topic);
         Ok(ours.map(|((_, partition), offset)| Position { partition: *partition, offset: *offset }).collect())
+    }
+
+    async fn has_fence(&self, fence: &WriteFence) -> Result<Option<bool>, PortError> {
+        Ok(Some(self.lock().fences.contains(fence)))
+    }
+
+    async fn add_fence(&self, fence: &WriteFence) -> Result<(), PortError> {
+        self.host.change("add_fence", &fence.topic, || {
+            self.lock().fences.insert(fence.clone());
+            Ok(())
+        })
+    }
+
+    async fn remove_fence(&self, fence: &WriteFence) -> Result<(), PortError> {
+        self.host.change("remove_fence", &fence.topic, || {
+            self.lock().fences.remove(fence);
+            Ok(())
+        })
+    }
+
+    async fn delete_before(&self, topic: &str, before: &[Position]) -> Result<(), PortError> {
+        self.host.change("delete_before", topic, || {
+            let mut state = self.lock();
+            let found = state.topics.get_mut(topic).ok_or_else(|| self.no_topic(topic))?;
+            if found.is_compacted() {
+                return Err(self.host.invalid(format!("topic `{topic}` is compacted, and no record of it can be deleted by its offset")));
+            }
+            for at in before {
+                let partition = usize::try_from(at.partition).ok().and_then(|index| found.partitions.get_mut(index));
+                partition.ok_or_else(|| self.no_partition(topic, at.partition))?.truncate(at.offset);
+            }
+            Ok(())
+        })
     }
 
     async fn groups_on(&self, topic: &str) -> Result<Vec<String>, PortError> {

@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use super::compatibility::complaints;
 use super::faults::{Faults, Host};
 use crate::ports::PortError;
-use crate::ports::registry::{Compatibility, CompatibilityAnswer, NewSchema, Registry, SchemaFormat, SchemaVersion};
+use crate::ports::registry::{Compatibility, CompatibilityAnswer, NewSchema, Registry, SchemaFormat, SchemaPlace, SchemaVersion};
 
 /// From one id to the next.
 const GAP: i64 = 3;
@@ -209,6 +209,18 @@ impl Registry for SimRegistry {
             };
             Ok(())
         })
+    }
+
+    async fn places_of_id(&self, id: u32) -> Result<Vec<SchemaPlace>, PortError> {
+        let state = self.lock();
+        let all =
+            state.subjects.iter().flat_map(|(subject, versions)| versions.iter().map(move |(number, version)| (subject, number, version)));
+        let ours = all.filter(|(.., version)| version.id == i64::from(id));
+        Ok(ours.map(|(subject, number, _)| SchemaPlace { subject: subject.clone(), version: *number }).collect())
+    }
+
+    async fn places_of_guid(&self, _: &str) -> Result<Vec<SchemaPlace>, PortError> {
+        Ok(Vec::new())
     }
 
     async fn delete_version(&self, subject: &str, version: i64) -> Result<(), PortError> {

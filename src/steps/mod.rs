@@ -45,11 +45,13 @@ mod subject;
 catalogue! {
     create_topic::CreateTopic,
     delete_topic::DeleteTopic,
+    drop_topic::DropTopic,
     send_events::SendEvents,
     publish_snapshot::PublishSnapshot,
     catch_up::CatchUp,
     drain_topic::DrainTopic,
     retire_producers::RetireProducers,
+    fence_producers::FenceProducers,
     register_schema::RegisterSchema,
     set_compatibility::SetCompatibility,
     delete_schema::DeleteSchema,

@@ -13,7 +13,9 @@ use serde_json::json;
 
 use self::look::{Seen, look};
 use super::common::{look_at_topic, main_system};
+use super::fence_producers::{look_at_fences, wrong_principals};
 use super::producers::{self, Complaint};
+use crate::ports::kafka::WriteFence;
 use crate::ports::{PortError, SystemRef};
 use crate::services::{EventRef, Producer, Services};
 use crate::step::scalar::Span;
@@ -45,6 +47,10 @@ pub struct RetireProducers {
     /// Name of the flag store in `cutover.yaml`.
     #[serde(default = "main_system")]
     pub store: String,
+    /// Under which principals the event is produced, as the cluster calls them (`User:exercises-1`). Where each of them is fenced off by
+    /// `fence_producers`, the evidence says "fenced" instead of "not seen".
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub principals: Vec<String>,
     /// Whether a way back that comes past this step waits in the same way, for what the steps behind it have let produce.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub both_ways: bool,
@@ -94,7 +100,40 @@ struct Cleared {
     seen: Seen,
 }
 
+/// How strong the evidence is that nobody produces the event any more; a ladder of five rungs, of which these two are ours to reach.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum Rung {
+    /// Rung 5: the cluster itself refuses these principals.
+    Fenced(Vec<String>),
+    /// Rung 2: nobody was seen who can.
+    NotSeen {
+        /// Principals that were named and may write.
+        open: Vec<String>,
+    },
+}
+
+impl Rung {
+    fn words(&self) -> String {
+        match self {
+            Self::Fenced(whom) => format!("; fenced: the cluster refuses what {} would write (rung 5 of 5)", whom.join(", ")),
+            Self::NotSeen { open } if open.is_empty() => "; not fenced (rung 2 of 5)".to_owned(),
+            Self::NotSeen { open } => format!("; not fenced: {} may write (rung 2 of 5)", open.join(", ")),
+        }
+    }
+}
+
 impl RetireProducers {
+    async fn rung(&self, context: &ActContext) -> Result<Rung, StepError> {
+        if self.principals.is_empty() {
+            return Ok(Rung::NotSeen { open: Vec::new() });
+        }
+        let rules = self.principals.iter().map(|principal| WriteFence { topic: self.topic.clone(), principal: principal.clone() });
+        let found = look_at_fences(&context.world, &self.cluster, rules).await?.unwrap_or_default();
+        let open: Vec<_> = self.principals.iter().filter(|principal| found.get(*principal) != Some(&true)).cloned().collect();
+        Ok(if open.is_empty() { Rung::Fenced(self.principals.clone()) } else { Rung::NotSeen { open } })
+    }
+
     fn topic_resource(&self) -> Resource {
         Resource::topic(&self.cluster, &self.topic)
     }
@@ -145,7 +184,9 @@ steps:
     }
 
     fn complaints(&self) -> Vec<(String, String)> {
-        self.declared().and_then(|services| self.producers(&services)).err().into_iter().collect()
+        let mut all: Vec<_> = self.declared().and_then(|services| self.producers(&services)).err().into_iter().collect();
+        all.extend(wrong_principals(&self.principals));
+        all
     }
 
     fn files(&mut self) -> Vec<&mut FileRef> {
@@ -246,14 +287,20 @@ steps:
                 again_in: left.min(LOOK_AGAIN * 5),
             }),
             _ => {
+                let rung = self.rung(context).await?;
                 let line = format!(
-                    "no instance that can produce {} on {} was seen for {}{}",
+                    "no instance that can produce {} on {} was seen for {}{}{}",
                     change.event,
                     change.topic,
                     change.delivery,
-                    seen.also()
+                    seen.also(),
+                    rung.words()
                 );
-                let data = json!({ "since": cleared.since, "delivery": change.delivery, "seen": seen });
+                // Why only beside it: the leaders remember producers that have ended, and not all that write.
+                let remembered = context.world.kafka(&self.cluster)?.producers(&self.topic).await.unwrap_or_default();
+                let data = json!({
+                    "since": cleared.since, "delivery": change.delivery, "seen": seen, "rung": rung, "remembered": remembered,
+                });
                 Ok(Verdict::Holds(Evidence::with(line, &data)))
             }
         }
@@ -380,7 +427,7 @@ mod tests {
         let Verdict::Holds(evidence) = &holds else { panic!("{holds:?}") };
         assert_eq!(
             evidence.line,
-            "no instance that can produce ExerciseChanged on datarep.exercise was seen for 10s; 2 instances run and cannot"
+            "no instance that can produce ExerciseChanged on datarep.exercise was seen for 10s; 2 instances run and cannot; not fenced (rung 2 of 5)"
         );
         sim.flags.report(heartbeat("d", "1.6", 2));
         let broken = verify(14).await;

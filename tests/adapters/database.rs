@@ -89,6 +89,10 @@ impl Database for Real {
     async fn ask(&self, question: &Question) -> Result<Asked, PortError> {
         self.database.ask(question).await
     }
+
+    async fn matching(&self, table: &str, values: &Row) -> Result<u64, PortError> {
+        self.database.matching(table, values).await
+    }
 }
 
 #[tokio::test]

@@ -80,6 +80,17 @@ pub async fn rows_are_found_by_their_keys_as_they_are_now(database: &dyn Tables)
     assert_eq!(database.rows_of(&table, &[]).await.unwrap(), Vec::<Row>::new());
 }
 
+pub async fn rows_are_counted_by_what_they_hold(database: &dyn Tables) {
+    let table = filled(database, 5).await;
+    let row = |text: Value| text.as_object().cloned().unwrap();
+    assert_eq!(database.matching(&table, &row(json!({}))).await.unwrap(), 5);
+    let some = database.rows(&table, None, 1).await.unwrap().remove(0);
+    assert_eq!(database.matching(&table, &some).await.unwrap(), 1);
+    assert_eq!(database.matching(&table, &row(json!({ "title": "nobody has it" }))).await.unwrap(), 0);
+    is_invalid(&database.matching(&table, &row(json!({ "no_such_column": 1 }))).await);
+    is_invalid(&database.matching(&fresh("exercise"), &some).await);
+}
+
 pub async fn a_key_may_have_several_columns(database: &dyn Tables) {
     let table = fresh("assignment");
     database

@@ -82,7 +82,7 @@ fn the_way_back_to_calls_is_proven_with_a_way_back_from_every_state() {
             "flag exercise-read call",
             "flag exercise-events off",
             "retire_producers ExerciseChanged",
-            "drain_topic datarep.exercise consumed",
+            "drain_topic ExerciseChanged@0 consumed",
             "release hiring 1.8",
             "release exercises 1.8",
             "remove_flag exercise-events",

@@ -126,6 +126,10 @@ impl Database for PostgresDatabase {
         self.answer(question).await
     }
 
+    async fn matching(&self, table: &str, values: &Row) -> Result<u64, PortError> {
+        self.count_of(&self.existing(table).await?, values).await
+    }
+
     async fn allows(&self, asked: &[Access]) -> Result<Vec<Leave>, PortError> {
         self.leaves(asked).await
     }

@@ -72,6 +72,17 @@ impl PostgresDatabase {
         Ok(counted.unsigned_abs())
     }
 
+    pub(super) async fn count_of(&self, table: &Table, values: &Row) -> Result<u64, PortError> {
+        let doing = format!("counting rows of {}", table.quoted());
+        if let Some(missing) = values.keys().find(|name| !table.state.columns.iter().any(|column| column.name == **name)) {
+            return Err(self.invalid(format!("table {} has no column {missing}", table.quoted())));
+        }
+        let sql = format!("select count(*) from {} t where pg_catalog.to_jsonb(t) @> $1", table.quoted());
+        let query = sqlx::query_scalar::<_, i64>(AssertSqlSafe(sql)).bind(Json(values));
+        let counted = query.fetch_one(&self.pool).await.map_err(|error| self.fault(&doing, &error))?;
+        Ok(counted.unsigned_abs())
+    }
+
     /// A table whose rows can be named one by one, by values that survive the way through JSON.
     fn has_key(&self, table: &Table) -> Result<(), PortError> {
         if table.key.is_empty() {

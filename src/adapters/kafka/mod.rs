@@ -3,6 +3,7 @@
 
 mod direct;
 mod fault;
+mod fences;
 mod ffi;
 mod group;
 mod listener;
@@ -33,7 +34,10 @@ use self::pool::{Pool, retire};
 use self::token::TokenSource;
 use crate::adapters::secret::{Redactor, Secrets};
 use crate::ports::access::{Access, Leave};
-use crate::ports::kafka::{ClusterState, GroupState, Kafka, NewRecord, NewTopic, PartitionEnds, Position, StoredRecord, TopicState};
+use crate::ports::kafka::{
+    ClusterState, GroupState, Kafka, NewRecord, NewTopic, Pace, PartitionEnds, Position, ProducerState, See, StoredRecord, TopicState,
+    TransactionState, WriteFence,
+};
 use crate::ports::settings::KafkaSettings;
 use crate::ports::{PortError, SystemRef};
 use crate::step::StepError;
@@ -312,7 +316,13 @@ impl Kafka for KafkaCluster {
     async fn read(&self, topic: &str, ranges: &[(Position, i64)], patience: Duration) -> Result<Vec<StoredRecord>, PortError> {
         let (topic, ranges) = (topic.to_owned(), ranges.to_vec());
         let (_cancel, cancelled) = Cancel::pair();
-        self.block(move |shared| shared.scan(&topic, &ranges, patience, &cancelled)).await
+        self.block(move |shared| shared.read(&topic, &ranges, patience, &cancelled)).await
+    }
+
+    async fn sift(&self, topic: &str, ranges: &[(Position, i64)], pace: Pace, mut see: See) -> Result<Vec<Position>, PortError> {
+        let (topic, ranges) = (topic.to_owned(), ranges.to_vec());
+        let (_cancel, cancelled) = Cancel::pair();
+        self.block(move |shared| shared.sift(&topic, &ranges, pace, &cancelled, &mut see)).await
     }
 
     async fn consume(&self, topic: &str, group: &str, until: &[Position], patience: Duration) -> Result<Vec<StoredRecord>, PortError> {
@@ -334,6 +344,40 @@ impl Kafka for KafkaCluster {
     async fn groups_on(&self, topic: &str) -> Result<Vec<String>, PortError> {
         let topic = topic.to_owned();
         self.block(move |shared| shared.groups_on(&topic)).await
+    }
+
+    async fn producers(&self, topic: &str) -> Result<Vec<ProducerState>, PortError> {
+        let topic = topic.to_owned();
+        self.block(move |shared| shared.producers(&topic)).await
+    }
+
+    async fn transactions(&self, producers: &[i64]) -> Result<Vec<TransactionState>, PortError> {
+        let producers = producers.to_vec();
+        self.block(move |shared| shared.transactions(&producers)).await
+    }
+
+    async fn fence_transaction(&self, id: &str) -> Result<(), PortError> {
+        let id = id.to_owned();
+        self.block(move |shared| shared.fence_transaction(&id)).await
+    }
+
+    async fn has_fence(&self, fence: &WriteFence) -> Result<Option<bool>, PortError> {
+        let fence = fence.clone();
+        self.block(move |shared| shared.has_fence(&fence)).await
+    }
+
+    async fn add_fence(&self, fence: &WriteFence) -> Result<(), PortError> {
+        let fence = fence.clone();
+        self.block(move |shared| shared.add_fence(&fence)).await
+    }
+
+    async fn remove_fence(&self, fence: &WriteFence) -> Result<(), PortError> {
+        let fence = fence.clone();
+        self.block(move |shared| shared.remove_fence(&fence)).await
+    }
+
+    async fn delete_before(&self, topic: &str, before: &[Position]) -> Result<(), PortError> {
+        self.delete_records_before(topic, before).await
     }
 
     async fn allows(&self, asked: &[Access]) -> Result<Vec<Leave>, PortError> {

@@ -55,11 +55,20 @@ impl Progress {
         self.ways.values().all(|way| way.done())
     }
 
+    /// Whether a record is new and lies on the way.
+    pub fn wants(&self, at: Position) -> bool {
+        self.ways.get(&at.partition).is_some_and(|way| at.offset >= way.next && at.offset < way.to)
+    }
+
+    /// The first offset of each partition that was not passed, its end at most.
+    pub fn reached(&self) -> Vec<Position> {
+        self.ways.iter().map(|(partition, way)| Position { partition: *partition, offset: way.next.min(way.to) }).collect()
+    }
+
     /// Takes note of a record. Says whether it is new and lies on the way.
     pub fn pass(&mut self, at: Position) -> bool {
-        let Some(way) = self.ways.get_mut(&at.partition) else { return false };
-        let news = at.offset >= way.next && at.offset < way.to;
-        way.next = way.next.max(at.offset + 1);
+        let news = self.wants(at);
+        self.reach(Position { offset: at.offset + 1, ..at });
         news
     }
 

@@ -14,7 +14,7 @@ use self::answer::Said;
 use super::http::Endpoint;
 use crate::adapters::secret::Secrets;
 use crate::ports::PortError;
-use crate::ports::registry::{Compatibility, CompatibilityAnswer, NewSchema, Registry, SchemaFormat, SchemaVersion};
+use crate::ports::registry::{Compatibility, CompatibilityAnswer, NewSchema, Registry, SchemaFormat, SchemaPlace, SchemaVersion};
 use crate::ports::settings::ApiSettings;
 use crate::step::StepError;
 
@@ -213,6 +213,31 @@ impl Registry for ConfluentRegistry {
         let body = json!({ "compatibility": level.as_str() });
         let said = self.ask(Method::PUT, &["config", subject], &[], Some(body)).await?;
         self.value(&doing, said).map(drop)
+    }
+
+    async fn places_of_id(&self, id: u32) -> Result<Vec<SchemaPlace>, PortError> {
+        let doing = format!("asking where schema {id} lies");
+        let said = self.ask(Method::GET, &["schemas", "ids", &id.to_string(), "versions"], &[("deleted", "true")], None).await?;
+        let Some(value) = self.value_or_none(&doing, said)? else { return Ok(Vec::new()) };
+        let mut places: Vec<SchemaPlace> = serde_json::from_value(value)
+            .map_err(|error| self.invalid(format!("{doing}: the answer is no list of subjects and versions: {error}")))?;
+        places.sort();
+        Ok(places)
+    }
+
+    async fn places_of_guid(&self, guid: &str) -> Result<Vec<SchemaPlace>, PortError> {
+        let doing = format!("asking for the ids of schema {guid}");
+        let said = self.ask(Method::GET, &["schemas", "guids", guid, "ids"], &[], None).await?;
+        let Some(value) = self.value_or_none(&doing, said)? else { return Ok(Vec::new()) };
+        let ids = value.as_array().into_iter().flatten();
+        let ids: Vec<u32> = ids.filter_map(|one| one.get("id")?.as_u64()?.try_into().ok()).collect();
+        let mut places = Vec::new();
+        for id in ids {
+            places.extend(self.places_of_id(id).await?);
+        }
+        places.sort();
+        places.dedup();
+        Ok(places)
     }
 
     async fn delete_version(&self, subject: &str, version: i64) -> Result<(), PortError> {

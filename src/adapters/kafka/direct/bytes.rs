@@ -1,4 +1,4 @@
-//! Kafka's bytes, in the older form without tags.
+//! Kafka's bytes, in the older form without tags: what logging in needs.
 
 use std::io;
 
@@ -7,10 +7,6 @@ use std::io;
 pub(super) struct Writer(Vec<u8>);
 
 impl Writer {
-    pub fn byte(&mut self, value: u8) {
-        self.0.push(value);
-    }
-
     pub fn i16(&mut self, value: i16) {
         self.0.extend(value.to_be_bytes());
     }
@@ -55,10 +51,6 @@ impl<'a> Reader<'a> {
 
     fn array<const N: usize>(&mut self) -> io::Result<[u8; N]> {
         self.take(N)?.try_into().map_err(io::Error::other)
-    }
-
-    pub fn byte(&mut self) -> io::Result<u8> {
-        Ok(u8::from_be_bytes(self.array()?))
     }
 
     pub fn i16(&mut self) -> io::Result<i16> {

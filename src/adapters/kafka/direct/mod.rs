@@ -1,7 +1,11 @@
-//! One connection of our own to a broker, for what librdkafka keeps to itself: why a handshake failed, and which operations on a topic
-//! that is not there yet the broker would allow. It asks two questions and changes nothing; every call blocks.
+//! Connections of our own to brokers, for what librdkafka keeps to itself: why a handshake failed, which operations on a topic that is not
+//! there yet the broker would allow, who produces, which transaction is open, and the rules that keep a principal from writing. Every call
+//! blocks.
 
 mod bytes;
+mod call;
+mod fences;
+mod producers;
 mod sasl;
 
 use std::collections::BTreeMap;
@@ -10,10 +14,16 @@ use std::net::{TcpStream, ToSocketAddrs};
 use std::sync::Arc;
 use std::time::Duration;
 
+use kafka_protocol::messages::metadata_request::MetadataRequestTopic;
+use kafka_protocol::messages::{MetadataRequest, MetadataResponse, TopicName};
+use kafka_protocol::protocol::StrBytes;
 use rustls::pki_types::ServerName;
 use rustls::{ClientConfig, ClientConnection, StreamOwned};
 
-use self::bytes::{Reader, Writer};
+use self::bytes::Writer;
+pub(super) use self::call::Said;
+use self::call::call;
+pub(super) use self::fences::SECURITY_DISABLED;
 use self::sasl::Login;
 use super::token::TokenSource;
 use crate::adapters::secret::Secrets;
@@ -28,10 +38,9 @@ const PATIENCE: Duration = Duration::from_secs(4);
 const AFTERTHOUGHT: Duration = Duration::from_millis(500);
 
 /// The longest answer that is read, in bytes.
-const LONGEST: usize = 16 * 1024 * 1024;
+const LONGEST: usize = 4 * 1024 * 1024;
 
-const METADATA: i16 = 3;
-const METADATA_VERSION: i16 = 8;
+const METADATA_VERSION: i16 = 9;
 const NO_ERROR: i16 = 0;
 const UNKNOWN_TOPIC: i16 = 3;
 const TOPIC_REFUSED: i16 = 29;
@@ -114,7 +123,8 @@ impl Direct {
         Err(why)
     }
 
-    fn ask(&self, host: &str, port: u16, topics: &[String]) -> io::Result<BTreeMap<String, Allowed>> {
+    /// A connection that is logged in.
+    fn open(&self, host: &str, port: u16) -> io::Result<Box<dyn Line>> {
         let tcp = dial(host, port)?;
         let mut line: Box<dyn Line> = match &self.tls {
             Some(config) => {
@@ -126,54 +136,48 @@ impl Direct {
         if let Some(login) = &self.login {
             login.log_in(line.as_mut())?;
         }
-        let mut request = Writer::default();
-        request.count(topics.len());
-        for topic in topics {
-            request.text(topic);
+        Ok(line)
+    }
+
+    /// A connection to whichever broker answers first.
+    fn any(&self) -> io::Result<Box<dyn Line>> {
+        let mut why = io::Error::other("`bootstrap` names no `host:port`");
+        for (host, port) in &self.hosts {
+            match self.open(host, *port) {
+                Ok(line) => return Ok(line),
+                Err(error) => why = io::Error::other(format!("{host}:{port}: {error}")),
+            }
         }
-        // Why: no topic is made, nothing is asked about the cluster, everything about the topics.
-        for flag in [0, 0, 1] {
-            request.byte(flag);
-        }
-        metadata(&mut Reader::new(&exchange(line.as_mut(), METADATA, METADATA_VERSION, &request.done())?))
+        Err(why)
+    }
+
+    fn ask(&self, host: &str, port: u16, topics: &[String]) -> io::Result<BTreeMap<String, Allowed>> {
+        metadata(call(self.open(host, port)?.as_mut(), METADATA_VERSION, &about(topics))?)
     }
 }
 
-fn metadata(answer: &mut Reader<'_>) -> io::Result<BTreeMap<String, Allowed>> {
-    answer.i32()?;
-    for _ in 0..answer.count()? {
-        answer.i32()?;
-        answer.text()?;
-        answer.i32()?;
-        answer.text()?;
-    }
-    answer.text()?;
-    answer.i32()?;
+/// The question about topics. Why all three words: no topic is made, nothing is asked about the cluster, everything about the topics.
+fn about(topics: &[String]) -> MetadataRequest {
+    let topic = |name: &String| MetadataRequestTopic::default().with_name(Some(TopicName(StrBytes::from_string(name.clone()))));
+    MetadataRequest::default()
+        .with_topics(Some(topics.iter().map(topic).collect()))
+        .with_allow_auto_topic_creation(false)
+        .with_include_cluster_authorized_operations(false)
+        .with_include_topic_authorized_operations(true)
+}
+
+fn metadata(answer: MetadataResponse) -> io::Result<BTreeMap<String, Allowed>> {
     let mut found = BTreeMap::new();
-    for _ in 0..answer.count()? {
-        let error = answer.i16()?;
-        let name = answer.text()?.unwrap_or_default();
-        answer.byte()?;
-        for _ in 0..answer.count()? {
-            answer.i16()?;
-            for _ in 0..3 {
-                answer.i32()?;
-            }
-            for _ in 0..3 {
-                for _ in 0..answer.count()? {
-                    answer.i32()?;
-                }
-            }
-        }
-        let operations = answer.i32()?;
-        let exists = match error {
+    for topic in answer.topics {
+        let name = topic.name.map(|name| name.to_string()).unwrap_or_default();
+        let exists = match topic.error_code {
             NO_ERROR => Some(true),
             UNKNOWN_TOPIC => Some(false),
             TOPIC_REFUSED => None,
             other => return Err(io::Error::other(format!("error {other} about topic {name}"))),
         };
         // Why: a broker that does not say it sends the smallest number there is, which is no set of bits.
-        let operations = u32::try_from(operations).unwrap_or_default();
+        let operations = u32::try_from(topic.topic_authorized_operations).unwrap_or_default();
         found.insert(name, Allowed { exists, operations });
     }
     Ok(found)
@@ -213,12 +217,25 @@ fn exchange(line: &mut dyn Line, key: i16, version: i16, body: &[u8]) -> io::Res
     frame.count(head.len() + body.len());
     line.write_all(&[frame.done(), head, body.to_vec()].concat())?;
     line.flush()?;
+    Ok(receive(line)?.split_off(4))
+}
+
+/// Sends a request that is put together.
+fn transmit(line: &mut dyn Line, request: &[u8]) -> io::Result<()> {
+    let mut frame = Writer::default();
+    frame.bytes(request);
+    line.write_all(&frame.done())?;
+    line.flush()
+}
+
+/// Reads an answer with its header.
+fn receive(line: &mut dyn Line) -> io::Result<Vec<u8>> {
     let mut size = [0; 4];
     line.read_exact(&mut size)?;
     let size = usize::try_from(i32::from_be_bytes(size)).ok().filter(|size| (4..=LONGEST).contains(size));
     let mut answer = vec![0; size.ok_or_else(|| io::Error::other("the answer is not Kafka's"))?];
     line.read_exact(&mut answer)?;
-    Ok(answer.split_off(4))
+    Ok(answer)
 }
 
 #[cfg(test)]
@@ -235,11 +252,14 @@ mod tests {
 
     #[test]
     fn an_answer_that_breaks_off_is_an_error() {
+        let read = |bytes: &[u8]| call::decode::<MetadataRequest>(bytes, METADATA_VERSION);
         for length in 0..12 {
-            assert!(metadata(&mut Reader::new(&vec![0; length])).is_err(), "{length}");
+            assert!(read(&vec![0; length]).is_err(), "{length}");
         }
-        let mut lies = vec![0; 4];
-        lies.extend(i32::MAX.to_be_bytes());
-        assert!(metadata(&mut Reader::new(&lies)).is_err());
+        // An answer that claims more brokers than there is memory for, in both ways of counting.
+        for claims in [&i32::MAX.to_be_bytes()[..], &[0xff, 0xff, 0xff, 0xff, 0x07], &[0xff, 0xff, 0xff, 0xff, 0xff]] {
+            let lies = [&[0; 5][..], claims, &[0; 64]].concat();
+            assert!(read(&lies).is_err(), "{claims:?}");
+        }
     }
 }

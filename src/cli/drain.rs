@@ -1,0 +1,327 @@
+//! `cutover drain`: the proof of `drain_topic`, outside a playbook and without a server.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use clap::{Args, ValueEnum};
+use serde_json::json;
+
+use super::exit::{self, CliError, chain};
+use super::load;
+use super::session::Session;
+use crate::adapters::kafka::KafkaCluster;
+use crate::adapters::registry::ConfluentRegistry;
+use crate::adapters::secret::ProcessSecrets;
+use crate::drain::{self, Barrier, Goal, Index, Judged, Known, Old, Proof, Reset, Search, Terms, Unreadable};
+use crate::playbook::environment::Environment;
+use crate::ports::PortError;
+use crate::ports::kafka::Kafka;
+use crate::report::Tone;
+use crate::step::StepError;
+use crate::step::scalar::Span;
+
+/// How often groups are looked at while somebody waits.
+const LOOK_AGAIN: Duration = Duration::from_secs(1);
+
+/// How often a topic is looked at whose old records somebody must take away: that is a scan each time.
+const ABSENT_AGAIN: Duration = Duration::from_secs(10);
+
+/// How long a high watermark may trail behind a leader whose replicas are slow: Kafka's `replica.lag.time.max.ms`.
+const REPLICAS_LAG: Duration = Duration::from_secs(30);
+
+/// Show whether groups have read what counts in a topic: everything, or one version of an event
+///
+/// Reads the topic without a consumer group; without --end-transaction it changes nothing. Exit codes: 0 drained, 75 waiting, 104 nobody can tell or records are
+/// lost, 69 the cluster does not answer.
+#[derive(Clone, Debug, Args)]
+pub struct DrainArgs {
+    /// The topic
+    pub topic: String,
+
+    /// A consumer group that must have read it; may be given several times. Groups that are found on the topic are looked at, too
+    #[arg(long = "group", value_name = "GROUP")]
+    pub groups: Vec<String>,
+
+    /// A group on the topic that need not have read it; may be given several times
+    #[arg(long = "except-group", value_name = "GROUP")]
+    pub except_groups: Vec<String>,
+
+    /// Which records count, as PLACE=NAME,PLACE=VERSION; every record when it is left out. A place is payload:/POINTER, header:NAME,
+    /// schema, schema:SUBJECT or topic
+    #[arg(long, value_name = "OLD")]
+    pub old: Option<Old>,
+
+    /// The version of a record that says none; unknown when it is left out
+    #[arg(long, value_name = "VERSION", requires = "old")]
+    pub absent_version: Option<u32>,
+
+    /// What a record is that cannot be read; unknown when it is left out
+    #[arg(long, value_name = "CLASS", requires = "old")]
+    pub unreadable: Option<UnreadableArg>,
+
+    /// Whether the groups must have read what counts, or none of it may lie in the topic any more
+    #[arg(long, value_enum, default_value_t)]
+    pub goal: GoalArg,
+
+    /// Where a group begins that has committed nothing, as its services are configured
+    #[arg(long, value_name = "WHERE")]
+    pub reset: Option<ResetArg>,
+
+    /// The most records that are read each second
+    #[arg(long, value_name = "RECORDS", value_parser = clap::value_parser!(u32).range(1..))]
+    pub scan_rate: Option<u32>,
+
+    /// First end what this transactional.id has open, and keep its present producer from ever writing again; may be given several times
+    #[arg(long = "end-transaction", value_name = "ID")]
+    pub end_transactions: Vec<String>,
+
+    /// Wait so long for it to be drained
+    #[arg(long, value_name = "TIME")]
+    pub wait: Option<Span>,
+
+    /// Name of the Kafka cluster in cutover.yaml
+    #[arg(long, value_name = "NAME", default_value = "main")]
+    pub cluster: String,
+
+    /// Name of the registry in cutover.yaml, where records name their schema only
+    #[arg(long, value_name = "NAME", default_value = "main")]
+    pub registry: String,
+}
+
+/// See [`Goal`].
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub enum GoalArg {
+    /// The groups have read it
+    #[default]
+    Consumed,
+    /// Moreover none of it lies in the topic
+    Absent,
+}
+
+/// See [`Reset`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum ResetArg {
+    /// At the beginning
+    Earliest,
+    /// At the end
+    Latest,
+}
+
+/// See [`Unreadable`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum UnreadableArg {
+    /// Waited for
+    Old,
+    /// None of ours
+    Neutral,
+}
+
+impl DrainArgs {
+    fn terms(&self) -> Terms {
+        let goal = if self.goal == GoalArg::Absent { Goal::Absent } else { Goal::Consumed };
+        let reset = self.reset.map(|reset| if reset == ResetArg::Latest { Reset::Latest } else { Reset::Earliest });
+        Terms { goal, reset }
+    }
+
+    fn old(&self) -> Old {
+        let mut old = self.old.clone().unwrap_or_else(|| Old::everything(&self.topic));
+        old.absent_version = self.absent_version;
+        old.unreadable = self.unreadable.map(|class| if class == UnreadableArg::Old { Unreadable::Old } else { Unreadable::Neutral });
+        old
+    }
+}
+
+/// Runs the command.
+///
+/// # Errors
+/// When the configuration cannot be read or a system does not answer.
+pub async fn run(session: &Session, args: &DrainArgs) -> Result<u8, CliError> {
+    let environment = load::resolve(session)?;
+    let (kafka, old) = (cluster(&environment, &args.cluster)?, args.old());
+    let registry = if old.asks_registry() { Some(registry(&environment, &args.registry)?) } else { None };
+    let search = Search {
+        kafka: kafka.as_ref(),
+        registry: registry.as_deref().map(|registry| registry as &dyn crate::ports::registry::Registry),
+        topic: &args.topic,
+        old: &old,
+        most: args.scan_rate,
+    };
+    for id in &args.end_transactions {
+        kafka.fence_transaction(id).await.map_err(failed)?;
+        session.say(format!("ended what `{id}` had open; its producer writes no more"));
+    }
+    let end = Instant::now() + args.wait.map(|span| span.0).unwrap_or_default();
+    let barrier = barrier(session, &search).await?;
+    let mut known: Option<(Barrier, Index, Vec<String>)> = None;
+    let mut pace = Speed::default();
+    let judged = loop {
+        let judged = look(session, &search, args, &barrier, &mut known).await.map_err(failed)?;
+        if judged.proof.verdict == Known::Drained || judged.proof.stuck || Instant::now() >= end {
+            break judged;
+        }
+        progress(session, &judged.proof, &mut pace);
+        let again = if args.goal == GoalArg::Absent { ABSENT_AGAIN } else { LOOK_AGAIN };
+        tokio::time::sleep(again.min(end.saturating_duration_since(Instant::now()))).await;
+    };
+    let mut judged = judged;
+    if judged.proof.partitions.iter().any(|one| one.lso.is_some_and(|lso| lso < one.barrier)) {
+        judged.proof.why.extend(drain::blockers(kafka.as_ref(), &args.topic).await.map_err(failed)?);
+    }
+    tell(session, args, &old, &judged)?;
+    Ok(match judged.proof.verdict {
+        Known::Drained => exit::OK,
+        Known::Waiting => exit::UNFINISHED,
+        Known::Unknown => exit::UNKNOWN,
+    })
+}
+
+fn cluster(environment: &Environment, name: &str) -> Result<Arc<KafkaCluster>, CliError> {
+    let system = environment.kafka.get(name).ok_or_else(|| none(environment, "kafka", name))?;
+    KafkaCluster::connect(name, &system.settings, &system.setting, &ProcessSecrets::default()).map_err(unfit)
+}
+
+fn registry(environment: &Environment, name: &str) -> Result<Arc<ConfluentRegistry>, CliError> {
+    let system = environment.registry.get(name).ok_or_else(|| none(environment, "registry", name))?;
+    ConfluentRegistry::connect(name, &system.settings, &system.setting, &ProcessSecrets::default()).map_err(unfit)
+}
+
+fn none(environment: &Environment, kind: &str, name: &str) -> CliError {
+    CliError::new(exit::CONFIG, format!("environment `{}` has no {kind} `{name}`", environment.name))
+}
+
+fn unfit(error: StepError) -> CliError {
+    CliError::new(exit::CONFIG, chain(&error))
+}
+
+fn failed(error: PortError) -> CliError {
+    let code = match &error {
+        PortError::Unreachable { .. } | PortError::Conflict { .. } => exit::UNREACHABLE,
+        PortError::Refused { .. } => exit::REFUSED,
+        PortError::Invalid { .. } => exit::UNKNOWN,
+    };
+    CliError::new(code, chain(&error))
+}
+
+/// Takes the barrier, and once more when the high watermark may trail behind.
+async fn barrier(session: &Session, search: &Search<'_>) -> Result<Barrier, CliError> {
+    let kafka = search.kafka;
+    let topic = kafka.topic(search.topic).await.map_err(failed)?;
+    let Some(topic) = topic else { return Err(CliError::new(exit::UNKNOWN, format!("there is no topic `{}`", search.topic))) };
+    let first = drain::take_barrier(kafka, search.topic, None).await.map_err(failed)?;
+    if topic.replication <= 1 {
+        return Ok(first);
+    }
+    session.say(format!(
+        "the topic has {} replicas, so its ends may be {} s old; they are looked at again then",
+        topic.replication,
+        REPLICAS_LAG.as_secs()
+    ));
+    tokio::time::sleep(REPLICAS_LAG).await;
+    drain::take_barrier(kafka, search.topic, Some(&first)).await.map_err(failed)
+}
+
+async fn look(
+    session: &Session,
+    search: &Search<'_>,
+    args: &DrainArgs,
+    barrier: &Barrier,
+    known: &mut Option<(Barrier, Index, Vec<String>)>,
+) -> Result<Judged, PortError> {
+    let groups = drain::readers(search.kafka, search.topic, &args.groups, &args.except_groups).await?;
+    let (barrier, index) = match known.take() {
+        Some((barrier, index, before)) if before == groups => (barrier, index),
+        _ => {
+            let begin = Instant::now();
+            let tell = |index: &Index| {
+                let rate = index.seen() / begin.elapsed().as_secs().max(1);
+                session.say(format!("{} records looked at, {rate} each second", index.seen()));
+            };
+            let index = search.survey(barrier, &groups, args.terms(), tell).await?;
+            (barrier.clone(), index)
+        }
+    };
+    let judged = search.judge(&barrier, &index, &groups, args.terms()).await?;
+    // Why not where a transaction held the look back: it must go on behind it.
+    let whole = barrier.marks.iter().all(|mark| index.partitions.get(&mark.partition).is_some_and(|found| found.to >= mark.end));
+    // And not where nobody can tell: a group may have been set back behind where the look began.
+    *known = (whole && judged.proof.verdict != Known::Unknown).then_some((barrier, index, groups));
+    Ok(judged)
+}
+
+/// What was left when somebody looked last.
+#[derive(Default)]
+struct Speed(Option<(Instant, BTreeMap<String, u64>)>);
+
+impl Speed {
+    /// For each group: what is left, how fast it becomes less, and so how long that will take.
+    fn lines(&mut self, proof: &Proof) -> Vec<String> {
+        let now: BTreeMap<String, u64> = proof.left().into_iter().map(|(group, left)| (group.to_owned(), left)).collect();
+        let (since, before) = self.0.get_or_insert_with(|| (Instant::now(), now.clone()));
+        let passed = since.elapsed().as_secs_f64();
+        now.iter()
+            .filter(|(_, left)| **left > 0)
+            .map(|(group, left)| {
+                let done = before.get(group).copied().unwrap_or(*left).saturating_sub(*left);
+                let done = u32::try_from(done).unwrap_or(u32::MAX);
+                let rate = f64::from(done) / passed.max(f64::MIN_POSITIVE);
+                let eta = if done == 0 || passed < 1.0 {
+                    "standing still so far".to_owned()
+                } else {
+                    let left = f64::from(u32::try_from(*left).unwrap_or(u32::MAX)) / rate;
+                    format!("{rate:.0} each second, {} left", Span(Duration::from_secs_f64(left.ceil().min(1e9))))
+                };
+                format!("{group}: up to {left} old left, {eta}")
+            })
+            .collect()
+    }
+}
+
+fn progress(session: &Session, proof: &Proof, speed: &mut Speed) {
+    let lines = speed.lines(proof);
+    session.say(if lines.is_empty() { proof.words() } else { lines.join("; ") });
+}
+
+fn tell(session: &Session, args: &DrainArgs, old: &Old, judged: &Judged) -> Result<(), CliError> {
+    let Judged { proof, index, .. } = judged;
+    if session.is_json() {
+        let looked = json!({ "records": index.seen(), "old": index.old() });
+        return session.json(&json!({
+            "schema": "cutover.drain/1",
+            "topic": args.topic,
+            "topic_id": proof.topic_id,
+            "event": args.old.as_ref().map(|_| old.label()),
+            "verdict": proof.verdict,
+            "stuck": proof.stuck,
+            "looked_at": looked,
+            "partitions": proof.partitions,
+            "why": proof.why,
+        }));
+    }
+    let what = if args.old.is_some() { old.label() } else { "every record".to_owned() };
+    let (tone, shape) = match proof.verdict {
+        Known::Drained => (Tone::Good, "✔"),
+        Known::Waiting => (Tone::Plain, "…"),
+        Known::Unknown => (Tone::Bad, "?"),
+    };
+    let id = proof.topic_id.as_deref().unwrap_or("none");
+    session.print(tone, format!("{shape} {}: {what} in {} (id {id})", proof.verdict.as_str(), args.topic))?;
+    for partition in &proof.partitions {
+        let last = partition.last_old.map_or_else(|| "none seen".to_owned(), |last| format!("at {last}"));
+        let lso = partition.lso.map_or_else(|| "?".to_owned(), |lso| lso.to_string());
+        let line = format!(
+            "  partition {}: from {} to {} (stable to {lso}), last old {last}",
+            partition.partition, partition.log_start, partition.barrier
+        );
+        session.print(Tone::Plain, line)?;
+        for group in &partition.groups {
+            let committed = group.committed.map_or_else(|| "nothing".to_owned(), |at| at.to_string());
+            let left = if group.old_left > 0 { format!(", up to {} old left", group.old_left) } else { String::new() };
+            session.print(Tone::Plain, format!("    {}: committed {committed}, {}{left}", group.group, group.verdict.as_str()))?;
+        }
+    }
+    for why in &proof.why {
+        session.print(Tone::Dim, format!("  {why}"))?;
+    }
+    Ok(())
+}
