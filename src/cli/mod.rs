@@ -2,6 +2,7 @@
 
 pub mod apply;
 pub mod check;
+pub mod check_schema;
 pub mod client;
 pub mod completions;
 pub mod db;
@@ -89,6 +90,7 @@ enum Command {
     Lint(lint::LintArgs),
     Fmt(fmt::FmtArgs),
     Check(check::CheckArgs),
+    CheckSchema(check_schema::CheckSchemaArgs),
     Plan(plan::PlanArgs),
     Report(report::ReportArgs),
     Show(show::ShowArgs),
@@ -177,6 +179,7 @@ async fn dispatch(session: &Session, command: Command) -> Result<u8, CliError> {
         Command::Lint(args) => lint::run(&args, &mut out, &mut talk, session.form()),
         Command::Fmt(args) => fmt::run(&args, &mut out, &mut talk, session.form()),
         Command::Check(args) => check::run(session, &args),
+        Command::CheckSchema(args) => check_schema::run(session, &args),
         Command::Plan(args) => plan::run(session, &args).await,
         Command::Report(args) => report::run(session, &args).await,
         Command::Show(args) => show::run(session, &args).await,
