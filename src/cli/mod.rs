@@ -26,6 +26,7 @@ pub mod runs;
 pub mod sample;
 pub mod saved;
 pub mod schema;
+pub mod schema_fix;
 pub mod serve;
 pub mod server;
 pub mod session;
@@ -104,6 +105,7 @@ enum Command {
     Steps(steps::StepsArgs),
     Explain(explain::ExplainArgs),
     Schema(schema::SchemaArgs),
+    SchemaFix(schema_fix::SchemaFixArgs),
     Doctor(doctor::DoctorArgs),
     Serve(serve::ServeArgs),
     Supervise(supervise::SuperviseArgs),
@@ -193,6 +195,7 @@ async fn dispatch(session: &Session, command: Command) -> Result<u8, CliError> {
         Command::Steps(args) => steps::run(&args, &mut out, &mut talk, session.form()),
         Command::Explain(args) => explain::run(&args, &mut out, &mut talk, session.form()),
         Command::Schema(args) => schema::run(&args, &mut out, &mut talk, session.form()),
+        Command::SchemaFix(args) => schema_fix::run(session, &args),
         Command::Doctor(args) => doctor::run(session, &args).await,
         Command::Serve(args) => serve::run(session, &args).await,
         Command::Supervise(args) => supervise::run(session, &args).await,

@@ -52,6 +52,8 @@ impl Comparison {
                 format!("{} combines with `{}`, {} with `{}`", writer.root.name, first.keyword(), reader.root.name, then.keyword());
             return self.refused("COMBINED_TYPE_CHANGED", message).into();
         }
+        // Why: with `oneOf` a repetition is not idle, it refuses.
+        let (all_from, all_to): (Vec<_>, Vec<_>) = (from.iter().collect(), to.iter().collect());
         let (from, to) = (distinct(from), distinct(to));
         if from.len().max(to.len()) > MOST_PARTS {
             let message = format!("`{}` has more than {MOST_PARTS} parts here, which are not compared", then.keyword());
@@ -81,8 +83,8 @@ impl Comparison {
                 format!("`{}/{alone}` of {} is taken by no alternative of {}{why}", first.keyword(), writer.root.name, reader.root.name);
             findings.push(self.refused("COMBINED_TYPE_SUBSCHEMAS_CHANGED", message));
         }
-        if !(first == How::One && self.are_same(&from, &to)) {
-            findings.extend(self.exclusive(then, reader, &to));
+        if !(first == How::One && self.are_same(&all_from, &all_to)) {
+            findings.extend(self.exclusive(then, reader, &all_to));
         }
         findings
     }

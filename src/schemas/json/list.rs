@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value};
 
-use super::form::{Form, Plain};
+use super::form::Plain;
 use super::plain::Bound;
 use super::root::At;
 use super::{Comparison, has_refusal};
@@ -149,9 +149,5 @@ impl Comparison {
             }
             (Some(old), Some(new)) => self.values(from.at.to(old), to.at.to(new)),
         }
-    }
-
-    fn takes_all(&self, at: At<'_>) -> bool {
-        self.followed(at).is_ok_and(|at| matches!(Form::read(at), Form::Any))
     }
 }

@@ -118,6 +118,11 @@ impl Comparison {
         Err(self.weighed(Weight::Refused, "REFERENCE_IN_A_CIRCLE", message))
     }
 
+    /// Whether a part takes everything.
+    fn takes_all(&self, at: At<'_>) -> bool {
+        self.followed(at).is_ok_and(|at| matches!(Form::read(at), Form::Any))
+    }
+
     /// Compares two forms: one of them may be combined of several, else they must be of one kind.
     fn forms(&mut self, writer: At<'_>, from: &Form<'_>, reader: At<'_>, to: &Form<'_>) -> Vec<Finding> {
         match (from, to) {

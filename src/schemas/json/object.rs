@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use regex::Regex;
 use serde_json::{Map, Value};
 
-use super::form::{Form, Plain};
+use super::form::Plain;
 use super::plain::Bound;
 use super::root::At;
 use super::{Comparison, has_refusal};
@@ -122,7 +122,7 @@ impl Comparison {
                         format!("{reader} requires `{name}`, {writer} does not, so documents may lack it"),
                     )),
                     // Why: a property that only the reader mentions is judged with the properties.
-                    (None, Some(_)) if !from.is_open() => None,
+                    (None, Some(new)) if !from.is_open() || !it.takes_all(to.at.to(new)) => None,
                     _ => Some(it.weighed(
                         Weight::Unsafe,
                         "REQUIRED_NOT_COMPARED",
@@ -176,8 +176,7 @@ impl Comparison {
         let required = to.required().contains(name) && !from.required().contains(name);
         let has_default = default(to.at, new).is_some();
         if from.is_open() {
-            let resolved = self.followed(to.at.to(new));
-            if resolved.is_ok_and(|at| matches!(Form::read(at), Form::Any)) {
+            if self.takes_all(to.at.to(new)) {
                 return Vec::new();
             }
             let (rule, more) = match (required, has_default) {
