@@ -3,6 +3,7 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod avro;
 mod broken;
 mod command;
 mod facts;

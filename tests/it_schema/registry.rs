@@ -12,6 +12,7 @@ use cutover::ports::settings::ApiSettings;
 use cutover::schemas::Direction;
 use cutover::schemas::fix::mend;
 
+use super::avro::{PAIRS, record};
 use super::broken::pasted;
 use super::pairs::table;
 use super::support;
@@ -78,6 +79,24 @@ async fn every_pair_is_judged_alike_but_for_those_that_the_page_lists() {
     let new: Vec<_> = differ.iter().filter(|(pair, _)| !listed.contains_key(*pair)).collect();
     assert_eq!(seen, known, "the page lists other differences than are seen; not listed are {new:#?}");
     assert!(listed.values().all(|why| why.len() > 20), "every difference has its reason");
+}
+
+#[tokio::test]
+async fn every_pair_of_avro_schemas_is_judged_alike() {
+    let registry = registry().await;
+    let mut differ = Vec::new();
+    for (number, (name, old, new, backward, forward)) in PAIRS.iter().enumerate() {
+        for (direction, first, then, rules) in [("backward", old, new, backward), ("forward", new, old, forward)] {
+            let schema = |fields: &str| NewSchema { format: SchemaFormat::Avro, text: record(fields) };
+            let subject = format!("avro-{number}-{direction}-value");
+            registry.register(&subject, &schema(first)).await.unwrap_or_else(|error| panic!("{name}: {error}"));
+            let answer = registry.check(&subject, &schema(then)).await.unwrap_or_else(|error| panic!("{name}: {error}"));
+            if answer.compatible != rules.is_empty() {
+                differ.push(format!("{name}, {direction}: {answer:?}"));
+            }
+        }
+    }
+    assert!(differ.is_empty(), "{differ:#?}");
 }
 
 #[tokio::test]
