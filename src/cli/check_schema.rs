@@ -11,7 +11,7 @@ use super::session::Session;
 use crate::ports::registry::{Compatibility, SchemaFormat};
 use crate::report::Tone;
 use crate::schemas::samples::{Tried, try_lines};
-use crate::schemas::{self, Direction, Document, Policy, Reason, RegistryKind, Unreadable, Verdict};
+use crate::schemas::{self, Direction, Document, Policy, Reason, RegistryKind, Unreadable, Verdict, envelope};
 
 /// Say whether a schema may follow earlier ones, and why not, without asking a registry
 ///
@@ -51,6 +51,10 @@ pub struct CheckSchemaArgs {
     /// File with real documents of the earlier version, one JSON document per line; each is tried with the new and the newest old schema
     #[arg(long, value_name = "FILE")]
     pub samples: Option<PathBuf>,
+
+    /// Look at the envelope of the new schema, too: `event_id`, `event_version`, `event_name`, `produced_at`, `payload`
+    #[arg(long)]
+    pub envelope: bool,
 }
 
 /// A language that is compared without a registry.
@@ -112,11 +116,15 @@ pub fn run(session: &Session, args: &CheckSchemaArgs) -> Result<u8, CliError> {
     };
     let verdict = schemas::judge(&old, &new, args.mode, policy, kind);
     let tried = samples(args, &old, &new)?;
-    let fits = tried.iter().all(|(_, tried)| tried.refused.is_empty());
+    let remarks = args.envelope.then(|| envelope::examine(&new.value).unwrap_or_else(envelope::none));
+    let fits = tried.iter().all(|(_, tried)| tried.refused.is_empty()) && remarks.iter().flatten().all(|remark| remark.advice);
     if session.is_json() {
         let mut answer = serde_json::to_value(&verdict).map_err(|error| CliError::new(exit::UNEXPECTED, error.to_string()))?;
         if let Some(answer) = answer.as_object_mut() {
             answer.insert("mode".to_owned(), json!(args.mode));
+            if let Some(remarks) = &remarks {
+                answer.insert("envelope".to_owned(), json!(remarks));
+            }
             if args.samples.is_some() {
                 let tried = tried.iter().map(|(schema, tried)| (schema.replace(' ', "_"), json!(tried)));
                 answer.insert("samples".to_owned(), tried.collect::<serde_json::Map<_, _>>().into());
@@ -125,6 +133,10 @@ pub fn run(session: &Session, args: &CheckSchemaArgs) -> Result<u8, CliError> {
         session.json(&answer)?;
     } else {
         show(session, args, &verdict)?;
+        for remark in remarks.iter().flatten() {
+            let (tone, mark) = if remark.advice { (Tone::Warn, "advice") } else { (Tone::Bad, "envelope") };
+            session.print(tone, format!("  {} ({mark}): {}", remark.path, remark.message))?;
+        }
         for (schema, tried) in &tried {
             show_tried(session, schema, tried)?;
         }

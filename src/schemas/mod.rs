@@ -3,6 +3,7 @@
 
 mod avro;
 mod document;
+pub mod envelope;
 pub mod fix;
 mod json;
 mod kind;

@@ -1,10 +1,10 @@
 //! Real documents put through a schema. What rules cannot see, documents show: a validator puts no defaults in.
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 /// A document that a schema refuses.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Refused {
     /// Which document, from 1: the line of the file, or its number among the records.
     pub line: usize,
@@ -15,7 +15,7 @@ pub struct Refused {
 }
 
 /// What became of documents.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Tried {
     /// How many were read.
     pub documents: usize,
@@ -37,21 +37,24 @@ const LONGEST: usize = 300;
 /// Why the schema is none.
 pub fn try_lines(schema: &Value, lines: &str) -> Result<Tried, String> {
     let documents = lines.lines().enumerate().filter(|(_, line)| !line.trim().is_empty());
-    try_all(schema, documents.map(|(at, line)| (at + 1, serde_json::from_str::<Value>(line).map_err(|error| error.to_string()))))
+    try_all(schema, documents.map(|(at, line)| (at + 1, serde_json::from_str::<Value>(line).map_err(|error| error.to_string()))), false)
 }
 
-/// Puts documents through a JSON Schema; one that is no JSON is refused.
+/// Puts documents through a JSON Schema; one that is no JSON is refused. With `hide`, no reason holds a value of a document.
 ///
 /// # Errors
 /// Why the schema is none.
-pub fn try_all(schema: &Value, documents: impl Iterator<Item = (usize, Result<Value, String>)>) -> Result<Tried, String> {
+pub fn try_all(schema: &Value, documents: impl Iterator<Item = (usize, Result<Value, String>)>, hide: bool) -> Result<Tried, String> {
     let validator = jsonschema::validator_for(schema).map_err(|error| shortened(&error.to_string()))?;
     let mut tried = Tried::default();
     for (line, document) in documents {
         tried.documents += 1;
         let refused = match document {
             Err(error) => Some((String::new(), format!("it is no JSON: {error}"))),
-            Ok(document) => validator.iter_errors(&document).next().map(|error| (error.instance_path().to_string(), error.to_string())),
+            Ok(document) => validator
+                .iter_errors(&document)
+                .next()
+                .map(|error| (error.instance_path().to_string(), if hide { error.masked().to_string() } else { error.to_string() })),
         };
         match refused {
             None => tried.taken += 1,

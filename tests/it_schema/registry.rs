@@ -31,7 +31,7 @@ fn named(text: &str) -> NewSchema {
     if let Some(map) = value.as_object_mut() {
         map.insert("$schema".to_owned(), "http://json-schema.org/draft-07/schema#".into());
     }
-    NewSchema { format: SchemaFormat::Json, text: value.to_string() }
+    NewSchema { format: SchemaFormat::Json, text: value.to_string(), ..NewSchema::default() }
 }
 
 fn word(direction: Direction) -> &'static str {
@@ -87,7 +87,7 @@ async fn every_pair_of_avro_schemas_is_judged_alike() {
     let mut differ = Vec::new();
     for (number, (name, old, new, backward, forward)) in PAIRS.iter().enumerate() {
         for (direction, first, then, rules) in [("backward", old, new, backward), ("forward", new, old, forward)] {
-            let schema = |fields: &str| NewSchema { format: SchemaFormat::Avro, text: record(fields) };
+            let schema = |fields: &str| NewSchema { format: SchemaFormat::Avro, text: record(fields), ..NewSchema::default() };
             let subject = format!("avro-{number}-{direction}-value");
             registry.register(&subject, &schema(first)).await.unwrap_or_else(|error| panic!("{name}: {error}"));
             let answer = registry.check(&subject, &schema(then)).await.unwrap_or_else(|error| panic!("{name}: {error}"));
@@ -103,7 +103,7 @@ async fn every_pair_of_avro_schemas_is_judged_alike() {
 async fn what_was_mended_can_be_registered() {
     let registry = registry().await;
     for (number, (name, text, ..)) in pasted().into_iter().enumerate() {
-        let schema = NewSchema { format: SchemaFormat::Json, text: mend(text).unwrap().text };
+        let schema = NewSchema { format: SchemaFormat::Json, text: mend(text).unwrap().text, ..NewSchema::default() };
         let version = registry.register(&format!("mended-{number}-value"), &schema).await.unwrap_or_else(|error| panic!("{name}: {error}"));
         assert_eq!(version.version, Some(1), "{name}");
     }

@@ -5,6 +5,7 @@ use serde_json::{Map, Number, Value};
 use super::Comparison;
 use super::form::{Plain, listed, shown};
 use super::root::At;
+use crate::schemas::envelope::CONST_VERSION;
 use crate::schemas::rule::{Finding, Weight};
 
 /// A bound that may get wider and not narrower.
@@ -146,7 +147,11 @@ impl Comparison {
         if from == to {
             return Vec::new();
         }
-        let message = format!("{} allows only {}, {} only {}", writer.root.name, shown(from), reader.root.name, shown(to));
+        let mut message = format!("{} allows only {}, {} only {}", writer.root.name, shown(from), reader.root.name, shown(to));
+        if self.path.last().is_some_and(|name| name == "event_version") {
+            message.push_str("; ");
+            message.push_str(CONST_VERSION);
+        }
         self.at("const", |it| it.refused("ENUM_ARRAY_CHANGED", message)).into()
     }
 }
