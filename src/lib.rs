@@ -9,6 +9,8 @@ pub mod step;
 
 pub mod flags;
 
+pub mod schemas;
+
 pub mod guards;
 pub mod services;
 

@@ -2,6 +2,7 @@
 
 pub mod apply;
 pub mod check;
+pub mod check_schema;
 pub mod client;
 pub mod completions;
 pub mod db;
@@ -26,6 +27,7 @@ pub mod runs;
 pub mod sample;
 pub mod saved;
 pub mod schema;
+pub mod schema_fix;
 pub mod serve;
 pub mod server;
 pub mod session;
@@ -90,6 +92,7 @@ enum Command {
     Lint(lint::LintArgs),
     Fmt(fmt::FmtArgs),
     Check(check::CheckArgs),
+    CheckSchema(check_schema::CheckSchemaArgs),
     Plan(plan::PlanArgs),
     Report(report::ReportArgs),
     Show(show::ShowArgs),
@@ -103,6 +106,7 @@ enum Command {
     Steps(steps::StepsArgs),
     Explain(explain::ExplainArgs),
     Schema(schema::SchemaArgs),
+    SchemaFix(schema_fix::SchemaFixArgs),
     Doctor(doctor::DoctorArgs),
     Drain(drain::DrainArgs),
     Serve(serve::ServeArgs),
@@ -179,6 +183,7 @@ async fn dispatch(session: &Session, command: Command) -> Result<u8, CliError> {
         Command::Lint(args) => lint::run(&args, &mut out, &mut talk, session.form()),
         Command::Fmt(args) => fmt::run(&args, &mut out, &mut talk, session.form()),
         Command::Check(args) => check::run(session, &args),
+        Command::CheckSchema(args) => check_schema::run(session, &args),
         Command::Plan(args) => plan::run(session, &args).await,
         Command::Report(args) => report::run(session, &args).await,
         Command::Show(args) => show::run(session, &args).await,
@@ -192,6 +197,7 @@ async fn dispatch(session: &Session, command: Command) -> Result<u8, CliError> {
         Command::Steps(args) => steps::run(&args, &mut out, &mut talk, session.form()),
         Command::Explain(args) => explain::run(&args, &mut out, &mut talk, session.form()),
         Command::Schema(args) => schema::run(&args, &mut out, &mut talk, session.form()),
+        Command::SchemaFix(args) => schema_fix::run(session, &args),
         Command::Doctor(args) => doctor::run(session, &args).await,
         Command::Drain(args) => drain::run(session, &args).await,
         Command::Serve(args) => serve::run(session, &args).await,

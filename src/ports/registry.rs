@@ -85,13 +85,28 @@ impl FromStr for Compatibility {
     }
 }
 
+/// A schema of another subject that a schema refers to.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct SchemaReference {
+    /// The name under which it is referred to: what stands in `$ref`, the full name of an Avro type, or the path of an import.
+    pub name: String,
+    /// The subject that holds it.
+    pub subject: String,
+    /// Its version there.
+    pub version: i64,
+}
+
 /// A schema to be registered or looked up.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct NewSchema {
     /// Its language.
     pub format: SchemaFormat,
     /// Its text.
     pub text: String,
+    /// The schemas that it refers to.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub references: Vec<SchemaReference>,
 }
 
 /// A version of a subject as the registry holds it.

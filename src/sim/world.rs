@@ -121,7 +121,7 @@ mod tests {
         let kafka = world.kafka(NAME).unwrap();
         kafka.create_topic(&topic("t")).await.unwrap();
         kafka.produce("t", &[record("one")]).await.unwrap();
-        let schema = NewSchema { format: SchemaFormat::Json, text: r#"{"type":"object"}"#.to_owned() };
+        let schema = NewSchema { format: SchemaFormat::Json, text: r#"{"type":"object"}"#.to_owned(), ..NewSchema::default() };
         world.registry(NAME).unwrap().register("t-value", &schema).await.unwrap();
         let after = FlagState { enabled: true, variants: BTreeMap::new(), default_variant: None, targeting: None };
         let change = FlagChange { key: "k".to_owned(), flag: "f".to_owned(), before: None, after: Some(after) };

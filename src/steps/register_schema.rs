@@ -1,6 +1,8 @@
 //! `register_schema`: makes a subject have a version with this schema, and if asked a compatibility level of its own.
 
 mod event;
+mod judged;
+mod samples;
 
 use std::fmt;
 
@@ -10,10 +12,13 @@ use serde_json::json;
 use sha2::{Digest, Sha256};
 
 use self::event::EventForm;
+use self::samples::Samples;
 use super::common::main_system;
-use super::set_compatibility::{Level, look_at_level};
+use super::set_compatibility::{Level, level_receipt, look_at_level};
 use super::subject::{curl, is_deleted, leave_registered, subject_path};
-use crate::ports::registry::{Compatibility, CompatibilityAnswer, NewSchema, SchemaFormat, SchemaVersion};
+use crate::ports::registry::{Compatibility, CompatibilityAnswer, NewSchema, SchemaFormat, SchemaReference, SchemaVersion};
+use crate::schemas::samples::Tried;
+use crate::schemas::{Document, envelope};
 use crate::step::{
     ActContext, ByHand, Change, Claim, Effect, Evidence, Fact, Facts, FileRef, KNOWN_LATER, Kind, Mark, Move, Nature, OnUnknown, Operation,
     OrdinaryStep, Plan, Receipt, Resource, Revert, Right, Risk, Standing, StepError, StepKind, SystemKind, Verdict, View, World,
@@ -42,6 +47,15 @@ pub struct RegisterSchema {
     /// Level that the subject gets before the schema is registered; left as it is when not given.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub compatibility: Option<Compatibility>,
+    /// Schemas of other subjects that this one refers to.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub references: Vec<SchemaReference>,
+    /// Tries documents that are in the topic with the schema, and registers nothing that refuses one. JSON Schema only.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub samples: Option<Samples>,
+    /// Whether the schema must have the envelope of an event: `event_id`, `event_name`, `event_version`, `produced_at` and `payload`.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub envelope: bool,
 }
 
 /// The subject before, and what is to be registered.
@@ -81,13 +95,54 @@ impl RegisterSchema {
         Resource::subject(&self.registry, &self.subject)
     }
 
-    fn schema(&self) -> NewSchema {
-        let format = self.format.unwrap_or_else(|| match self.file.path.rsplit('.').next() {
+    fn language(&self) -> SchemaFormat {
+        self.format.unwrap_or_else(|| match self.file.path.rsplit('.').next() {
             Some("avsc") => SchemaFormat::Avro,
             Some("proto") => SchemaFormat::Protobuf,
             _ => SchemaFormat::Json,
-        });
-        NewSchema { format, text: self.file.text.to_string() }
+        })
+    }
+
+    fn schema(&self) -> NewSchema {
+        NewSchema { format: self.language(), text: self.file.text.to_string(), references: self.references.clone() }
+    }
+
+    /// The topic whose records use the subject.
+    fn topic(&self) -> &str {
+        let stem = || self.subject.strip_suffix("-value").or_else(|| self.subject.strip_suffix("-key"));
+        self.topic.as_deref().or_else(stem).unwrap_or(&self.subject)
+    }
+
+    /// What is to be said of the envelope, when there must be one.
+    fn envelope_complaints(&self) -> Vec<String> {
+        let schema = Document::read(&self.file.text, SchemaFormat::Json).map(|document| document.value);
+        let Some(schema) = schema.ok().filter(|_| self.envelope && self.language() == SchemaFormat::Json) else { return Vec::new() };
+        match envelope::examine(&schema) {
+            None => vec![format!("{} describes no event: it has none of the fields of an envelope", self.file.path)],
+            Some(remarks) => {
+                let broken = remarks.into_iter().filter(|remark| !remark.advice);
+                broken.map(|remark| format!("{}, {}: {}", self.file.path, remark.path, remark.message)).collect()
+            }
+        }
+    }
+
+    /// The registry refuses it: in its words, and in ours.
+    fn refused(&self, latest: &SchemaVersion, level: Option<Compatibility>, answer: &CompatibilityAnswer) -> String {
+        let reasons = if answer.reasons.is_empty() { "it gave no reason".to_owned() } else { answer.reasons.join("; ") };
+        let verdict = judged::judged(latest, self.language(), &self.file.text, level.unwrap_or(Compatibility::Backward));
+        let told = verdict.map(|verdict| judged::told(&verdict)).unwrap_or_default();
+        format!("the registry refuses it as a next version of {}: {reasons}{told}", self.subject)
+    }
+
+    /// How the schema comes after the newest one: who is deployed first, and what the level to come makes of it.
+    fn follows(&self, latest: &SchemaVersion, level: Option<Compatibility>) -> String {
+        let Some(verdict) = judged::judged(latest, self.language(), &self.file.text, level.unwrap_or(Compatibility::None)) else {
+            return String::new();
+        };
+        if verdict.compatible {
+            return format!("; {}", verdict.order);
+        }
+        format!("; the registry may refuse it then{}", judged::told(&verdict))
     }
 
     /// Aspect of the subject under which the registry's answers about this very schema are kept.
@@ -119,14 +174,18 @@ steps:
     type Act = RegistryAct;
 
     fn resources(&self) -> Vec<Claim> {
-        vec![Claim::write(self.resource())]
+        let topic = self.samples.as_ref().map(|samples| Claim::read(Resource::topic(&samples.cluster, self.topic())));
+        std::iter::once(Claim::write(self.resource())).chain(topic).collect()
     }
 
     fn complaints(&self) -> Vec<(String, String)> {
         if self.file.text.trim().is_empty() {
             return vec![("/file".to_owned(), format!("`{}` is empty; it must hold the schema", self.file.path))];
         }
-        Vec::new()
+        if let Some(why) = judged::unreadable(&self.file.path, &self.file.text, self.language()) {
+            return vec![("/file".to_owned(), why)];
+        }
+        self.envelope_complaints().into_iter().map(|why| ("/file".to_owned(), why)).collect()
     }
 
     fn files(&mut self) -> Vec<&mut FileRef> {
@@ -148,6 +207,10 @@ steps:
         view.put(&self.resource(), &latest);
         view.put_aspect(&self.resource(), &self.aspect("found"), &found);
         view.put_aspect(&self.resource(), &self.aspect("answer"), &answer);
+        if let Some(samples) = self.samples.as_ref().filter(|_| self.language() == SchemaFormat::Json) {
+            let tried = samples::tried(world, samples, self.topic(), &self.file.text).await?;
+            view.put_aspect(&self.resource(), &self.aspect("samples"), &tried);
+        }
         Ok(view)
     }
 
@@ -171,20 +234,24 @@ steps:
                 return Plan::AlreadySo(format!("it is {version} of {}", self.subject));
             }
             // Why: the registry judged at the level that is in force now; a level that this step sets first may judge otherwise.
-            (None, Some(_), Some(answer)) if !answer.compatible && level.is_none() => {
-                let reasons = if answer.reasons.is_empty() { "it gave no reason".to_owned() } else { answer.reasons.join("; ") };
-                return Plan::Impossible(format!("the registry refuses it as a next version of {}: {reasons}", self.subject));
+            (None, Some(latest), Some(answer)) if !answer.compatible && level.is_none() => {
+                return Plan::Impossible(self.refused(latest, level_before, answer));
             }
             (Some(_), _, _) => {}
             (None, latest, _) => {
                 let mark = if latest.is_some() { Mark::Change } else { Mark::Create };
                 let from = latest.as_ref().map(named);
+                let tried = view.aspect::<Tried>(&resource, &self.aspect("samples")).flatten();
+                if let Some(why) = tried.as_ref().and_then(|tried| samples::refusal(tried, self.topic())) {
+                    return Plan::Impossible(why);
+                }
                 let to = if latest.is_some() { "a new version, after the registry has checked it" } else { "a first version" };
+                let follows = latest.as_ref().map(|latest| self.follows(latest, level.or(level_before))).unwrap_or_default();
                 effects.push(Effect {
                     mark,
                     what: format!("schema of {}", self.subject),
                     from,
-                    to: Some(format!("{to}, from {}", self.file.path)),
+                    to: Some(format!("{to}, from {}{follows}", self.file.path)),
                 });
             }
         }
@@ -236,9 +303,15 @@ steps:
         match act {
             RegistryAct::SetLevel(level) => {
                 registry.set_level(&self.subject, Some(*level)).await?;
-                Ok(Receipt::said(format!("set the level to {level}")))
+                Ok(level_receipt(change.level_before, Level::Own(*level)))
             }
-            RegistryAct::Register(subject) => Ok(registered(&registry.register(subject, &change.schema).await?)),
+            RegistryAct::Register(subject) => {
+                let mut receipt = registered(&registry.register(subject, &change.schema).await?);
+                if let (Some(before), Some(data)) = (&change.follows, receipt.data.as_object_mut()) {
+                    data.insert("before".to_owned(), json!({ "version": before.version, "id": before.id }));
+                }
+                Ok(receipt)
+            }
         }
     }
 
@@ -286,7 +359,10 @@ steps:
 
     fn by_hand(&self) -> ByHand {
         let path = format!("/subjects/{}/versions", subject_path(&self.subject));
-        let body = json!({ "schemaType": self.schema().format, "schema": self.file.text.as_ref() });
+        let mut body = json!({ "schemaType": self.language(), "schema": self.file.text.as_ref() });
+        if let (false, Some(body)) = (self.references.is_empty(), body.as_object_mut()) {
+            body.insert("references".to_owned(), json!(self.references));
+        }
         ByHand::new(format!("register the schema in {} under {}", self.file.path, self.subject))
             .run(curl(&self.registry, "POST", &path, Some(&body)))
             .say("The registry answers the id; it refuses a schema that may not follow the newest one.")

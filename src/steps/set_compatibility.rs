@@ -171,9 +171,9 @@ steps:
         level_standing(registry.as_ref(), &self.subject, change.before, act.0).await
     }
 
-    async fn act(&self, context: &ActContext, _: &LevelChange, act: &SetLevel) -> Result<Receipt, StepError> {
+    async fn act(&self, context: &ActContext, change: &LevelChange, act: &SetLevel) -> Result<Receipt, StepError> {
         context.world.registry(&self.registry)?.set_level(&self.subject, act.0.own()).await?;
-        Ok(Receipt::said(format!("set the level to {}", act.0)))
+        Ok(level_receipt(change.before, act.0))
     }
 
     async fn verify(&self, context: &ActContext, _: Option<&LevelChange>) -> Result<Verdict, StepError> {
@@ -209,6 +209,11 @@ steps:
     }
 }
 
+/// What was done to a level, and what it was.
+pub(super) fn level_receipt(before: Option<Compatibility>, after: Level) -> Receipt {
+    Receipt::with(format!("set the level to {after}"), &json!({ "before": Level::from(before), "level": after }))
+}
+
 /// Looks at a subject's own level.
 pub(super) async fn look_at_level(world: &World, registry: &str, subject: &str) -> Result<View, StepError> {
     let level = world.registry(registry)?.level(subject).await?;
@@ -226,7 +231,7 @@ pub(super) async fn level_standing(
 ) -> Result<Standing, StepError> {
     let now = registry.level(subject).await?;
     Ok(if now == after.own() {
-        Standing::After(Receipt::said(format!("set the level to {after}")))
+        Standing::After(level_receipt(before, after))
     } else if now == before {
         Standing::Before
     } else {

@@ -160,7 +160,7 @@ async fn answering(status: u16, body: &'static str) -> String {
 }
 
 fn json() -> NewSchema {
-    NewSchema { format: SchemaFormat::Json, text: r#"{"type":"object"}"#.to_owned() }
+    NewSchema { format: SchemaFormat::Json, text: r#"{"type":"object"}"#.to_owned(), ..NewSchema::default() }
 }
 
 #[tokio::test]
@@ -250,6 +250,7 @@ async fn registrations_at_once_all_end_well_or_in_a_conflict() {
     let schema = |number: usize| NewSchema {
         format: SchemaFormat::Json,
         text: format!(r#"{{"$schema":"http://json-schema.org/draft-07/schema#","type":"object","title":"t{number}"}}"#),
+        ..NewSchema::default()
     };
     let schemas = (0..8).map(schema).collect::<Vec<_>>();
     let outcomes = futures_util::future::join_all(schemas.iter().map(|schema| registry.register(&subject, schema))).await;

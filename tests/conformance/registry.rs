@@ -15,7 +15,7 @@ fn schema(properties: &[&str]) -> NewSchema {
     let text = format!(
         r#"{{"$schema":"http://json-schema.org/draft-07/schema#","type":"object","properties":{{{properties}}},"additionalProperties":false}}"#
     );
-    NewSchema { format: SchemaFormat::Json, text }
+    NewSchema { format: SchemaFormat::Json, text, ..NewSchema::default() }
 }
 
 pub async fn it_answers_and_has_a_default_level(registry: &dyn Registry) {
@@ -75,7 +75,7 @@ pub async fn an_incompatible_schema_is_invalid_and_changes_nothing(registry: &dy
 
 pub async fn what_is_no_schema_is_invalid(registry: &dyn Registry) {
     let subject = fresh("broken-value");
-    let broken = NewSchema { format: SchemaFormat::Json, text: "{nope".to_owned() };
+    let broken = NewSchema { format: SchemaFormat::Json, text: "{nope".to_owned(), ..NewSchema::default() };
     for error in [registry.register(&subject, &broken).await.unwrap_err(), registry.check(&subject, &broken).await.unwrap_err()] {
         assert!(matches!(error, PortError::Invalid { .. }), "{error:?}");
     }
@@ -132,7 +132,7 @@ pub async fn subjects_may_have_odd_names(registry: &dyn Registry) {
 pub async fn avro_is_told_from_json(registry: &dyn Registry) {
     let subject = fresh("avro-value");
     let text = r#"{"type":"record","name":"Exercise","fields":[{"name":"a","type":"string"}]}"#;
-    let avro = NewSchema { format: SchemaFormat::Avro, text: text.to_owned() };
+    let avro = NewSchema { format: SchemaFormat::Avro, text: text.to_owned(), ..NewSchema::default() };
     let registered = registry.register(&subject, &avro).await.unwrap();
     assert_eq!(registered.format, SchemaFormat::Avro);
     assert_eq!(registry.latest(&subject).await.unwrap(), Some(registered));

@@ -94,11 +94,15 @@ impl ConfluentRegistry {
             }
             SchemaFormat::Protobuf => {}
         }
-        Ok(match schema.format {
+        let mut body = match schema.format {
             // Why: registries from before there were formats know nothing else and do not take the field.
             SchemaFormat::Avro => json!({ "schema": schema.text }),
             format => json!({ "schemaType": format.to_string(), "schema": schema.text }),
-        })
+        };
+        if let (false, Some(body)) = (schema.references.is_empty(), body.as_object_mut()) {
+            body.insert("references".to_owned(), json!(schema.references));
+        }
+        Ok(body)
     }
 
     fn version_in(&self, doing: &str, value: &Value, asked: Option<SchemaFormat>) -> Result<SchemaVersion, PortError> {
