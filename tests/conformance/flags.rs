@@ -85,8 +85,8 @@ pub async fn a_flag_goes_and_comes_back_as_it_was(flags: &dyn Flags) {
     let state = FlagState { targeting, ..boolean("off") };
     flags.change(&change(&name, None, state.clone())).await.unwrap();
     let gone = FlagChange { after: None, ..change(&name, Some(state.clone()), state.clone()) };
-    let stale = FlagChange { key: fresh("change"), before: Some(boolean("on")), ..gone.clone() };
-    assert!(matches!(flags.change(&stale).await.unwrap_err(), PortError::Conflict { .. }));
+    let overtaken = FlagChange { key: fresh("change"), before: Some(boolean("on")), ..gone.clone() };
+    assert!(matches!(flags.change(&overtaken).await.unwrap_err(), PortError::Conflict { .. }));
     let revision = flags.change(&gone).await.unwrap();
     assert_eq!((flags.flag(&name).await.unwrap(), flags.revision().await.unwrap()), (None, revision));
     assert_eq!(flags.change(&gone).await.unwrap(), revision, "once for ever");

@@ -92,22 +92,18 @@ pub type Demo = tokio::task::JoinHandle<std::process::Output>;
 
 /// As [`taken_back_after`], with nothing happening meanwhile.
 pub async fn taken_back(stage: &Stage, rows: &[&str], before: &str) -> (Value, Vec<String>) {
-    taken_back_after(stage, rows, before, async |demo| demo).await
+    taken_back_after(stage, rows, before, async |_| ()).await
 }
 
 /// Plays `rows` under traffic, the last one only up to before its step `before`, and takes that one back from there. The way back must be
 /// proven and come as `plan --revert` tells it, and the count be clean. The lines that were kept or lost, with their reasons.
-pub async fn taken_back_after(
-    stage: &Stage,
-    rows: &[&str],
-    before: &str,
-    meanwhile: impl AsyncFnOnce(Demo) -> Demo,
-) -> (Value, Vec<String>) {
+pub async fn taken_back_after(stage: &Stage, rows: &[&str], before: &str, meanwhile: impl AsyncFnOnce(&mut Demo)) -> (Value, Vec<String>) {
     let (last, first) = rows.split_last().expect("a row");
     let stopped = stopped(stage, last, before);
     let named = first.iter().copied().chain([stopped.as_str()]).flat_map(|row| ["--playbook", row]);
     let mut demo = stage.command(&["demo", "--seconds", "1", "--output", "json"].into_iter().chain(named).collect::<Vec<_>>());
-    let demo = meanwhile(tokio::task::spawn_blocking(move || demo.output().unwrap())).await;
+    let mut demo = tokio::task::spawn_blocking(move || demo.output().unwrap());
+    meanwhile(&mut demo).await;
     let id = loop {
         tokio::time::sleep(Duration::from_millis(200)).await;
         assert!(!demo.is_finished(), "the demo ended before it came there: {:#}", document(&demo.await.unwrap()));

@@ -64,7 +64,7 @@ async fn the_move_to_events_is_taken_back_from_where_only_events_are_read() {
 async fn services_answer_while_there_is_no_controller_and_the_move_to_calls_is_taken_back_later() {
     let stage = stage().await;
     let (mut from, mut to) = (Utc::now(), Utc::now());
-    let without = async |demo: Demo| {
+    let without = async |demo: &mut Demo| {
         let server = loop {
             tokio::time::sleep(Duration::from_millis(100)).await;
             assert!(!demo.is_finished(), "the demo ended before its switch: {:#}", document(&demo.await.unwrap()));
@@ -81,7 +81,6 @@ async fn services_answer_while_there_is_no_controller_and_the_move_to_calls_is_t
         to = Utc::now();
         let mut next = stage.serve(None);
         std::thread::spawn(move || next.wait());
-        demo
     };
     // Why before the events end: from behind that the copy would lack what changed meanwhile, and `plan --revert` says so.
     let (told, _) = taken_back_after(&stage, &["p1", "p2"], "silence", without).await;
