@@ -57,7 +57,11 @@ struct Stage {
 
 async fn stage() -> Stage {
     let bench = Bench::new().await;
-    bench.execute("create table public.failed (topic text); create table public.switch (on_ boolean); create sequence public.numbers".to_owned()).await;
+    bench
+        .execute(
+            "create table public.failed (topic text); create table public.switch (on_ boolean); create sequence public.numbers".to_owned(),
+        )
+        .await;
     let says = Arc::new(Says { status: AtomicU16::new(200), queue: AtomicU64::default() });
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = format!("http://{}", listener.local_addr().unwrap());

@@ -47,15 +47,18 @@ pub async fn apply<P>(
     .execute(&mut *transaction)
     .await?;
     let changed = written.rows_affected() == 1;
-    sqlx::query("insert into applied (exercise_id, version, event_id, partition, \"offset\", changed) values ($1, $2, $3, $4, $5, $6)")
-        .bind(id)
-        .bind(version)
-        .bind(&event.event_id)
-        .bind(record.partition)
-        .bind(record.offset)
-        .bind(changed)
-        .execute(&mut *transaction)
-        .await?;
+    sqlx::query(
+        "insert into applied (exercise_id, version, event_id, partition, \"offset\", changed, copied) values ($1, $2, $3, $4, $5, $6, $7)",
+    )
+    .bind(id)
+    .bind(version)
+    .bind(&event.event_id)
+    .bind(record.partition)
+    .bind(record.offset)
+    .bind(changed)
+    .bind(seen.version)
+    .execute(&mut *transaction)
+    .await?;
     transaction.commit().await?;
     Ok(Handled::Stored)
 }

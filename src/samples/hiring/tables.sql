@@ -24,7 +24,8 @@ create table if not exists exercise_copy (
     updated_at timestamptz not null default clock_timestamp()
 );
 
--- Every event that was applied, in the order of each exercise; `changed` says whether it was newer than what the copy held.
+-- Every event that was applied, in the order of each exercise; `changed` says whether it brought the copy something newer, and `copied` at
+-- which version the copy then was: that of the event, or what its owner told when it was asked.
 create table if not exists applied (
     number bigint generated always as identity,
     exercise_id text not null,
@@ -33,6 +34,7 @@ create table if not exists applied (
     partition integer not null,
     "offset" bigint not null,
     changed boolean not null,
+    copied bigint not null,
     at timestamptz not null default clock_timestamp()
 );
 

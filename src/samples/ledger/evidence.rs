@@ -81,8 +81,8 @@ pub struct Applied {
     pub version: i64,
     /// The event.
     pub event: String,
-    /// Whether the copy changed.
-    pub changed: bool,
+    /// The version at which the copy was then, when the event changed it: that of the event, or of what its owner told.
+    pub copied: Option<i64>,
 }
 
 /// An assignment of a manager as its owner stored it.

@@ -294,8 +294,8 @@ fn applied(evidence: &Evidence, report: &mut Report) {
         if promised.contains_key(event.event.as_str()) {
             back |= live.insert(&event.exercise, event.version).is_some_and(|before| before >= event.version);
         }
-        if event.changed {
-            back |= copied.insert(&event.exercise, event.version).is_some_and(|before| before >= event.version);
+        if let Some(version) = event.copied {
+            back |= copied.insert(&event.exercise, version).is_some_and(|before| before >= version);
         }
         report.find(Wrong::OutOfOrder, usize::from(back), || {
             format!("version {} of {} was applied after a newer one", event.version, event.exercise)

@@ -140,10 +140,12 @@ async fn from_hiring(connection: &mut PgConnection, sabotage: Option<Damage>, ev
         let copy: Vec<(String, i64)> = sqlx::query_as("select id, version from exercise_copy").fetch_all(&mut *transaction).await?;
         evidence.copy = Some(copy.into_iter().collect());
     }
-    let applied: Vec<(String, i64, String, bool)> =
-        sqlx::query_as("select exercise_id, version, event_id, changed from applied order by number").fetch_all(&mut *transaction).await?;
+    let applied: Vec<(String, i64, String, Option<i64>)> =
+        sqlx::query_as("select exercise_id, version, event_id, case when changed then copied end from applied order by number")
+            .fetch_all(&mut *transaction)
+            .await?;
     let applied = applied.into_iter();
-    evidence.applied = applied.map(|(exercise, version, event, changed)| Applied { exercise, version, event, changed }).collect();
+    evidence.applied = applied.map(|(exercise, version, event, copied)| Applied { exercise, version, event, copied }).collect();
     let reviews: Vec<(String, i64, String, String)> =
         sqlx::query_as("select attempt_id, number, event_id, path from review order by id").fetch_all(&mut *transaction).await?;
     let reviews = reviews.into_iter();

@@ -102,7 +102,7 @@ impl Sabotage {
             let Some((exercise, one, other)) = pair else { return Ok(None) };
             sqlx::query(
                 "update applied as here set version = there.version, event_id = there.event_id, partition = there.partition,
-                        \"offset\" = there.\"offset\"
+                        \"offset\" = there.\"offset\", copied = there.copied
                  from applied as there
                  where (here.number = $1 and there.number = $2) or (here.number = $2 and there.number = $1)",
             )

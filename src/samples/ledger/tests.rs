@@ -40,7 +40,7 @@ fn world(exercises: u8, did: &[Did]) -> Evidence {
                 evidence.changes.push(Change { exercise: exercise.clone(), version, request: id, event: Some(event.clone()), at });
                 let topic = evidence.topic.as_mut().unwrap();
                 topic.records.push(TopicRecord { partition: 0, event: event.clone(), exercise: exercise.clone(), version, at });
-                evidence.applied.push(Applied { exercise: exercise.clone(), version, event, changed: true });
+                evidence.applied.push(Applied { exercise: exercise.clone(), version, event, copied: Some(version) });
                 evidence.copy.as_mut().unwrap().insert(exercise.clone(), version);
                 version
             }
@@ -132,11 +132,20 @@ fn what_is_on_its_way_is_neither_lost_nor_finished() {
 fn a_snapshot_may_repeat_old_versions_and_change_nothing() {
     let mut evidence = world(2, &DID);
     let old = TopicRecord { event: "snapshot".to_owned(), ..evidence.topic.as_ref().unwrap().records[0].clone() };
-    evidence.applied.push(Applied { exercise: old.exercise.clone(), version: old.version, event: old.event.clone(), changed: false });
+    evidence.applied.push(Applied { exercise: old.exercise.clone(), version: old.version, event: old.event.clone(), copied: None });
     evidence.topic.as_mut().unwrap().records.push(old);
     assert_eq!(faults(&judge(&evidence)), [0; 5]);
-    evidence.applied.last_mut().unwrap().changed = true;
+    evidence.applied.last_mut().unwrap().copied = Some(old.version);
     assert_eq!(faults(&judge(&evidence)), [0, 0, 1, 0, 0], "a copy that went back");
+}
+
+#[test]
+fn a_late_notice_that_finds_something_newer_takes_nothing_back() {
+    let mut evidence = world(2, &DID);
+    let old = evidence.topic.as_ref().unwrap().records[0].clone();
+    let newer = evidence.applied.iter().filter_map(|event| event.copied).max().unwrap() + 1;
+    evidence.applied.push(Applied { exercise: old.exercise, version: old.version, event: "snapshot".to_owned(), copied: Some(newer) });
+    assert_eq!(faults(&judge(&evidence)), [0; 5]);
 }
 
 #[test]
