@@ -123,8 +123,8 @@ pub const PAIRS: &[(&str, &str, &str, &[&str], &[&str])] = &[
     ),
     (
         "list inside itself gains a field",
-        r#"{"name":"next","type":["null","E"],"default":null}"#,
-        r#"{"name":"next","type":["null","E"],"default":null},{"name":"x","type":"int","default":1}"#,
+        r#"{"name":"next","type":["null","Event"],"default":null}"#,
+        r#"{"name":"next","type":["null","Event"],"default":null},{"name":"x","type":"int","default":1}"#,
         &[],
         &[],
     ),
@@ -133,7 +133,7 @@ pub const PAIRS: &[(&str, &str, &str, &[&str], &[&str])] = &[
 
 /// The schema of a record with these fields.
 pub fn record(fields: &str) -> String {
-    format!(r#"{{"type":"record","name":"E","namespace":"n.s","fields":[{fields}]}}"#)
+    format!(r#"{{"type":"record","name":"Event","namespace":"n.s","fields":[{fields}]}}"#)
 }
 
 fn read(text: &str) -> Document {
