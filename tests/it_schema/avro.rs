@@ -3,8 +3,11 @@
 use cutover::ports::registry::{Compatibility, SchemaFormat};
 use cutover::schemas::{Direction, Document, Policy, RegistryKind, judge};
 
-/// Pairs: name, the old fields, the new ones, the rules that refuse it backward and forward with their places.
-pub const PAIRS: &[(&str, &str, &str, &[&str], &[&str])] = &[
+/// A change: name, the old fields, the new ones, the rules that refuse it backward and forward with their places.
+type Pair = (&'static str, &'static str, &'static str, &'static [&'static str], &'static [&'static str]);
+
+/// The table.
+pub const PAIRS: &[Pair] = &[
     (
         "field with a default added",
         r#"{"name":"a","type":"string"}"#,

@@ -278,7 +278,7 @@ impl Reader {
                 }
                 self.write(":");
             }
-            Some(letter) if matches!(letter, ',' | '}' | ']') => return Err(self.stuck(format!("`{key}` has no value"))),
+            Some(',' | '}' | ']') => return Err(self.stuck(format!("`{key}` has no value"))),
             Some(_) => {
                 self.flaw(spot, format!("a colon is missing behind `{key}`"), "wrote `:`");
                 self.write(": ");
@@ -364,7 +364,8 @@ impl Reader {
                 }
                 letter if u32::from(letter) < 0x20 => {
                     self.flaw(place, format!("the control character U+{:04X} in a text", u32::from(letter)), "wrote it as an escape");
-                    text.push_str(&format!("\\u{:04x}", u32::from(letter)));
+                    text.push_str("\\u");
+                    text.extend(format!("{:04x}", u32::from(letter)).chars());
                 }
                 letter => text.push(letter),
             }
@@ -453,11 +454,7 @@ impl Reader {
             return;
         }
         let spot = Spot { line: 1, column: 1 };
-        self.advice(
-            spot,
-            "it does not say that it is a JSON Schema, and some registries cannot tell",
-            format!("wrote `$schema` of draft 7"),
-        );
+        self.advice(spot, "it does not say that it is a JSON Schema, and some registries cannot tell", "wrote `$schema` of draft 7");
         let rest = self.out.get(begin + 1..).unwrap_or_default();
         let blank: String = rest.chars().take_while(|letter| letter.is_whitespace()).collect();
         let is_empty = rest.trim_start().starts_with('}');

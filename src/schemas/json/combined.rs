@@ -11,7 +11,7 @@ use crate::schemas::rule::{Finding, Weight};
 
 impl<'a> Comparison<'a> {
     /// A schema of one kind that becomes one of several parts: enough when one part takes it. `None` when none does.
-    pub(super) fn into_parts(
+    pub(super) fn taken_by_a_part(
         &mut self,
         writer: At<'a>,
         from: &Form<'a>,
@@ -233,15 +233,18 @@ fn distinct<'s, 'a>(parts: &'s [Sub<'a>]) -> Vec<&'s Sub<'a>> {
     found
 }
 
+/// The kinds of value that a part takes, and the properties that hold one of a few values.
+type Marks = (Vec<String>, HashMap<String, Vec<String>>);
+
 /// Whether no value can be taken by two of these parts.
 fn apart(comparison: &Comparison<'_>, at: At<'_>, parts: &[&Sub<'_>]) -> bool {
-    let marks: Vec<(Vec<String>, HashMap<String, Vec<String>>)> = parts
+    let marks: Vec<Marks> = parts
         .iter()
         .map(|part| match part {
-            Sub::Implied(form) => (marks(comparison, at, form), HashMap::new()),
+            Sub::Implied(form) => (marks(form), HashMap::new()),
             Sub::Written(value) => comparison
                 .followed(at.to(value))
-                .map_or_else(|_| (Vec::new(), HashMap::new()), |at| (marks(comparison, at, &Form::read(at)), names(comparison, at))),
+                .map_or_else(|_| (Vec::new(), HashMap::new()), |at| (marks(&Form::read(at)), names(comparison, at))),
         })
         .collect();
     let disjoint = |one: &[String], other: &[String]| !one.is_empty() && !other.is_empty() && !one.iter().any(|mark| other.contains(mark));
@@ -271,7 +274,7 @@ fn names(comparison: &Comparison<'_>, at: At<'_>) -> HashMap<String, Vec<String>
 }
 
 /// The kinds of value that a form takes, or its fixed values; empty when that is not known.
-fn marks(comparison: &Comparison<'_>, at: At<'_>, form: &Form<'_>) -> Vec<String> {
+fn marks(form: &Form<'_>) -> Vec<String> {
     let kind = |name: &str| vec![name.to_owned()];
     match form {
         Form::Text(plain) if plain.typed => kind("string"),
@@ -284,7 +287,7 @@ fn marks(comparison: &Comparison<'_>, at: At<'_>, form: &Form<'_>) -> Vec<String
         Form::Enum(values) => values.iter().map(|value| of_value(value).to_owned()).collect(),
         Form::Combined(How::All, parts) => {
             let known = parts.iter().map(|part| match part {
-                Sub::Implied(form) => marks(comparison, at, form),
+                Sub::Implied(form) => marks(form),
                 Sub::Written(_) => Vec::new(),
             });
             known.into_iter().find(|marks| !marks.is_empty()).unwrap_or_default()

@@ -214,7 +214,7 @@ impl<'a> Comparison<'a> {
         match (from, to) {
             (Form::Combined(..), Form::Combined(..)) => {}
             (_, Form::Combined(how, parts)) => {
-                if let Some(findings) = self.into_parts(writer, from, reader, *how, parts) {
+                if let Some(findings) = self.taken_by_a_part(writer, from, reader, *how, parts) {
                     return findings;
                 }
             }

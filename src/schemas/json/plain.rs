@@ -170,10 +170,7 @@ fn whole(number: &Number) -> Option<i128> {
 
 /// Whether `number` is a multiple of `of`, in decimals.
 fn is_multiple(number: &Number, of: &Number) -> bool {
-    let ((number, number_scale), (of, of_scale)) = match (decimal(number), decimal(of)) {
-        (Some(number), Some(of)) => (number, of),
-        _ => return number == of,
-    };
+    let (Some((number, number_scale)), Some((of, of_scale))) = (decimal(number), decimal(of)) else { return number == of };
     let scale = number_scale.max(of_scale);
     let grown = |value: i128, by: u32| 10_i128.checked_pow(by).and_then(|factor| value.checked_mul(factor));
     match (grown(number, scale - number_scale), grown(of, scale - of_scale)) {
