@@ -98,10 +98,9 @@ fn level(text: &str) -> Result<Compatibility, String> {
 /// When a file cannot be read or holds no schema.
 pub fn run(session: &Session, args: &CheckSchemaArgs) -> Result<u8, CliError> {
     let format = match args.format {
-        Some(Language::Json) => SchemaFormat::Json,
         Some(Language::Avro) => SchemaFormat::Avro,
         None if args.new.extension().is_some_and(|ending| ending == "avsc") => SchemaFormat::Avro,
-        None => SchemaFormat::Json,
+        Some(Language::Json) | None => SchemaFormat::Json,
     };
     let references = args.references.iter().map(|(name, path)| Ok((name.clone(), document(Path::new(path), format)?.value)));
     let references = references.collect::<Result<Vec<_>, CliError>>()?;

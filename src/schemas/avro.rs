@@ -175,7 +175,7 @@ impl<'a> Comparison<'a> {
                     }
                     fits
                 });
-                let near = branches.iter().find(|branch| self.is_like(from, self.reader.form(branch, to_space)));
+                let near = branches.iter().find(|branch| is_like(from, self.reader.form(branch, to_space)));
                 match (fits, near) {
                     (true, _) => Vec::new(),
                     (false, Some(near)) => self.values((writer, from_space), (near, to_space)),
@@ -293,14 +293,6 @@ impl<'a> Comparison<'a> {
         vec![self.weighed(Weight::Unsafe, "LOGICAL_TYPE_CHANGED", message)]
     }
 
-    fn is_like(&self, one: Form<'_>, other: Form<'_>) -> bool {
-        match (one, other) {
-            (Form::Named(kind, _), Form::Named(other, _)) => kind == other,
-            (Form::Items(_), Form::Items(_)) | (Form::Values(_), Form::Values(_)) => true,
-            _ => false,
-        }
-    }
-
     fn unknown(&self, schema: &str, name: &str) -> Finding {
         self.refused("TYPE_NOT_FOUND", format!("{schema} uses `{name}`, which is no type of Avro and is defined nowhere in it"))
     }
@@ -317,8 +309,9 @@ impl<'a> Comparison<'a> {
     }
 
     fn weighed(&self, weight: Weight, rule: &'static str, message: String) -> Finding {
-        let path: String = self.path.iter().map(|part| format!("/{part}")).collect();
-        Finding { path: format!("#{path}"), rule, weight, message }
+        let parts = std::iter::once("#").chain(self.path.iter().map(String::as_str));
+        let path = parts.collect::<Vec<_>>().join("/");
+        Finding { path, rule, weight, message }
     }
 }
 
@@ -329,6 +322,15 @@ fn fields(map: &Map<String, Value>) -> impl Iterator<Item = &Map<String, Value>>
 fn has_alias(map: &Map<String, Value>, name: &str) -> bool {
     let aliases = map.get("aliases").and_then(Value::as_array).into_iter().flatten().filter_map(Value::as_str);
     aliases.into_iter().any(|alias| alias == name || alias.rsplit('.').next() == Some(name))
+}
+
+/// Whether two parts are most likely meant for each other.
+fn is_like(one: Form<'_>, other: Form<'_>) -> bool {
+    match (one, other) {
+        (Form::Named(kind, _), Form::Named(other, _)) => kind == other,
+        (Form::Items(_), Form::Items(_)) | (Form::Values(_), Form::Values(_)) => true,
+        _ => false,
+    }
 }
 
 fn promotes(from: &str, to: &str) -> bool {
@@ -344,11 +346,10 @@ fn promotes(from: &str, to: &str) -> bool {
 
 fn described(form: Form<'_>) -> String {
     match form {
-        Form::Primitive(name) => format!("`{name}`"),
+        Form::Primitive(name) | Form::Unknown(name) => format!("`{name}`"),
         Form::Named(kind, map) => format!("the {kind} `{}`", map.get("name").and_then(Value::as_str).unwrap_or_default()),
         Form::Items(_) => "an array".to_owned(),
         Form::Values(_) => "a map".to_owned(),
         Form::Union(branches) => format!("one of {} types", branches.len()),
-        Form::Unknown(name) => format!("`{name}`"),
     }
 }

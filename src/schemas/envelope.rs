@@ -82,11 +82,9 @@ fn one(root: &Value, schema: &Value) -> Option<Vec<Remark>> {
             say("#/required".to_owned(), "`event_id` is required: without it a second delivery cannot be told".to_owned(), false);
         }
     }
-    if let Some(name) = field("event_name") {
-        if !fixed(name) && name.get("default").is_none() {
-            let message = "`event_name` is a const, or has a default: else nobody can tell which event the schema describes".to_owned();
-            say("#/properties/event_name".to_owned(), message, false);
-        }
+    if field("event_name").is_some_and(|name| !fixed(name) && name.get("default").is_none()) {
+        let message = "`event_name` is a const, or has a default: else nobody can tell which event the schema describes".to_owned();
+        say("#/properties/event_name".to_owned(), message, false);
     }
     if let Some(version) = field("event_version") {
         let optional = version.get("default").is_some();
@@ -102,13 +100,11 @@ fn one(root: &Value, schema: &Value) -> Option<Vec<Remark>> {
         }
     }
     for name in ["produced_at", "created_at"] {
-        if let Some(at) = field(name).filter(|at| !is_of(at, &["string", "integer", "number"])) {
-            let _ = at;
+        if field(name).is_some_and(|at| !is_of(at, &["string", "integer", "number"])) {
             say(format!("#/properties/{name}"), format!("`{name}` is a string with a time, or a number"), false);
         }
     }
-    if let Some(payload) = field("payload").filter(|payload| payload.get("type").is_some() && !is_of(payload, &["object", "null"])) {
-        let _ = payload;
+    if field("payload").is_some_and(|payload| payload.get("type").is_some() && !is_of(payload, &["object", "null"])) {
         say("#/properties/payload".to_owned(), "`payload` is an object".to_owned(), false);
     }
     Some(remarks)

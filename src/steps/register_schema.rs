@@ -376,7 +376,9 @@ steps:
         let look = Right::look(&Resource::topic(&main_system(), stem)).into_iter().map(|right| Right { way_back: true, ..right });
         let level = self.compatibility.map(|_| Operation::AlterConfigs);
         let own = Right::all(&subject, [Operation::Read, Operation::Write].into_iter().chain(level));
-        own.into_iter().chain(Right::back(&subject, [Operation::Delete])).chain(look).collect()
+        let samples = self.samples.as_ref().map(|samples| Resource::topic(&samples.cluster, self.topic()));
+        let samples = samples.into_iter().flat_map(|topic| [Right::look(&topic), Right::all(&topic, [Operation::Read])].concat());
+        own.into_iter().chain(Right::back(&subject, [Operation::Delete])).chain(look).chain(samples).collect()
     }
 
     fn moves(&self) -> Vec<Move> {

@@ -3,8 +3,11 @@
 use cutover::ports::registry::{Compatibility, SchemaFormat};
 use cutover::schemas::{Direction, Document, Policy, RegistryKind, judge};
 
-/// Pairs: name, the old fields, the new ones, the rules that refuse it backward and forward with their places.
-pub const PAIRS: &[(&str, &str, &str, &[&str], &[&str])] = &[
+/// A change: name, the old fields, the new ones, the rules that refuse it backward and forward with their places.
+type Pair = (&'static str, &'static str, &'static str, &'static [&'static str], &'static [&'static str]);
+
+/// The table.
+pub const PAIRS: &[Pair] = &[
     (
         "field with a default added",
         r#"{"name":"a","type":"string"}"#,
@@ -123,8 +126,8 @@ pub const PAIRS: &[(&str, &str, &str, &[&str], &[&str])] = &[
     ),
     (
         "list inside itself gains a field",
-        r#"{"name":"next","type":["null","E"],"default":null}"#,
-        r#"{"name":"next","type":["null","E"],"default":null},{"name":"x","type":"int","default":1}"#,
+        r#"{"name":"next","type":["null","Event"],"default":null}"#,
+        r#"{"name":"next","type":["null","Event"],"default":null},{"name":"x","type":"int","default":1}"#,
         &[],
         &[],
     ),
@@ -133,7 +136,7 @@ pub const PAIRS: &[(&str, &str, &str, &[&str], &[&str])] = &[
 
 /// The schema of a record with these fields.
 pub fn record(fields: &str) -> String {
-    format!(r#"{{"type":"record","name":"E","namespace":"n.s","fields":[{fields}]}}"#)
+    format!(r#"{{"type":"record","name":"Event","namespace":"n.s","fields":[{fields}]}}"#)
 }
 
 fn read(text: &str) -> Document {

@@ -81,7 +81,7 @@ fn every_level_follows_from_the_directions_and_the_versions_that_it_looks_at() {
         let versions = [old.clone(), new.clone()];
         for level in LEVELS {
             let (directions, all) = asks(level);
-            let once = judge(&[old.clone()], &new, level, Policy::Strict, RegistryKind::Confluent);
+            let once = judge(std::slice::from_ref(&old), &new, level, Policy::Strict, RegistryKind::Confluent);
             let may = directions.iter().all(|direction| pair.admits(*direction));
             assert_eq!(once.compatible, may, "{} at {level}", pair.name);
             assert_eq!(once.admitted_by.contains(&level), may, "{} at {level}", pair.name);

@@ -1,5 +1,7 @@
 //! Reads a text that was meant as a JSON Schema, and writes it down as JSON on the way.
 
+mod text;
+
 use super::Flaw;
 use super::keywords::{Place, inside, meant};
 use super::scalar::{closing, is_word, literal, number};
@@ -278,7 +280,7 @@ impl Reader {
                 }
                 self.write(":");
             }
-            Some(letter) if matches!(letter, ',' | '}' | ']') => return Err(self.stuck(format!("`{key}` has no value"))),
+            Some(',' | '}' | ']') => return Err(self.stuck(format!("`{key}` has no value"))),
             Some(_) => {
                 self.flaw(spot, format!("a colon is missing behind `{key}`"), "wrote `:`");
                 self.write(": ");
@@ -322,81 +324,6 @@ impl Reader {
             self.skip();
         }
         word
-    }
-
-    /// Reads a text in whatever quotes; answers it as JSON writes it.
-    fn text(&mut self) -> Result<String, Unreadable> {
-        let spot = self.spot();
-        let quote = self.peek().unwrap_or('"');
-        let ends = closing(quote).unwrap_or(&['"']);
-        if quote != '"' {
-            self.flaw(spot, format!("a text in {}", called(quote)), "wrote `\"`");
-        }
-        self.skip();
-        let mut text = String::from("\"");
-        loop {
-            let place = self.spot();
-            let Some(letter) = self.peek() else {
-                return Err(Unreadable {
-                    line: spot.line,
-                    column: spot.column,
-                    message: "the text that begins here has no end".to_owned(),
-                });
-            };
-            if ends.contains(&letter) {
-                self.skip();
-                text.push('"');
-                return Ok(text);
-            }
-            self.skip();
-            match letter {
-                '\\' => self.escape(&mut text, place),
-                '"' => text.push_str("\\\""),
-                '\n' if quote == '"' || quote == '\'' => {
-                    self.flaw(place, "a text goes on in the next line", "wrote `\\n`");
-                    text.push_str("\\n");
-                }
-                '\r' => text.push_str("\\r"),
-                '\n' => text.push_str("\\n"),
-                '\t' => {
-                    self.flaw(place, "a tab in a text", "wrote `\\t`");
-                    text.push_str("\\t");
-                }
-                letter if u32::from(letter) < 0x20 => {
-                    self.flaw(place, format!("the control character U+{:04X} in a text", u32::from(letter)), "wrote it as an escape");
-                    text.push_str(&format!("\\u{:04x}", u32::from(letter)));
-                }
-                letter => text.push(letter),
-            }
-        }
-    }
-
-    fn escape(&mut self, text: &mut String, spot: Spot) {
-        let Some(next) = self.peek() else { return };
-        match next {
-            '"' | '\\' | '/' | 'b' | 'f' | 'n' | 'r' | 't' => {
-                self.skip();
-                text.push('\\');
-                text.push(next);
-            }
-            'u' => {
-                let digits: String = self.letters.iter().skip(self.at + 1).take(4).collect();
-                if digits.len() == 4 && digits.chars().all(|digit| digit.is_ascii_hexdigit()) {
-                    text.push('\\');
-                } else {
-                    self.flaw(spot, "`\\u` without four digits", "wrote `\\\\u`");
-                    text.push_str("\\\\");
-                }
-            }
-            '\'' => {
-                self.skip();
-                text.push('\'');
-            }
-            other => {
-                self.flaw(spot, format!("`\\{other}` is no escape of JSON"), format!("wrote `\\\\{other}`"));
-                text.push_str("\\\\");
-            }
-        }
     }
 
     /// White space and comments.
@@ -453,11 +380,7 @@ impl Reader {
             return;
         }
         let spot = Spot { line: 1, column: 1 };
-        self.advice(
-            spot,
-            "it does not say that it is a JSON Schema, and some registries cannot tell",
-            format!("wrote `$schema` of draft 7"),
-        );
+        self.advice(spot, "it does not say that it is a JSON Schema, and some registries cannot tell", "wrote `$schema` of draft 7");
         let rest = self.out.get(begin + 1..).unwrap_or_default();
         let blank: String = rest.chars().take_while(|letter| letter.is_whitespace()).collect();
         let is_empty = rest.trim_start().starts_with('}');
@@ -519,14 +442,6 @@ impl Reader {
 
     fn stuck(&self, message: impl Into<String>) -> Unreadable {
         Unreadable { line: self.line, column: self.column, message: message.into() }
-    }
-}
-
-fn called(quote: char) -> String {
-    match quote {
-        '\'' => "single quotes".to_owned(),
-        '`' => "backquotes".to_owned(),
-        other => format!("quotes of print (`{other}`)"),
     }
 }
 

@@ -9,18 +9,18 @@ use super::root::At;
 use super::{Comparison, has_refusal};
 use crate::schemas::rule::{Finding, Weight};
 
-impl Comparison {
+impl<'a> Comparison<'a> {
     /// A schema of one kind that becomes one of several parts: enough when one part takes it. `None` when none does.
-    pub(super) fn into_parts(
+    pub(super) fn taken_by_a_part(
         &mut self,
-        writer: At<'_>,
-        from: &Form<'_>,
-        reader: At<'_>,
+        writer: At<'a>,
+        from: &Form<'a>,
+        reader: At<'a>,
         how: How,
-        parts: &[Sub<'_>],
+        parts: &[Sub<'a>],
     ) -> Option<Vec<Finding>> {
         if let [only] = parts {
-            let findings = self.form_to_part(writer, from, reader, only);
+            let findings = self.trial(|it| it.form_to_part(writer, from, reader, only));
             return (!has_refusal(&findings)).then_some(findings);
         }
         if how == How::All {
@@ -28,7 +28,7 @@ impl Comparison {
         }
         let mut lightest: Option<Vec<Finding>> = None;
         for part in parts {
-            let findings = self.form_to_part(writer, from, reader, part);
+            let findings = self.trial(|it| it.form_to_part(writer, from, reader, part));
             if !has_refusal(&findings) && lightest.as_ref().is_none_or(|known| findings.len() < known.len()) {
                 lightest = Some(findings);
             }
@@ -40,10 +40,10 @@ impl Comparison {
 
     pub(super) fn combined(
         &mut self,
-        writer: At<'_>,
-        (first, from): (How, &[Sub<'_>]),
-        reader: At<'_>,
-        (then, to): (How, &[Sub<'_>]),
+        writer: At<'a>,
+        (first, from): (How, &[Sub<'a>]),
+        reader: At<'a>,
+        (then, to): (How, &[Sub<'a>]),
     ) -> Vec<Finding> {
         let mut findings = Vec::new();
         let allowed = first == then || then == How::Any || (from.len() == 1 && (then == How::One || to.len() == 1));
@@ -90,7 +90,7 @@ impl Comparison {
     }
 
     /// `oneOf` refuses what two alternatives take: safe when they cannot.
-    fn exclusive(&self, how: How, reader: At<'_>, parts: &[&Sub<'_>]) -> Option<Finding> {
+    fn exclusive(&self, how: How, reader: At<'a>, parts: &[&Sub<'a>]) -> Option<Finding> {
         if how != How::One || parts.len() < 2 || apart(self, reader, parts) {
             return None;
         }
@@ -102,16 +102,46 @@ impl Comparison {
     }
 
     /// Whether two lists of parts are written the same and mean the same.
-    fn are_same(&self, from: &[&Sub<'_>], to: &[&Sub<'_>]) -> bool {
-        let same = |(one, other): (&&Sub<'_>, &&Sub<'_>)| match (one, other) {
+    fn are_same(&self, from: &[&Sub<'a>], to: &[&Sub<'a>]) -> bool {
+        let same = |(one, other): (&&Sub<'a>, &&Sub<'a>)| match (one, other) {
             (Sub::Written(one), Sub::Written(other)) => self.is_same(Some(one), Some(other)),
             _ => false,
         };
         from.len() == to.len() && from.iter().zip(to).all(same)
     }
 
+    /// Two references that can only be meant for each other, for all other parts are of other kinds: nothing needs to be tried.
+    fn only_pair(
+        &self,
+        writer: At<'a>,
+        reader: At<'a>,
+        (index, from): (usize, &[&Sub<'a>]),
+        (other, to): (usize, &[&Sub<'a>]),
+    ) -> Option<(At<'a>, At<'a>)> {
+        if from.len() > FEW || to.len() > FEW {
+            return None;
+        }
+        let (Sub::Written(old), Sub::Written(new)) = (from.get(index)?, to.get(other)?) else { return None };
+        if old.get("$ref").is_none() || new.get("$ref").is_none() {
+            return None;
+        }
+        let form = |at: At<'a>, part: &Sub<'a>| match part {
+            Sub::Implied(form) => Some(form.clone()),
+            Sub::Written(value) => self.followed(at.to(value)).ok().map(Form::read),
+        };
+        let (one, two) = (form(writer, from.get(index)?)?, form(reader, to.get(other)?)?);
+        let apart = |two: Option<Form<'a>>| {
+            two.is_some_and(|two| !one.is_like(&two) && !matches!(two, Form::Any | Form::Never | Form::Combined(..)))
+        };
+        let plain = matches!(one, Form::Object(_) | Form::List(_)) && one.is_like(&two);
+        let alone = |at: At<'a>, parts: &[&Sub<'a>], own: usize| {
+            parts.iter().enumerate().all(|(place, part)| place == own || apart(form(at, part)))
+        };
+        (plain && alone(writer, from, index) && alone(reader, to, other)).then(|| (writer.to(old), reader.to(new)))
+    }
+
     /// Finds as many pairs of parts as there can be, so that no part is in two of them.
-    fn matched(&mut self, writer: At<'_>, from: &[&Sub<'_>], reader: At<'_>, to: &[&Sub<'_>]) -> Matched {
+    fn matched(&mut self, writer: At<'a>, from: &[&Sub<'a>], reader: At<'a>, to: &[&Sub<'a>]) -> Matched {
         let mut edges: Vec<Vec<(usize, Vec<Finding>)>> = Vec::with_capacity(from.len());
         let mut nearest = Vec::with_capacity(from.len());
         for (index, old) in from.iter().enumerate() {
@@ -121,7 +151,10 @@ impl Comparison {
             let order = std::iter::once(index).chain((0..to.len()).filter(|other| *other != index));
             for other in order {
                 let Some(new) = to.get(other) else { continue };
-                let findings = self.parts(writer, old, reader, new);
+                let findings = match self.only_pair(writer, reader, (index, from), (other, to)) {
+                    Some((old, new)) => self.values(old, new),
+                    None => self.trial(|it| it.parts(writer, old, reader, new)),
+                };
                 if has_refusal(&findings) {
                     if near.as_ref().is_none_or(|known| findings.len() < known.len()) {
                         near = Some(findings);
@@ -130,7 +163,7 @@ impl Comparison {
                 }
                 let is_clean = findings.is_empty();
                 found.push((other, findings));
-                if is_clean && from.len() > FEW {
+                if is_clean && (other == index || from.len() > FEW) {
                     break;
                 }
             }
@@ -200,15 +233,18 @@ fn distinct<'s, 'a>(parts: &'s [Sub<'a>]) -> Vec<&'s Sub<'a>> {
     found
 }
 
+/// The kinds of value that a part takes, and the properties that hold one of a few values.
+type Marks = (Vec<String>, HashMap<String, Vec<String>>);
+
 /// Whether no value can be taken by two of these parts.
-fn apart(comparison: &Comparison, at: At<'_>, parts: &[&Sub<'_>]) -> bool {
-    let marks: Vec<(Vec<String>, HashMap<String, Vec<String>>)> = parts
+fn apart(comparison: &Comparison<'_>, at: At<'_>, parts: &[&Sub<'_>]) -> bool {
+    let marks: Vec<Marks> = parts
         .iter()
         .map(|part| match part {
-            Sub::Implied(form) => (marks(comparison, at, form), HashMap::new()),
+            Sub::Implied(form) => (marks(form), HashMap::new()),
             Sub::Written(value) => comparison
                 .followed(at.to(value))
-                .map_or_else(|_| (Vec::new(), HashMap::new()), |at| (marks(comparison, at, &Form::read(at)), names(comparison, at))),
+                .map_or_else(|_| (Vec::new(), HashMap::new()), |at| (marks(&Form::read(at)), names(comparison, at))),
         })
         .collect();
     let disjoint = |one: &[String], other: &[String]| !one.is_empty() && !other.is_empty() && !one.iter().any(|mark| other.contains(mark));
@@ -222,7 +258,7 @@ fn apart(comparison: &Comparison, at: At<'_>, parts: &[&Sub<'_>]) -> bool {
 }
 
 /// The properties that an object must have and that hold one of a few values.
-fn names(comparison: &Comparison, at: At<'_>) -> HashMap<String, Vec<String>> {
+fn names(comparison: &Comparison<'_>, at: At<'_>) -> HashMap<String, Vec<String>> {
     let is_object = at.value.get("type").and_then(Value::as_str) == Some("object");
     let required = at.value.get("required").and_then(Value::as_array).filter(|_| is_object).into_iter().flatten().filter_map(Value::as_str);
     let fixed = required.filter_map(|name| {
@@ -238,7 +274,7 @@ fn names(comparison: &Comparison, at: At<'_>) -> HashMap<String, Vec<String>> {
 }
 
 /// The kinds of value that a form takes, or its fixed values; empty when that is not known.
-fn marks(comparison: &Comparison, at: At<'_>, form: &Form<'_>) -> Vec<String> {
+fn marks(form: &Form<'_>) -> Vec<String> {
     let kind = |name: &str| vec![name.to_owned()];
     match form {
         Form::Text(plain) if plain.typed => kind("string"),
@@ -251,7 +287,7 @@ fn marks(comparison: &Comparison, at: At<'_>, form: &Form<'_>) -> Vec<String> {
         Form::Enum(values) => values.iter().map(|value| of_value(value).to_owned()).collect(),
         Form::Combined(How::All, parts) => {
             let known = parts.iter().map(|part| match part {
-                Sub::Implied(form) => marks(comparison, at, form),
+                Sub::Implied(form) => marks(form),
                 Sub::Written(_) => Vec::new(),
             });
             known.into_iter().find(|marks| !marks.is_empty()).unwrap_or_default()

@@ -46,8 +46,8 @@ fn open(rest: Option<&Value>) -> Option<&Value> {
     rest.filter(|rest| **rest != Value::Bool(true))
 }
 
-impl Comparison {
-    pub(super) fn lists(&mut self, writer: At<'_>, from: Plain<'_>, reader: At<'_>, to: Plain<'_>) -> Vec<Finding> {
+impl<'a> Comparison<'a> {
+    pub(super) fn lists(&mut self, writer: At<'a>, from: Plain<'a>, reader: At<'a>, to: Plain<'a>) -> Vec<Finding> {
         let mut findings: Vec<Finding> = self.kind(from, to, reader, "an array").into_iter().collect();
         findings.extend(self.bounds(&COUNTS, writer, from.map, reader, to.map));
         let unique = |map: &Map<String, Value>| map.get("uniqueItems") == Some(&Value::Bool(true));
@@ -67,7 +67,7 @@ impl Comparison {
         findings
     }
 
-    fn items(&mut self, from: &Shape<'_>, to: &Shape<'_>) -> Vec<Finding> {
+    fn items(&mut self, from: &Shape<'a>, to: &Shape<'a>) -> Vec<Finding> {
         let (writer, reader) = (&from.at.root.name, &to.at.root.name);
         let mut findings = match (from.all, to.all) {
             (Some(old), Some(new)) => self.values(from.at.to(old), to.at.to(new)),
@@ -91,7 +91,7 @@ impl Comparison {
         findings
     }
 
-    fn item_removed(&mut self, index: usize, from: &Shape<'_>, old: &Value, to: &Shape<'_>) -> Vec<Finding> {
+    fn item_removed(&mut self, index: usize, from: &Shape<'a>, old: &'a Value, to: &Shape<'a>) -> Vec<Finding> {
         let (writer, reader) = (&from.at.root.name, &to.at.root.name);
         match to.rest {
             None => Vec::new(),
@@ -103,7 +103,7 @@ impl Comparison {
                 self.refused("ITEM_REMOVED_FROM_CLOSED_CONTENT_MODEL", message).into()
             }
             Some(rest) => {
-                let mut findings = self.values(from.at.to(old), to.at.to(rest));
+                let mut findings = self.trial(|it| it.values(from.at.to(old), to.at.to(rest)));
                 if has_refusal(&findings) {
                     let message = format!("{writer} allows item {index}, and what {reader} allows behind its tuple does not cover it");
                     findings.push(self.refused("ITEM_REMOVED_NOT_COVERED_BY_PARTIALLY_OPEN_CONTENT_MODEL", message));
@@ -113,7 +113,7 @@ impl Comparison {
         }
     }
 
-    fn item_added(&mut self, index: usize, from: &Shape<'_>, to: &Shape<'_>, new: &Value) -> Vec<Finding> {
+    fn item_added(&mut self, index: usize, from: &Shape<'a>, to: &Shape<'a>, new: &'a Value) -> Vec<Finding> {
         let (writer, reader) = (&from.at.root.name, &to.at.root.name);
         match from.all.or(from.rest) {
             None => {
@@ -125,7 +125,7 @@ impl Comparison {
             }
             Some(Value::Bool(false)) => Vec::new(),
             Some(rest) => {
-                let mut findings = self.values(from.at.to(rest), to.at.to(new));
+                let mut findings = self.trial(|it| it.values(from.at.to(rest), to.at.to(new)));
                 if has_refusal(&findings) {
                     let message = format!("{reader} says what item {index} must be; what {writer} allows there goes beyond that");
                     findings.push(self.refused("ITEM_ADDED_NOT_COVERED_BY_PARTIALLY_OPEN_CONTENT_MODEL", message));
@@ -135,7 +135,7 @@ impl Comparison {
         }
     }
 
-    fn behind(&mut self, from: &Shape<'_>, to: &Shape<'_>) -> Vec<Finding> {
+    fn behind(&mut self, from: &Shape<'a>, to: &Shape<'a>) -> Vec<Finding> {
         let (writer, reader) = (&from.at.root.name, &to.at.root.name);
         match (from.rest, to.rest) {
             (_, None) | (Some(Value::Bool(false)), _) => Vec::new(),

@@ -8,7 +8,7 @@ mod object;
 mod plain;
 mod root;
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet, VecDeque};
 
 use serde_json::{Map, Value};
 
@@ -21,7 +21,7 @@ use super::rule::{Finding, Policy, Weight};
 const DEEPEST: usize = 160;
 
 /// How many pairs of parts are compared at most.
-const MOST: usize = 4_000_000;
+const MOST: usize = 200_000;
 
 /// How many references may lead to each other.
 const LONGEST_CHAIN: usize = 64;
@@ -32,26 +32,55 @@ const TOLD: usize = 200;
 /// Finds where `reader` may refuse what `writer` allows.
 pub fn compare<'a>(writer: &'a Root<'a>, reader: &'a Root<'a>, policy: Policy) -> Vec<Finding> {
     let alike = writer.value == reader.value && writer.references == reader.references;
-    let mut comparison =
-        Comparison { policy, alike, path: Vec::new(), known: HashMap::new(), depth: 0, open: Vec::new(), assumed: usize::MAX, done: 0 };
+    let mut comparison = Comparison {
+        policy,
+        alike,
+        path: Vec::new(),
+        prefix: String::new(),
+        known: HashMap::new(),
+        met: HashSet::new(),
+        met_in_order: Vec::new(),
+        waiting: VecDeque::new(),
+        trials: 0,
+        depth: 0,
+        open: Vec::new(),
+        fine: Vec::new(),
+        done: 0,
+    };
     let mut findings = comparison.values(At { root: writer, value: writer.value }, At { root: reader, value: reader.value });
+    while let Some((writer, reader, prefix)) = comparison.waiting.pop_front() {
+        comparison.prefix = prefix;
+        findings.extend(comparison.pair(writer, reader));
+        if findings.len() > TOLD {
+            break;
+        }
+    }
     findings.truncate(TOLD);
     findings
 }
 
 /// One comparison under way.
-struct Comparison {
+struct Comparison<'a> {
     policy: Policy,
     /// Whether both schemas are the same as a whole, so that the same reference means the same.
     alike: bool,
     path: Vec<String>,
     /// What is known of pairs of parts, by their addresses: nothing to be found, or the first and heaviest finding.
     known: HashMap<(usize, usize), Option<Finding>>,
+    /// Pairs behind references that were met: compared and fine, or waiting.
+    met: HashSet<(usize, usize)>,
+    met_in_order: Vec<(usize, usize)>,
     depth: usize,
     /// Pairs under way, outermost first.
     open: Vec<(usize, usize)>,
-    /// The outermost pair under way that was taken for fine because it is still being compared.
-    assumed: usize,
+    /// Pairs that are fine if those under way are, in the order in which that was found.
+    fine: Vec<(usize, usize)>,
+    /// Pairs behind references that are still to be compared, and where each was met first.
+    waiting: VecDeque<(At<'a>, At<'a>, String)>,
+    /// How many trials are under way: what is found in one may be dropped.
+    trials: usize,
+    /// Where the pair that is compared was met.
+    prefix: String,
     done: usize,
 }
 
@@ -59,20 +88,39 @@ fn has_refusal(findings: &[Finding]) -> bool {
     findings.iter().any(|finding| finding.weight == Weight::Refused)
 }
 
-impl Comparison {
+impl<'a> Comparison<'a> {
     /// Compares two parts.
-    fn values(&mut self, writer: At<'_>, reader: At<'_>) -> Vec<Finding> {
+    fn values(&mut self, writer: At<'a>, reader: At<'a>) -> Vec<Finding> {
+        let before = (writer.address(), reader.address());
         let (writer, reader) = match (self.followed(writer), self.followed(reader)) {
             (Ok(writer), Ok(reader)) => (writer, reader),
             (Err(finding), _) | (_, Err(finding)) => return vec![finding],
         };
+        // Why: definitions may lead to each other for thousands of steps, and each pair of them is compared once, wherever it is met.
+        let is_behind_reference = (writer.address(), reader.address()) != before;
+        if is_behind_reference {
+            let key = (writer.address(), reader.address());
+            if let Some(known) = self.known.get(&key).and_then(Option::as_ref) {
+                return vec![known.clone()];
+            }
+            if self.met.insert(key) {
+                self.met_in_order.push(key);
+                let place = self.place();
+                self.waiting.push_back((writer, reader, place));
+            }
+            return Vec::new();
+        }
+        self.pair(writer, reader)
+    }
+
+    /// Compares two parts that are no mere references.
+    fn pair(&mut self, writer: At<'a>, reader: At<'a>) -> Vec<Finding> {
         let key = (writer.address(), reader.address());
         if let Some(known) = self.known.get(&key) {
             return known.iter().cloned().collect();
         }
         // Why: a schema that contains itself allows and takes the same as long as nothing else is found.
-        if let Some(at) = self.open.iter().position(|open| *open == key) {
-            self.assumed = self.assumed.min(at);
+        if self.open.contains(&key) {
             return Vec::new();
         }
         self.done += 1;
@@ -84,24 +132,62 @@ impl Comparison {
             };
             return self.refused(rule, format!("{what}, and are not compared any further; take it apart into definitions")).into();
         }
-        let own = self.open.len();
-        let before = std::mem::replace(&mut self.assumed, usize::MAX);
+        let mark = self.fine.len();
         self.open.push(key);
         self.depth += 1;
         let findings = self.forms(writer, &Form::read(writer), reader, &Form::read(reader));
         self.depth -= 1;
         self.open.pop();
-        // Why: what was found while an outer pair was taken for fine is known for good only when that pair is done.
-        if self.assumed >= own || !findings.is_empty() {
-            let heaviest = findings.iter().rev().max_by_key(|finding| finding.weight).cloned();
-            self.known.insert(key, heaviest);
+        if self.trials == 0 {
+            return findings;
         }
-        self.assumed = before.min(if self.assumed >= own { usize::MAX } else { self.assumed });
+        if findings.is_empty() {
+            self.fine.push(key);
+        } else {
+            self.forget_fine(mark);
+        }
+        let heaviest = findings.iter().rev().max_by_key(|finding| finding.weight).cloned();
+        self.known.insert(key, heaviest);
         findings
     }
 
+    /// Finds something out of which perhaps nothing follows: all that waits because of it is compared at once.
+    fn trial(&mut self, go: impl FnOnce(&mut Self) -> Vec<Finding>) -> Vec<Finding> {
+        let outside = std::mem::take(&mut self.waiting);
+        let (met, fine) = (self.met_in_order.len(), self.fine.len());
+        self.trials += 1;
+        let mut findings = go(self);
+        while let Some((writer, reader, prefix)) = self.waiting.pop_front() {
+            if has_refusal(&findings) {
+                break;
+            }
+            let prefix = std::mem::replace(&mut self.prefix, prefix);
+            let path = std::mem::take(&mut self.path);
+            findings.extend(self.pair(writer, reader));
+            self.path = path;
+            self.prefix = prefix;
+        }
+        self.trials -= 1;
+        self.waiting = outside;
+        // Why: what was met in a trial that found something is not known to be fine, and may be met again elsewhere.
+        if !findings.is_empty() {
+            for pair in self.met_in_order.split_off(met) {
+                self.met.remove(&pair);
+            }
+            self.forget_fine(fine);
+        }
+        findings
+    }
+
+    /// What was found fine while something was taken to be that is not.
+    fn forget_fine(&mut self, mark: usize) {
+        for pair in self.fine.split_off(mark.min(self.fine.len())) {
+            self.known.remove(&pair);
+        }
+    }
+
     /// Follows references that stand alone.
-    fn followed<'a>(&self, mut at: At<'a>) -> Result<At<'a>, Finding> {
+    fn followed<'b>(&self, mut at: At<'b>) -> Result<At<'b>, Finding> {
         for _ in 0..LONGEST_CHAIN {
             let Some(map) = at.value.as_object() else { return Ok(at) };
             let Some(reference) = map.get("$ref").and_then(Value::as_str) else { return Ok(at) };
@@ -119,22 +205,22 @@ impl Comparison {
     }
 
     /// Whether a part takes everything.
-    fn takes_all(&self, at: At<'_>) -> bool {
+    fn takes_all(&self, at: At<'a>) -> bool {
         self.followed(at).is_ok_and(|at| matches!(Form::read(at), Form::Any))
     }
 
     /// Compares two forms: one of them may be combined of several, else they must be of one kind.
-    fn forms(&mut self, writer: At<'_>, from: &Form<'_>, reader: At<'_>, to: &Form<'_>) -> Vec<Finding> {
+    fn forms(&mut self, writer: At<'a>, from: &Form<'a>, reader: At<'a>, to: &Form<'a>) -> Vec<Finding> {
         match (from, to) {
             (Form::Combined(..), Form::Combined(..)) => {}
             (_, Form::Combined(how, parts)) => {
-                if let Some(findings) = self.into_parts(writer, from, reader, *how, parts) {
+                if let Some(findings) = self.taken_by_a_part(writer, from, reader, *how, parts) {
                     return findings;
                 }
             }
             (Form::Combined(_, parts), _) => {
                 if let [only] = parts.as_slice() {
-                    let findings = self.part_to_form(writer, only, reader, to);
+                    let findings = self.trial(|it| it.part_to_form(writer, only, reader, to));
                     if !has_refusal(&findings) {
                         return findings;
                     }
@@ -163,7 +249,7 @@ impl Comparison {
     }
 
     /// Compares a form with a part of a combined schema.
-    fn form_to_part(&mut self, writer: At<'_>, from: &Form<'_>, reader: At<'_>, part: &Sub<'_>) -> Vec<Finding> {
+    fn form_to_part(&mut self, writer: At<'a>, from: &Form<'a>, reader: At<'a>, part: &Sub<'a>) -> Vec<Finding> {
         match part {
             Sub::Implied(to) => self.forms(writer, from, reader, to),
             Sub::Written(value) => match self.followed(reader.to(value)) {
@@ -173,7 +259,7 @@ impl Comparison {
         }
     }
 
-    fn part_to_form(&mut self, writer: At<'_>, part: &Sub<'_>, reader: At<'_>, to: &Form<'_>) -> Vec<Finding> {
+    fn part_to_form(&mut self, writer: At<'a>, part: &Sub<'a>, reader: At<'a>, to: &Form<'a>) -> Vec<Finding> {
         match part {
             Sub::Implied(from) => self.forms(writer, from, reader, to),
             Sub::Written(value) => match self.followed(writer.to(value)) {
@@ -184,7 +270,7 @@ impl Comparison {
     }
 
     /// Compares parts of two combined schemas.
-    fn parts(&mut self, writer: At<'_>, from: &Sub<'_>, reader: At<'_>, to: &Sub<'_>) -> Vec<Finding> {
+    fn parts(&mut self, writer: At<'a>, from: &Sub<'a>, reader: At<'a>, to: &Sub<'a>) -> Vec<Finding> {
         match (from, to) {
             (Sub::Written(from), Sub::Written(to)) => self.values(writer.to(from), reader.to(to)),
             (from, Sub::Implied(to)) => self.part_to_form(writer, from, reader, to),
@@ -206,8 +292,8 @@ impl Comparison {
     }
 
     /// `not`: the reader may leave out only what the writer leaves out.
-    fn nots(&mut self, writer: At<'_>, reader: At<'_>) -> Vec<Finding> {
-        let inside = self.at("not", |it| it.values(reader, writer));
+    fn nots(&mut self, writer: At<'a>, reader: At<'a>) -> Vec<Finding> {
+        let inside = self.at("not", |it| it.trial(|it| it.values(reader, writer)));
         let weight = if has_refusal(&inside) {
             Weight::Refused
         } else if inside.is_empty() {
@@ -250,8 +336,13 @@ impl Comparison {
     }
 
     fn weighed(&self, weight: Weight, rule: &'static str, message: String) -> Finding {
+        Finding { path: format!("#{}", self.place()), rule, weight, message }
+    }
+
+    /// Where the comparison is, as a pointer.
+    fn place(&self) -> String {
         let parts = self.path.iter().map(|part| format!("/{}", part.replace('~', "~0").replace('/', "~1")));
-        Finding { path: format!("#{}", parts.collect::<String>()), rule, weight, message }
+        format!("{}{}", self.prefix, parts.collect::<String>())
     }
 }
 

@@ -79,8 +79,8 @@ impl<'a> Shape<'a> {
     }
 }
 
-impl Comparison {
-    pub(super) fn objects(&mut self, writer: At<'_>, from: Plain<'_>, reader: At<'_>, to: Plain<'_>) -> Vec<Finding> {
+impl<'a> Comparison<'a> {
+    pub(super) fn objects(&mut self, writer: At<'a>, from: Plain<'a>, reader: At<'a>, to: Plain<'a>) -> Vec<Finding> {
         let mut findings: Vec<Finding> = self.kind(from, to, reader, "an object").into_iter().collect();
         let (from, to) = (Shape::of(writer, from.map), Shape::of(reader, to.map));
         findings.extend(self.required(&from, &to));
@@ -100,7 +100,7 @@ impl Comparison {
         findings
     }
 
-    fn required(&mut self, from: &Shape<'_>, to: &Shape<'_>) -> Vec<Finding> {
+    fn required(&mut self, from: &Shape<'a>, to: &Shape<'a>) -> Vec<Finding> {
         let sure = from.required();
         let mut findings = Vec::new();
         for name in to.required().difference(&sure) {
@@ -135,7 +135,7 @@ impl Comparison {
         findings
     }
 
-    fn properties(&mut self, from: &Shape<'_>, to: &Shape<'_>) -> Vec<Finding> {
+    fn properties(&mut self, from: &Shape<'a>, to: &Shape<'a>) -> Vec<Finding> {
         let mut findings = Vec::new();
         for (name, old) in from.part("properties") {
             let found = match to.property(name) {
@@ -150,7 +150,7 @@ impl Comparison {
         findings
     }
 
-    fn removed(&mut self, name: &str, from: &Shape<'_>, old: &Value, to: &Shape<'_>) -> Vec<Finding> {
+    fn removed(&mut self, name: &str, from: &Shape<'a>, old: &'a Value, to: &Shape<'a>) -> Vec<Finding> {
         if to.is_open() {
             return Vec::new();
         }
@@ -163,7 +163,7 @@ impl Comparison {
                 format!("{writer} allows `{name}`, which {reader} does not know, and it takes nothing else: a document with it is refused");
             return self.refused("PROPERTY_REMOVED_FROM_CLOSED_CONTENT_MODEL", message).into();
         };
-        let mut findings = self.values(from.at.to(old), to.at.to(covering));
+        let mut findings = self.trial(|it| it.values(from.at.to(old), to.at.to(covering)));
         if has_refusal(&findings) {
             let message = format!("{writer} allows `{name}`, and what {reader} allows of names that it does not mention does not cover it");
             findings.push(self.refused("PROPERTY_REMOVED_NOT_COVERED_BY_PARTIALLY_OPEN_CONTENT_MODEL", message));
@@ -171,7 +171,7 @@ impl Comparison {
         findings
     }
 
-    fn added(&mut self, name: &str, from: &Shape<'_>, to: &Shape<'_>, new: &Value) -> Vec<Finding> {
+    fn added(&mut self, name: &str, from: &Shape<'a>, to: &Shape<'a>, new: &'a Value) -> Vec<Finding> {
         let (writer, reader) = (&from.at.root.name, &to.at.root.name);
         let required = to.required().contains(name) && !from.required().contains(name);
         let has_default = default(to.at, new).is_some();
@@ -192,7 +192,7 @@ impl Comparison {
         }
         let mut findings = Vec::new();
         if let Some(covering) = from.covering(name) {
-            findings = self.values(from.at.to(covering), to.at.to(new));
+            findings = self.trial(|it| it.values(from.at.to(covering), to.at.to(new)));
             if has_refusal(&findings) {
                 let message =
                     format!("{reader} says what `{name}` must be; what {writer} allows of names that it does not mention goes beyond that");
@@ -216,7 +216,7 @@ impl Comparison {
         findings
     }
 
-    fn rest(&mut self, from: &Shape<'_>, to: &Shape<'_>) -> Vec<Finding> {
+    fn rest(&mut self, from: &Shape<'a>, to: &Shape<'a>) -> Vec<Finding> {
         let (writer, reader) = (&from.at.root.name, &to.at.root.name);
         match (from.rest, to.rest) {
             (Rest::Closed, _) | (_, Rest::Open) => Vec::new(),
@@ -233,7 +233,7 @@ impl Comparison {
     }
 
     /// Registries do not compare what stands under patterns: the same pattern must still take what it took, a new one may hit anything.
-    fn patterns(&mut self, from: &Shape<'_>, to: &Shape<'_>) -> Vec<Finding> {
+    fn patterns(&mut self, from: &Shape<'a>, to: &Shape<'a>) -> Vec<Finding> {
         let mut findings = Vec::new();
         let old = |pattern: &str| from.part("patternProperties").find(|(known, _)| *known == pattern).map(|(_, schema)| schema);
         let message = |pattern: &str| {
@@ -243,7 +243,7 @@ impl Comparison {
         };
         for (pattern, new) in to.part("patternProperties") {
             let same = match old(pattern) {
-                Some(old) => self.at(pattern, |it| it.values(from.at.to(old), to.at.to(new)).is_empty()),
+                Some(old) => self.at(pattern, |it| it.trial(|it| it.values(from.at.to(old), to.at.to(new))).is_empty()),
                 None => matches!(new, Value::Bool(true)),
             };
             // Why: a property that the writer mentions falls under the pattern as well.
@@ -251,7 +251,7 @@ impl Comparison {
                 same && {
                     let matching: Vec<_> =
                         from.part("properties").filter(|(name, _)| Regex::new(pattern).map_or(true, |it| it.is_match(name))).collect();
-                    let fits = |it: &mut Self, value: &Value| it.values(from.at.to(value), to.at.to(new)).is_empty();
+                    let fits = |it: &mut Self, value: &'a Value| it.trial(|it| it.values(from.at.to(value), to.at.to(new))).is_empty();
                     matching.into_iter().any(|(_, value)| !fits(self, value))
                 } && old(pattern).is_none_or(|old| !self.is_same(Some(old), Some(new)));
             if !same || hits {
@@ -281,7 +281,7 @@ impl Comparison {
         findings
     }
 
-    fn dependencies(&mut self, from: &Shape<'_>, to: &Shape<'_>) -> Vec<Finding> {
+    fn dependencies(&mut self, from: &Shape<'a>, to: &Shape<'a>) -> Vec<Finding> {
         let before = from.map.get("dependencies").and_then(Value::as_object);
         let mut findings = Vec::new();
         let (writer, reader) = (&from.at.root.name, &to.at.root.name);

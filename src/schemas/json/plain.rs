@@ -32,8 +32,8 @@ const LIMITS: [Bound; 4] = [
     Bound { keyword: "exclusiveMinimum", upper: false, added: "EXCLUSIVE_MINIMUM_ADDED", tightened: "EXCLUSIVE_MINIMUM_INCREASED" },
 ];
 
-impl Comparison {
-    pub(super) fn texts(&mut self, writer: At<'_>, from: Plain<'_>, reader: At<'_>, to: Plain<'_>) -> Vec<Finding> {
+impl<'a> Comparison<'a> {
+    pub(super) fn texts(&mut self, writer: At<'a>, from: Plain<'a>, reader: At<'a>, to: Plain<'a>) -> Vec<Finding> {
         let mut findings = self.bounds(&LENGTHS, writer, from.map, reader, to.map);
         findings.extend(self.kind(from, to, reader, "a string"));
         let (before, after) = (from.map.get("pattern"), to.map.get("pattern"));
@@ -57,10 +57,10 @@ impl Comparison {
 
     pub(super) fn numbers(
         &mut self,
-        writer: At<'_>,
-        (from, whole): (Plain<'_>, bool),
-        reader: At<'_>,
-        (to, must_be_whole): (Plain<'_>, bool),
+        writer: At<'a>,
+        (from, whole): (Plain<'a>, bool),
+        reader: At<'a>,
+        (to, must_be_whole): (Plain<'a>, bool),
     ) -> Vec<Finding> {
         let mut findings = self.bounds(&LIMITS, writer, from.map, reader, to.map);
         findings.extend(self.kind(from, to, reader, "a number"));
@@ -95,7 +95,7 @@ impl Comparison {
     }
 
     /// A kind that the reader names and the writer leaves open.
-    pub(super) fn kind(&self, from: Plain<'_>, to: Plain<'_>, reader: At<'_>, what: &str) -> Option<Finding> {
+    pub(super) fn kind(&self, from: Plain<'a>, to: Plain<'a>, reader: At<'a>, what: &str) -> Option<Finding> {
         let message = || format!("{} now says that it must be {what}; without `type` anything else passed too", reader.root.name);
         (to.typed && !from.typed).then(|| self.weighed(Weight::Unsafe, "TYPE_ADDED", message()))
     }
@@ -103,9 +103,9 @@ impl Comparison {
     pub(super) fn bounds(
         &mut self,
         bounds: &[Bound],
-        writer: At<'_>,
+        writer: At<'a>,
         from: &Map<String, Value>,
-        reader: At<'_>,
+        reader: At<'a>,
         to: &Map<String, Value>,
     ) -> Vec<Finding> {
         let mut findings = Vec::new();
@@ -129,7 +129,7 @@ impl Comparison {
         findings
     }
 
-    pub(super) fn enums(&mut self, writer: At<'_>, from: &[Value], reader: At<'_>, to: &[Value]) -> Vec<Finding> {
+    pub(super) fn enums(&mut self, writer: At<'a>, from: &[Value], reader: At<'a>, to: &[Value]) -> Vec<Finding> {
         // Why: a list of thousands of values is compared in this order once, and not each with each.
         let taken: std::collections::HashSet<String> = to.iter().map(Value::to_string).collect();
         let lost: Vec<Value> = from.iter().filter(|value| !taken.contains(&value.to_string())).cloned().collect();
@@ -143,7 +143,7 @@ impl Comparison {
         self.at("enum", |it| it.refused(rule, message)).into()
     }
 
-    pub(super) fn consts(&mut self, writer: At<'_>, from: &Value, reader: At<'_>, to: &Value) -> Vec<Finding> {
+    pub(super) fn consts(&mut self, writer: At<'a>, from: &Value, reader: At<'a>, to: &Value) -> Vec<Finding> {
         if from == to {
             return Vec::new();
         }
@@ -170,10 +170,7 @@ fn whole(number: &Number) -> Option<i128> {
 
 /// Whether `number` is a multiple of `of`, in decimals.
 fn is_multiple(number: &Number, of: &Number) -> bool {
-    let ((number, number_scale), (of, of_scale)) = match (decimal(number), decimal(of)) {
-        (Some(number), Some(of)) => (number, of),
-        _ => return number == of,
-    };
+    let (Some((number, number_scale)), Some((of, of_scale))) = (decimal(number), decimal(of)) else { return number == of };
     let scale = number_scale.max(of_scale);
     let grown = |value: i128, by: u32| 10_i128.checked_pow(by).and_then(|factor| value.checked_mul(factor));
     match (grown(number, scale - number_scale), grown(of, scale - of_scale)) {
