@@ -77,6 +77,11 @@ impl Ground {
             Ok(stack) => stack,
             Err(error) => panic!("{error}\n{}", std::fs::read_to_string(data.stack().join("kafka/broker.log")).unwrap_or_default()),
         };
+        // A broker that makes its first group has no coordinator for a moment.
+        let (kafka, warm) = (connect(&stack.kafka.bootstrap), "warm".to_owned());
+        let new = NewTopic { name: warm.clone(), partitions: 1, replication: None, configs: BTreeMap::new() };
+        kafka.create_topic(&new).await.unwrap();
+        until("groups are answered for", async || kafka.committed(&warm, &warm).await.is_ok()).await;
         Self { stack, users: format!("127.0.0.1:{port}"), data, directory, reaper: Mutex::new(reaper) }
     }
 

@@ -8,7 +8,7 @@ use nix::sys::signal::Signal;
 use rdkafka::ClientConfig;
 use rdkafka::producer::{BaseProducer, BaseRecord, Producer};
 
-use crate::brokers::{brokers, led_by_the_first};
+use crate::brokers::{brokers, known, led_by_the_first};
 use crate::ground::*;
 
 /// One test, for both stop brokers that the other one needs.
@@ -52,6 +52,7 @@ async fn dying(kafka: &dyn Kafka, all: &str, others: &[crate::brokers::Broker]) 
     let configs = [("min.insync.replicas".to_owned(), "1".to_owned())].into();
     let new = NewTopic { name: name.clone(), partitions: 6, replication: Some(3), configs };
     kafka.create_topic(&new).await.unwrap();
+    known(kafka, &name).await;
     let producer: BaseProducer = ClientConfig::new().set("bootstrap.servers", all).set("acks", "all").create().unwrap();
     for number in 0..30_000_i32 {
         let value = event(u32::from(number >= 20_000));
