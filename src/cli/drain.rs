@@ -47,8 +47,8 @@ pub struct DrainArgs {
     #[arg(long = "except-group", value_name = "GROUP")]
     pub except_groups: Vec<String>,
 
-    /// Which records count, as PLACE=NAME,PLACE=VERSION; every record when it is left out. A place is payload:/POINTER, header:NAME,
-    /// schema, schema:SUBJECT or topic
+    /// Which records count, as PLACE=NAME,PLACE=VERSION; every record when it is left out. A place is `payload:/POINTER`, `header:NAME`,
+    /// `schema`, `schema:SUBJECT` or `topic`
     #[arg(long, value_name = "OLD")]
     pub old: Option<Old>,
 

@@ -44,7 +44,7 @@ impl<'de> DeserializeSeed<'de> for Seek<'_> {
 
 impl Seek<'_> {
     /// A value that has nothing inside: it is what was sought only at the end of the pointer.
-    fn leaf<'de>(self, found: Found<'de>) -> Found<'de> {
+    fn leaf(self, found: Found<'_>) -> Found<'_> {
         if self.pointer.is_empty() { found } else { Found::Absent }
     }
 }

@@ -51,7 +51,8 @@ pub async fn led_by_the_first(kafka: &dyn Kafka) -> String {
         kafka.create_topic(&new).await.unwrap();
         let metadata = client.fetch_metadata(Some(&name), PATIENCE).unwrap();
         // The broker that is asked may not have heard of it yet.
-        let leader = metadata.topics().first().and_then(|topic| topic.partitions().first()).map(|partition| partition.leader());
+        let leader =
+            metadata.topics().first().and_then(|topic| topic.partitions().first()).map(rdkafka::metadata::MetadataPartition::leader);
         if leader == Some(1) {
             known(kafka, &name).await;
             return name;
@@ -79,6 +80,7 @@ fn java() -> Vec<String> {
     before.split(' ').map(str::to_owned).collect()
 }
 
+#[expect(clippy::zombie_processes, reason = "the reaper ends the broker when the tests end")]
 fn start(id: u32, cluster: &str) -> (u16, Broker) {
     let first = std::fs::read_to_string(ground().data.stack().join("kafka/server.properties")).unwrap();
     let value = |name: &str| first.lines().find_map(|line| line.strip_prefix(&format!("{name}="))).unwrap().to_owned();

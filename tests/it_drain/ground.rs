@@ -26,7 +26,7 @@ use rdkafka::{Offset, TopicPartitionList};
 use crate::reaped::Reaped;
 
 /// How long anything that must happen may take; a test that waits longer fails.
-pub const PATIENCE: Duration = Duration::from_secs(60);
+pub const PATIENCE: Duration = Duration::from_mins(1);
 
 pub struct Ground {
     pub stack: StackAddresses,
@@ -168,7 +168,9 @@ pub fn commit(bootstrap: &str, group: &str, topic: &str, places: &[Position]) {
 pub fn lag(bootstrap: &str, group: &str, topic: &str, partitions: i32) -> i64 {
     let consumer: BaseConsumer = ClientConfig::new().set("bootstrap.servers", bootstrap).set("group.id", group).create().unwrap();
     let mut list = TopicPartitionList::new();
-    (0..partitions).for_each(|partition| drop(list.add_partition(topic, partition)));
+    for partition in 0..partitions {
+        list.add_partition(topic, partition);
+    }
     let committed = consumer.committed_offsets(list, PATIENCE).unwrap();
     committed
         .elements()
