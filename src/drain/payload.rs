@@ -44,7 +44,7 @@ impl<'de> DeserializeSeed<'de> for Seek<'_> {
 
 impl Seek<'_> {
     /// A value that has nothing inside: it is what was sought only at the end of the pointer.
-    fn leaf<'de>(self, found: Found<'de>) -> Found<'de> {
+    fn leaf(self, found: Found<'_>) -> Found<'_> {
         if self.pointer.is_empty() { found } else { Found::Absent }
     }
 }
@@ -169,7 +169,7 @@ mod tests {
         assert_eq!(at(r#"{"a": [0, {"b": "y"}]}"#, "/a/1/b"), text("y"));
         assert_eq!(at(r#"{"v": 2.0}"#, "/v"), Ok(Found::Number(2)), "a producer that counts in fractions");
         assert_eq!(at(r#"{"v": 2.5}"#, "/v"), Ok(Found::Other));
-        assert_eq!(at(r#"{"v": 1e400}"#, "/v").is_err(), true);
+        assert!(at(r#"{"v": 1e400}"#, "/v").is_err());
         for absent in [r#"{"a": 1}"#, r#"{"v": null}"#, "7", "[]", "null", r#"{"a": {"v": 1}}"#] {
             assert_eq!(at(absent, "/v"), Ok(Found::Absent), "{absent}");
         }

@@ -205,6 +205,9 @@ pub struct GroupState {
     pub state: String,
     /// Members that are joined now.
     pub members: u32,
+    /// Topics of which a member is assigned a partition now, sorted.
+    #[serde(default)]
+    pub topics: Vec<String>,
 }
 
 /// One Kafka cluster. Every method is safe to call again after an unknown outcome, except [`Kafka::produce`].

@@ -289,11 +289,13 @@ impl Kafka for SimKafka {
     }
 
     async fn group(&self, group: &str) -> Result<Option<GroupState>, PortError> {
-        Ok(self
-            .lock()
-            .groups
-            .get(group)
-            .map(|group| GroupState { state: if group.members == 0 { "Empty" } else { "Stable" }.to_owned(), members: group.members }))
+        Ok(self.lock().groups.get(group).map(|group| {
+            // Why: members in memory have what their group has ever read.
+            let mut topics: Vec<_> = group.committed.keys().filter(|_| group.members > 0).map(|(topic, _)| topic.clone()).collect();
+            topics.dedup();
+            let state = if group.members == 0 { "Empty" } else { "Stable" }.to_owned();
+            GroupState { state, members: group.members, topics }
+        }))
     }
 
     async fn committed(&self, group: &str, topic: &str) -> Result<Vec<Position>, PortError> {

@@ -50,10 +50,24 @@ pub async fn led_by_the_first(kafka: &dyn Kafka) -> String {
         let new = cutover::ports::kafka::NewTopic { name: name.clone(), partitions: 1, replication: Some(3), configs };
         kafka.create_topic(&new).await.unwrap();
         let metadata = client.fetch_metadata(Some(&name), PATIENCE).unwrap();
-        if metadata.topics()[0].partitions()[0].leader() == 1 {
+        // The broker that is asked may not have heard of it yet.
+        let leader =
+            metadata.topics().first().and_then(|topic| topic.partitions().first()).map(rdkafka::metadata::MetadataPartition::leader);
+        if leader == Some(1) {
+            known(kafka, &name).await;
             return name;
         }
     }
+}
+
+/// Waits until every broker has heard of a topic, whichever of them answers.
+pub async fn known(kafka: &dyn Kafka, topic: &str) {
+    let mut heard = 0;
+    crate::ground::until("every broker knows the topic", async || {
+        heard = if kafka.ends(topic).await.is_ok() { heard + 1 } else { 0 };
+        heard > 20
+    })
+    .await;
 }
 
 /// The program and the arguments of the broker that runs, up to its class.
@@ -66,6 +80,7 @@ fn java() -> Vec<String> {
     before.split(' ').map(str::to_owned).collect()
 }
 
+#[expect(clippy::zombie_processes, reason = "the reaper ends the broker when the tests end")]
 fn start(id: u32, cluster: &str) -> (u16, Broker) {
     let first = std::fs::read_to_string(ground().data.stack().join("kafka/server.properties")).unwrap();
     let value = |name: &str| first.lines().find_map(|line| line.strip_prefix(&format!("{name}="))).unwrap().to_owned();

@@ -183,7 +183,12 @@ async fn fact_10_a_topic_that_is_made_anew_is_another_one() {
     commit(bootstrap(), &group, &name, &[at(0, 1)]);
     let seen = survey(kafka.as_ref(), &name, &[&group], &old(), Terms::default()).await;
     kafka.delete_topic(&name, None).await.unwrap();
-    let new = cutover::ports::kafka::NewTopic { name: name.clone(), partitions: 1, replication: None, configs: Default::default() };
+    let new = cutover::ports::kafka::NewTopic {
+        name: name.clone(),
+        partitions: 1,
+        replication: None,
+        configs: std::collections::BTreeMap::new(),
+    };
     kafka.create_topic(&new).await.unwrap();
     let proof = judge(kafka.as_ref(), &name, &[&group], &seen, Terms::default()).await;
     beside("10. deleted and made anew", lag(bootstrap(), &group, &name, 1), &proof, UNKNOWN);

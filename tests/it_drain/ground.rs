@@ -26,7 +26,7 @@ use rdkafka::{Offset, TopicPartitionList};
 use crate::reaped::Reaped;
 
 /// How long anything that must happen may take; a test that waits longer fails.
-pub const PATIENCE: Duration = Duration::from_secs(60);
+pub const PATIENCE: Duration = Duration::from_mins(1);
 
 pub struct Ground {
     pub stack: StackAddresses,
@@ -77,6 +77,11 @@ impl Ground {
             Ok(stack) => stack,
             Err(error) => panic!("{error}\n{}", std::fs::read_to_string(data.stack().join("kafka/broker.log")).unwrap_or_default()),
         };
+        // A broker that makes its first group has no coordinator for a moment.
+        let (kafka, warm) = (connect(&stack.kafka.bootstrap), "warm".to_owned());
+        let new = NewTopic { name: warm.clone(), partitions: 1, replication: None, configs: BTreeMap::new() };
+        kafka.create_topic(&new).await.unwrap();
+        until("groups are answered for", async || kafka.committed(&warm, &warm).await.is_ok()).await;
         Self { stack, users: format!("127.0.0.1:{port}"), data, directory, reaper: Mutex::new(reaper) }
     }
 
@@ -163,7 +168,9 @@ pub fn commit(bootstrap: &str, group: &str, topic: &str, places: &[Position]) {
 pub fn lag(bootstrap: &str, group: &str, topic: &str, partitions: i32) -> i64 {
     let consumer: BaseConsumer = ClientConfig::new().set("bootstrap.servers", bootstrap).set("group.id", group).create().unwrap();
     let mut list = TopicPartitionList::new();
-    (0..partitions).for_each(|partition| drop(list.add_partition(topic, partition)));
+    for partition in 0..partitions {
+        list.add_partition(topic, partition);
+    }
     let committed = consumer.committed_offsets(list, PATIENCE).unwrap();
     committed
         .elements()

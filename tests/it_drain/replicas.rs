@@ -8,7 +8,7 @@ use nix::sys::signal::Signal;
 use rdkafka::ClientConfig;
 use rdkafka::producer::{BaseProducer, BaseRecord, Producer};
 
-use crate::brokers::{brokers, led_by_the_first};
+use crate::brokers::{brokers, known, led_by_the_first};
 use crate::ground::*;
 
 /// One test, for both stop brokers that the other one needs.
@@ -32,17 +32,16 @@ async fn trailing(kafka: &dyn Kafka, all: &str, others: &[crate::brokers::Broker
     let value = event(0);
     careless.send(BaseRecord::to(&name).key("k").payload(&value)).map_err(|(error, _)| error).unwrap();
     careless.flush(PATIENCE).unwrap();
-    // By the first broker alone: the others are asked and do not answer.
-    let alone = connect(bootstrap());
-    let first = drain::take_barrier(alone.as_ref(), &name, None).await.unwrap();
     let plain = lag(bootstrap(), &group, &name, 1);
+    // Whom librdkafka takes for the controller may be a broker that is stopped: then nobody answers, which is no end either.
+    let first = drain::take_barrier(connect(bootstrap()).as_ref(), &name, None).await;
     for broker in others {
         broker.process.signal(Signal::SIGCONT).unwrap();
     }
     until("the record is seen", async || kafka.ends(&name).await.is_ok_and(|ends| ends[0].end == 2)).await;
-    let second = drain::take_barrier(kafka, &name, Some(&first)).await.unwrap();
-    println!("13. taken once: {:?}; taken again: {:?}", first.marks, second.marks);
-    assert_eq!((first.marks[0].end, second.marks[0].end), (1, 2));
+    println!("13. taken while it trailed: {:?}", first.as_ref().map(|first| &first.marks));
+    let second = drain::take_barrier(kafka, &name, first.ok().as_ref()).await.unwrap();
+    assert_eq!((plain, second.marks[0].end), (0, 2), "the record was taken in, and the plain answer did not see it");
     let proof = ours(kafka, &name, &[&group]).await;
     beside("13. the end trailed behind, and was taken twice", plain, &proof, Known::Waiting);
 }
@@ -52,6 +51,7 @@ async fn dying(kafka: &dyn Kafka, all: &str, others: &[crate::brokers::Broker]) 
     let configs = [("min.insync.replicas".to_owned(), "1".to_owned())].into();
     let new = NewTopic { name: name.clone(), partitions: 6, replication: Some(3), configs };
     kafka.create_topic(&new).await.unwrap();
+    known(kafka, &name).await;
     let producer: BaseProducer = ClientConfig::new().set("bootstrap.servers", all).set("acks", "all").create().unwrap();
     for number in 0..30_000_i32 {
         let value = event(u32::from(number >= 20_000));

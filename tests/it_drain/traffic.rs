@@ -134,7 +134,9 @@ async fn drained_is_said_once_and_never_while_something_old_is_unread() {
     new_stops.store(true, Ordering::Release);
     writers.for_each(|writer| drop(writer.join()));
     served.store(true, Ordering::Release);
-    services.into_iter().for_each(|service| service.join().unwrap());
+    for service in services {
+        service.join().unwrap();
+    }
 }
 
 /// How many old records lie at or behind what the groups have committed, counted one by one.

@@ -261,6 +261,7 @@ fn properties(
         ("listener.name.token.sasl.oauthbearer.jwks.endpoint.url", text(keys)),
         ("listener.name.token.sasl.oauthbearer.expected.audience", text(AUDIENCE)),
         ("listener.name.token.sasl.oauthbearer.expected.issuer", text(ISSUER)),
+        ("allow.everyone.if.no.acl.found", text("false")),
         ("authorizer.class.name", text("org.apache.kafka.metadata.authorizer.StandardAuthorizer")),
         ("super.users", format!("User:ANONYMOUS;User:{USER};User:{CLIENT};User:cutover-mtls")),
     ];

@@ -29,7 +29,11 @@ const LOOK: Duration = Duration::from_millis(500);
 impl Shared {
     pub(super) fn group(&self, group: &str) -> Result<Option<GroupState>, PortError> {
         let found = self.describe_group(group)?;
-        Ok(found.map(|found| GroupState { state: found.state, members: u32::try_from(found.members).unwrap_or(u32::MAX) }))
+        Ok(found.map(|found| GroupState {
+            state: found.state,
+            members: u32::try_from(found.members).unwrap_or(u32::MAX),
+            topics: found.topics,
+        }))
     }
 
     pub(super) fn groups_on(&self, topic: &str) -> Result<Vec<String>, PortError> {

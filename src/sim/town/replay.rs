@@ -250,7 +250,9 @@ impl<'a> Replay<'a> {
         let Some(name) = world.town.event(event).map(|event| &event.topic) else { return false };
         let Some(topic) = world.topics.get(name) else { return false };
         let compacted = world.town.compacted.contains(name);
-        let readers: Vec<&String> = world.town.wants.iter().map(|(service, _)| service).collect();
+        // Why only who wants it: anybody else is handed it and passes on, and nobody waits for that.
+        let wanted = |name: &String| event.split('@').next() == Some(name.as_str());
+        let readers: Vec<&String> = world.town.wants.iter().filter(|(_, name)| wanted(name)).map(|(service, _)| service).collect();
         topic.log.iter().filter(|(_, record)| record.label == event).any(|(offset, _)| {
             let unread = |reader: &&String| world.read.get(&((*reader).clone(), name.clone())).copied().unwrap_or_default() <= *offset;
             compacted || readers.iter().any(unread)

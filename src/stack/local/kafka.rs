@@ -59,6 +59,7 @@ const SETTINGS: &[(&str, &str)] = &[
     // Why: with it rules can be made and looked at, as on the clusters that matter; whoever comes to this listener may do everything.
     ("authorizer.class.name", "org.apache.kafka.metadata.authorizer.StandardAuthorizer"),
     ("super.users", "User:ANONYMOUS"),
+    ("allow.everyone.if.no.acl.found", "true"),
     ("log.segment.delete.delay.ms", "1000"),
     ("log.initial.task.delay.ms", "1000"),
     ("log.retention.check.interval.ms", "5000"),

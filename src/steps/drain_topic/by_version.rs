@@ -199,15 +199,14 @@ impl DrainTopic {
     pub(super) async fn index(&self, context: &ActContext) -> Result<Receipt, StepError> {
         let (kafka, registry) = (context.world.kafka(&self.cluster)?, self.registry_of(&context.world)?);
         let search = self.search(kafka.as_ref(), registry.as_deref())?;
-        let looked = match context.resume::<Looked>()? {
-            Some(looked) => looked,
-            None => {
-                let groups = drain::readers(kafka.as_ref(), &self.topic, &self.groups, &self.except_groups).await?;
-                let sight = drain::glance(kafka.as_ref(), &self.topic, &groups).await?;
-                let barrier = Self::taken(context)?;
-                let index = drain::begin(&barrier, &sight, self.goal, self.reset);
-                Looked { barrier, index, groups, late: None }
-            }
+        let looked = if let Some(looked) = context.resume::<Looked>()? {
+            looked
+        } else {
+            let groups = drain::readers(kafka.as_ref(), &self.topic, &self.groups, &self.except_groups).await?;
+            let sight = drain::glance(kafka.as_ref(), &self.topic, &groups).await?;
+            let barrier = Self::taken(context)?;
+            let index = drain::begin(&barrier, &sight, self.goal, self.reset);
+            Looked { barrier, index, groups, late: None }
         };
         let looked = self.look_further(context, search, looked).await?;
         let (seen, old) = (looked.index.seen(), looked.index.old());

@@ -244,7 +244,7 @@ mod tests {
     fn a_group_must_be_stable_and_have_members() {
         let step = step(&json!({ "group": "hiring-exercises" }));
         let with = |state: &str, members| {
-            let group = Some(GroupState { state: state.to_owned(), members });
+            let group = Some(GroupState { state: state.to_owned(), members, topics: Vec::new() });
             Sight { group, ..sight(&[("a", both("1.5", "1.5"))]) }
         };
         assert_eq!(missing(&step, &with("Stable", 2)), "");

@@ -25,11 +25,17 @@ const NOT_FOUND: i16 = 105;
 /// Where a broker is.
 type Place = (String, u16);
 
+/// Where the brokers are, and which of them leads which partition.
+struct Leaders {
+    brokers: BTreeMap<BrokerId, Place>,
+    leaders: BTreeSet<(i32, BrokerId)>,
+}
+
 impl Direct {
     /// The producers that the leaders of this topic's partitions remember.
     pub fn producers(&self, topic: &str) -> Result<Vec<ProducerState>, Said> {
         let mut found = Vec::new();
-        let (brokers, leaders) = self.leaders(topic)?;
+        let Leaders { brokers, leaders } = self.leaders(topic)?;
         let mut by_leader: BTreeMap<BrokerId, Vec<i32>> = BTreeMap::new();
         for (partition, leader) in leaders {
             by_leader.entry(leader).or_default().push(partition);
@@ -103,8 +109,7 @@ impl Direct {
         fine(answer.error_code, None)
     }
 
-    #[expect(clippy::type_complexity, reason = "two lists that are used at once and named where they are")]
-    fn leaders(&self, topic: &str) -> Result<(BTreeMap<BrokerId, Place>, BTreeSet<(i32, BrokerId)>), Said> {
+    fn leaders(&self, topic: &str) -> Result<Leaders, Said> {
         let answer = call(self.any()?.as_mut(), METADATA_VERSION, &about(&[topic.to_owned()]))?;
         let place = |port: i32| u16::try_from(port).ok();
         let brokers = answer.brokers.into_iter().filter_map(|one| Some((one.node_id, (one.host.to_string(), place(one.port)?)))).collect();
@@ -113,7 +118,7 @@ impl Direct {
             fine(found.error_code, None)?;
             leaders.extend(found.partitions.into_iter().map(|one| (one.partition_index, one.leader_id)));
         }
-        Ok((brokers, leaders))
+        Ok(Leaders { brokers, leaders })
     }
 }
 
