@@ -73,10 +73,8 @@ impl Space {
                 }
             }
             // Why: where the column is not there the step fails before it changes anything.
-            Act::RequireColumn(column) => {
-                if !self.has(state, Fact::Absent(*column)) {
-                    self.put(state, Fact::Required(*column));
-                }
+            Act::RequireColumn(column) if !self.has(state, Fact::Absent(*column)) => {
+                self.put(state, Fact::Required(*column));
             }
             Act::DropColumn(column) => self.drop_column(state, *column),
             Act::DropTable(table) => {

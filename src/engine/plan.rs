@@ -6,6 +6,7 @@ use serde_json::Value;
 use uuid::Uuid;
 
 use super::definition::Approvals;
+use super::stage::block;
 use crate::step::{Claim, ErasedPlan, Nature, Proof, Risk, Today};
 
 /// Name of the JSON form.
@@ -91,10 +92,8 @@ impl PlanDocument {
     /// The steps that are under way together with this one, itself among them.
     #[must_use]
     pub fn block(&self, at: usize) -> &[PlannedStep] {
-        let is_beside = |at: usize| self.steps.get(at).is_some_and(|step| step.beside);
-        let start = (0..=at).rev().find(|at| !is_beside(*at)).unwrap_or_default();
-        let end = (at + 1..).find(|at| !is_beside(*at)).unwrap_or(at + 1);
-        self.steps.get(start..end).unwrap_or_default()
+        let block = block(at, self.steps.len(), |at| self.steps.get(at).is_some_and(|step| step.beside));
+        self.steps.get(block).unwrap_or_default()
     }
 
     /// Everything that the steps touch, each thing once.

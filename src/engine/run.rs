@@ -46,7 +46,6 @@ pub struct Back {
 }
 
 /// One run.
-#[expect(clippy::struct_excessive_bools, reason = "each is what one kind of journal entry says, and they are independent")]
 #[derive(Clone, Debug, PartialEq)]
 pub struct Run {
     pub(super) definition: Definition,

@@ -26,11 +26,15 @@ impl Definition {
     /// The steps that are under way together with this one.
     #[must_use]
     pub fn stage(&self, at: usize) -> Range<usize> {
-        let is_beside = |at: usize| self.steps.get(at).is_some_and(|step| step.beside);
-        let start = (0..=at).rev().find(|at| !is_beside(*at)).unwrap_or_default();
-        let end = (at + 1..).find(|at| !is_beside(*at)).unwrap_or(at + 1);
-        start..end
+        block(at, self.steps.len(), |at| self.steps.get(at).is_some_and(|step| step.beside))
     }
+}
+
+/// The places from the last one that is beside none before it to the next such, of `count` in all.
+pub(super) fn block(at: usize, count: usize, is_beside: impl Fn(usize) -> bool) -> Range<usize> {
+    let start = (0..=at).rev().find(|at| !is_beside(*at)).unwrap_or_default();
+    let end = (at + 1..count).find(|at| !is_beside(*at)).unwrap_or_else(|| count.max(at + 1));
+    start..end
 }
 
 impl Run {

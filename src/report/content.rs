@@ -47,7 +47,7 @@ impl ReportDocument {
         let one = |(at, planned): (usize, &PlannedStep)| {
             let written = playbook.steps.iter().find(|step| step.id == planned.id);
             let stands = run.and_then(|run| run.steps.iter().find(|step| step.id == planned.id));
-            let others = plan.block(at).into_iter().filter(|other| other.id != planned.id);
+            let others = plan.block(at).iter().filter(|other| other.id != planned.id);
             step(at, planned, others.map(|other| other.id.clone()).collect(), written, stands, past(planned))
         };
         Self {

@@ -28,6 +28,7 @@ async fn a_version_is_what_the_registry_says_of_the_schema_in_front() {
             r#"{{"type": "record", "name": "ExerciseChanged", "namespace": "{}", "fields": [{fields}]}}"#,
             name.replace('-', "_")
         ),
+        references: Vec::new(),
     };
     let first = registry.register(&subject, &schema("")).await.unwrap();
     let second = registry.register(&subject, &schema(r#"{"name": "area", "type": ["null", "string"], "default": null}"#)).await.unwrap();

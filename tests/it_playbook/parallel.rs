@@ -46,7 +46,7 @@ fn a_block_is_a_list_of_two_to_four() {
     p.yaml:3:5: error[C0106]: a `parallel` block has 2 to 4 steps, and this one has 1
       help: without the block the steps follow one another; take the key away
     ");
-    let five: String = (0..5).map(|at| format!("      - id: x{at}\n        note: {{text: a{at}}}\n")).collect();
+    let five: String = ["a", "b", "c", "d", "e"].map(|id| format!("      - id: {id}\n        note: {{text: {id}}}\n")).concat();
     insta::assert_snapshot!(complain(&format!("playbook: a\nsteps:\n  - parallel:\n{five}")), @r"
     p.yaml:3:5: error[C0106]: a `parallel` block has 2 to 4 steps, and this one has 5
       help: split the block: each block begins when the one above it is done

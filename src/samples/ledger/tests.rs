@@ -133,7 +133,7 @@ fn a_snapshot_may_repeat_old_versions_and_change_nothing() {
     let mut evidence = world(2, &DID);
     let old = TopicRecord { event: "snapshot".to_owned(), ..evidence.topic.as_ref().unwrap().records[0].clone() };
     evidence.applied.push(Applied { exercise: old.exercise.clone(), version: old.version, event: old.event.clone(), copied: None });
-    evidence.topic.as_mut().unwrap().records.push(old);
+    evidence.topic.as_mut().unwrap().records.push(old.clone());
     assert_eq!(faults(&judge(&evidence)), [0; 5]);
     evidence.applied.last_mut().unwrap().copied = Some(old.version);
     assert_eq!(faults(&judge(&evidence)), [0, 0, 1, 0, 0], "a copy that went back");

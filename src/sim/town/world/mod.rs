@@ -81,6 +81,7 @@ struct Somebody<'a> {
     who: String,
 }
 
+#[expect(clippy::struct_excessive_bools, reason = "each is one unfairness of the schedule, and they are independent")]
 #[derive(Clone)]
 pub(super) struct World<'a> {
     pub(super) town: &'a Town,
