@@ -54,7 +54,7 @@ pub async fn plan_playbook(
     let guards: Vec<_> = playbook.steps.iter().flat_map(|step| step.guards.iter().map(move |guard| (step, guard))).collect();
     let begins = async {
         let services = playbook.services.as_ref()?;
-        Some(today(services, world).await)
+        Some(today(services, environment, world).await)
     };
     let (looked, ready, today) =
         join3(look_at_all(all, world), join_all(guards.iter().map(|(_, guard)| guard.guard.ready(world))), begins).await;

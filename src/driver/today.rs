@@ -7,28 +7,29 @@ use std::sync::Arc;
 use futures_util::FutureExt;
 use futures_util::future::{BoxFuture, join_all};
 
+use crate::playbook::environment::Environment;
 use crate::ports::flags::Flags;
 use crate::ports::kafka::Kafka;
 use crate::ports::registry::Registry;
 use crate::ports::workloads::Workloads;
 use crate::services::Services;
-use crate::step::{StepError, SystemKind, Today, TopicToday, World};
+use crate::step::{StepError, Today, TopicToday, World};
 use crate::steps::register_schema::described_event;
 
 /// Asks, all at once. Changes nothing. A system that does not answer, or cannot be had, is named among the unasked: the plan's own steps
 /// say whether that matters to them.
-pub(super) async fn today(services: &Services, world: &World) -> Today {
+pub(super) async fn today(services: &Services, environment: &Environment, world: &World) -> Today {
     let mut asked: Vec<(String, BoxFuture<'_, Result<Today, StepError>>)> = Vec::new();
-    for name in world.names(SystemKind::Workloads) {
+    for name in environment.workloads.keys() {
         asked.push((format!("workloads {name}"), async { live(services, world.workloads(name)?).await }.boxed()));
     }
-    for name in world.names(SystemKind::Flags) {
+    for name in world.flag_stores() {
         asked.push((format!("flags {name}"), async { served(services, world.flags(name)?).await }.boxed()));
     }
-    for name in world.names(SystemKind::Kafka) {
+    for name in environment.kafka.keys() {
         asked.push((format!("kafka {name}"), async { topics(services, world.kafka(name)?).await }.boxed()));
     }
-    for name in world.names(SystemKind::Registry) {
+    for name in environment.registry.keys() {
         asked.push((format!("registry {name}"), async { schemas(services, world.registry(name)?).await }.boxed()));
     }
     let (names, asked): (Vec<_>, Vec<_>) = asked.into_iter().unzip();

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use super::{StepError, SystemKind};
+use super::StepError;
 use crate::ports::database::Database;
 use crate::ports::flags::Flags;
 use crate::ports::http::Http;
@@ -127,18 +127,9 @@ impl World {
         self.find("flags", &self.inner.flags, name)
     }
 
-    /// The names of all systems of a kind: those of the environment, and those that are there without being named.
-    pub fn names(&self, kind: SystemKind) -> Vec<&str> {
-        let inner = &self.inner;
-        match kind {
-            SystemKind::Kafka => inner.kafka.keys().map(String::as_str).collect(),
-            SystemKind::Registry => inner.registry.keys().map(String::as_str).collect(),
-            SystemKind::Flags => inner.flags.keys().map(String::as_str).collect(),
-            SystemKind::Workloads => inner.workloads.keys().map(String::as_str).collect(),
-            SystemKind::Database => inner.database.keys().map(String::as_str).collect(),
-            SystemKind::Http => inner.http.keys().map(String::as_str).collect(),
-            SystemKind::Metrics => inner.metrics.keys().map(String::as_str).collect(),
-        }
+    /// The names of all flag stores: those of the environment, and the one that is there without being named.
+    pub fn flag_stores(&self) -> impl Iterator<Item = &str> {
+        self.inner.flags.keys().map(String::as_str)
     }
 
     /// What runs the services, by its name.

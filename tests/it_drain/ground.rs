@@ -37,6 +37,9 @@ pub struct Ground {
     reaper: Mutex<Reaper>,
 }
 
+/// Held by whoever ends brokers, and by whoever cannot do without one for a while.
+pub static BROKERS: tokio::sync::Mutex<()> = tokio::sync::Mutex::const_new(());
+
 pub fn ground() -> &'static Ground {
     static GROUND: OnceLock<Ground> = OnceLock::new();
     GROUND.get_or_init(|| {

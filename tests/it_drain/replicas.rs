@@ -14,6 +14,7 @@ use crate::ground::*;
 /// One test, for both stop brokers that the other one needs.
 #[tokio::test(flavor = "multi_thread")]
 async fn fact_13_an_end_may_trail_and_a_broker_may_die() {
+    let _brokers = BROKERS.lock().await;
     let (all, others) = brokers();
     let kafka = connect(all);
     trailing(kafka.as_ref(), all, others).await;

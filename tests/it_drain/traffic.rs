@@ -62,6 +62,7 @@ fn serve(topic: &str, group: &str, retry: Option<&str>, stop: &Arc<AtomicBool>) 
 
 #[tokio::test(flavor = "multi_thread")]
 async fn drained_is_said_once_and_never_while_something_old_is_unread() {
+    let _brokers = BROKERS.lock().await;
     let kafka = kafka();
     let (name, retry) = (topic(kafka.as_ref(), 2, &[]).await, topic(kafka.as_ref(), 1, &[]).await);
     let groups = [fresh("fast"), fresh("slow"), fresh("late")];
