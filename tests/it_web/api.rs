@@ -266,7 +266,7 @@ async fn services_report_the_revision_that_they_use() {
         let (status, body) = answer(say(wrong.clone())).await;
         assert!(status.is_client_error() && body["error"]["code"] == json!(code), "{wrong}: {status} {body}");
     }
-    let (status, body) = answer(say(changed("service", json!("x".repeat(5000))))).await;
+    let (status, body) = answer(say(changed("service", json!("x".repeat(70_000))))).await;
     assert_eq!((status, &body["error"]["code"]), (StatusCode::PAYLOAD_TOO_LARGE, &json!("too_large")));
     assert_eq!(ground.store.listeners("local", "main").await.unwrap().len(), 1);
     say(changed("ending", json!(true))).send().await.unwrap();
