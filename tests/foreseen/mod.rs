@@ -65,8 +65,9 @@ fn wrong(planned: &PlannedStep, came: &Came) -> Option<String> {
             if !effects {
                 return Some(format!("it foresaw {:?} and did {:?}", foreseen.effects, found.effects));
             }
-            let acts = |change: &ErasedChange| change.acts.iter().map(|act| act.line.clone()).collect::<Vec<_>>();
-            if acts(foreseen) != acts(found) {
+            let acts = |change: &ErasedChange| change.acts.iter().map(|act| countless(&act.line)).collect::<Vec<_>>();
+            let (before, after) = (acts(foreseen), acts(found));
+            if before.len() != after.len() || !before.iter().zip(&after).all(|(foreseen, found)| text_holds(foreseen, found)) {
                 return Some(format!("it foresaw the acts {:?} and did {:?}", acts(foreseen), acts(found)));
             }
             (!binding_holds(&foreseen.binding, &found.binding))

@@ -42,6 +42,7 @@ async fn a_controller_that_dies_changes_nothing_and_is_found_where_it_comes_back
     assert!(before.iter().all(|beat| beat["ending"] == false));
     let about = json!({
         "environment": "local", "store": "main", "service": "exercises", "instance": name, "release": "1.5", "revision": 2, "oldest": 2,
+        "flags": ["exercise-events"],
         "ending": true,
     });
     assert_eq!(*last, about);

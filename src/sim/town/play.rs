@@ -306,8 +306,11 @@ impl<'a> Play<'a> {
             if compacted {
                 self.world.compact();
             } else if let Some(log) = self.world.topics.get_mut(&topic) {
+                // Why everybody: whoever takes records away takes none that somebody is still to read, whatever event it is of.
+                let lies_here = |name: &String| town.events.get(name).is_some_and(|event| event.topic == topic);
+                let readers = town.wants.iter().filter(|(_, name)| lies_here(name)).map(|(service, _)| service);
                 let read =
-                    groups.iter().map(|group| self.world.read.get(&(group.clone(), topic.clone())).copied().unwrap_or_default()).min();
+                    readers.map(|reader| self.world.read.get(&(reader.clone(), topic.clone())).copied().unwrap_or_default()).min();
                 log.log.retain(|(offset, _)| *offset >= read.unwrap_or(u64::MAX));
             }
             let lies =

@@ -13,7 +13,7 @@ use crate::ports::PortError;
 use crate::ports::kafka::{Kafka, Position};
 use crate::ports::registry::Registry;
 use crate::step::scalar::Span;
-use crate::step::{ActContext, Evidence, Receipt, StepError, Verdict, View, World};
+use crate::step::{ActContext, Evidence, KNOWN_LATER, Receipt, StepError, Verdict, View, World};
 
 /// Aspect of the topic in a view: what a look into it before the run found.
 const PREVIEW: &str = "old records";
@@ -51,16 +51,12 @@ pub struct Looking {
 impl fmt::Display for Looking {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { label, offsets, most } = self;
-        write!(f, "look where the last {label} before it lies")?;
-        match (offsets, most) {
-            (None, None) => Ok(()),
-            (Some(offsets), None) => write!(f, ", in {offsets} offsets as of now"),
-            (None, Some(most)) => write!(f, ", at most {most} records each second"),
-            (Some(offsets), Some(most)) => {
-                let seconds = offsets.unsigned_abs().div_ceil(u64::from(*most).max(1));
-                write!(f, ", in {offsets} offsets as of now, at most {most} records each second: {seconds} s")
-            }
-        }
+        let known = |number: Option<u64>| number.map_or_else(|| KNOWN_LATER.to_owned(), |number| number.to_string());
+        let count = offsets.map(i64::unsigned_abs);
+        write!(f, "look where the last {label} before it lies, in {} offsets as of now", known(count))?;
+        let Some(most) = most else { return Ok(()) };
+        let seconds = count.map(|count| count.div_ceil(u64::from(*most).max(1)));
+        write!(f, ", at most {most} records each second: {} s", known(seconds))
     }
 }
 
