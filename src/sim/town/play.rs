@@ -309,8 +309,7 @@ impl<'a> Play<'a> {
                 // Why everybody: whoever takes records away takes none that somebody is still to read, whatever event it is of.
                 let lies_here = |name: &String| town.events.get(name).is_some_and(|event| event.topic == topic);
                 let readers = town.wants.iter().filter(|(_, name)| lies_here(name)).map(|(service, _)| service);
-                let read =
-                    readers.map(|reader| self.world.read.get(&(reader.clone(), topic.clone())).copied().unwrap_or_default()).min();
+                let read = readers.map(|reader| self.world.read.get(&(reader.clone(), topic.clone())).copied().unwrap_or_default()).min();
                 log.log.retain(|(offset, _)| *offset >= read.unwrap_or(u64::MAX));
             }
             let lies =
