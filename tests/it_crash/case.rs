@@ -24,7 +24,7 @@ use super::world;
 pub const LEASE: Duration = Duration::from_millis(500);
 
 /// A run that takes longer is stuck.
-const LONG: Duration = Duration::from_mins(1);
+const LONG: Duration = Duration::from_mins(3);
 
 const SCHEMA: &str = r#"{"$schema": "http://json-schema.org/draft-07/schema#", "type": "object", "additionalProperties": false,
     "properties": {"event_name": {"type": "string"}, "payload": {"type": "object"}}}"#;
