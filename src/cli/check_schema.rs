@@ -38,11 +38,11 @@ pub struct CheckSchemaArgs {
 
     /// Whose registry will judge it in the end
     #[arg(long, value_enum, default_value_t)]
-    pub registry_kind: Kind,
+    pub registry_kind: RegistryKind,
 
     /// How strict the registry is about open objects; `lenient` is its `compatibilityPolicy`
     #[arg(long, value_enum, default_value_t)]
-    pub policy: Strictness,
+    pub policy: Policy,
 
     /// Schema that others refer to, under the name that they use; can be given several times
     #[arg(long = "reference", value_name = "NAME=FILE", value_parser = super::lint::variable)]
@@ -66,28 +66,6 @@ pub enum Language {
     Avro,
 }
 
-/// A maker of registries.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
-pub enum Kind {
-    /// Confluent Schema Registry
-    #[default]
-    Confluent,
-    /// Apicurio Registry
-    Apicurio,
-    /// Karapace
-    Karapace,
-}
-
-/// A registry's policy.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
-pub enum Strictness {
-    /// The default
-    #[default]
-    Strict,
-    /// What is optional may come and go in an open object
-    Lenient,
-}
-
 fn level(text: &str) -> Result<Compatibility, String> {
     text.to_ascii_uppercase().replace('-', "_").parse()
 }
@@ -107,13 +85,7 @@ pub fn run(session: &Session, args: &CheckSchemaArgs) -> Result<u8, CliError> {
     let read = |path: &PathBuf| document(path, format).map(|document| document.with_references(references.clone()));
     let old = args.old.iter().map(read).collect::<Result<Vec<_>, _>>()?;
     let new = read(&args.new)?;
-    let policy = if args.policy == Strictness::Lenient { Policy::Lenient } else { Policy::Strict };
-    let kind = match args.registry_kind {
-        Kind::Confluent => RegistryKind::Confluent,
-        Kind::Apicurio => RegistryKind::Apicurio,
-        Kind::Karapace => RegistryKind::Karapace,
-    };
-    let verdict = schemas::judge(&old, &new, args.mode, policy, kind);
+    let verdict = schemas::judge(&old, &new, args.mode, args.policy, args.registry_kind);
     let tried = samples(args, &old, &new)?;
     let remarks = args.envelope.then(|| envelope::examine(&new.value).unwrap_or_else(envelope::none));
     let fits = tried.iter().all(|(_, tried)| tried.refused.is_empty()) && remarks.iter().flatten().all(|remark| remark.advice);

@@ -1,10 +1,9 @@
 //! `cutover drain`: the proof of `drain_topic`, outside a playbook and without a server.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use clap::{Args, ValueEnum};
+use clap::Args;
 use serde_json::json;
 
 use super::exit::{self, CliError, chain};
@@ -13,7 +12,7 @@ use super::session::Session;
 use crate::adapters::kafka::KafkaCluster;
 use crate::adapters::registry::ConfluentRegistry;
 use crate::adapters::secret::ProcessSecrets;
-use crate::drain::{self, Barrier, Goal, Index, Judged, Known, Old, Proof, Reset, Search, Terms, Unreadable};
+use crate::drain::{self, ABSENT_AGAIN, Barrier, Goal, Judged, Known, Old, REPLICAS_LAG, Reset, Search, Speed, Terms, Unreadable, Watch};
 use crate::playbook::environment::Environment;
 use crate::ports::PortError;
 use crate::ports::kafka::Kafka;
@@ -23,12 +22,6 @@ use crate::step::scalar::Span;
 
 /// How often groups are looked at while somebody waits.
 const LOOK_AGAIN: Duration = Duration::from_secs(1);
-
-/// How often a topic is looked at whose old records somebody must take away: that is a scan each time.
-const ABSENT_AGAIN: Duration = Duration::from_secs(10);
-
-/// How long a high watermark may trail behind a leader whose replicas are slow: Kafka's `replica.lag.time.max.ms`.
-const REPLICAS_LAG: Duration = Duration::from_secs(30);
 
 /// Show whether groups have read what counts in a topic: everything, or one version of an event
 ///
@@ -58,15 +51,15 @@ pub struct DrainArgs {
 
     /// What a record is that cannot be read; unknown when it is left out
     #[arg(long, value_name = "CLASS", requires = "old")]
-    pub unreadable: Option<UnreadableArg>,
+    pub unreadable: Option<Unreadable>,
 
     /// Whether the groups must have read what counts, or none of it may lie in the topic any more
     #[arg(long, value_enum, default_value_t)]
-    pub goal: GoalArg,
+    pub goal: Goal,
 
     /// Where a group begins that has committed nothing, as its services are configured
     #[arg(long, value_name = "WHERE")]
-    pub reset: Option<ResetArg>,
+    pub reset: Option<Reset>,
 
     /// The most records that are read each second
     #[arg(long, value_name = "RECORDS", value_parser = clap::value_parser!(u32).range(1..))]
@@ -89,45 +82,11 @@ pub struct DrainArgs {
     pub registry: String,
 }
 
-/// See [`Goal`].
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
-pub enum GoalArg {
-    /// The groups have read it
-    #[default]
-    Consumed,
-    /// Moreover none of it lies in the topic
-    Absent,
-}
-
-/// See [`Reset`].
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub enum ResetArg {
-    /// At the beginning
-    Earliest,
-    /// At the end
-    Latest,
-}
-
-/// See [`Unreadable`].
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub enum UnreadableArg {
-    /// Waited for
-    Old,
-    /// None of ours
-    Neutral,
-}
-
 impl DrainArgs {
-    fn terms(&self) -> Terms {
-        let goal = if self.goal == GoalArg::Absent { Goal::Absent } else { Goal::Consumed };
-        let reset = self.reset.map(|reset| if reset == ResetArg::Latest { Reset::Latest } else { Reset::Earliest });
-        Terms { goal, reset }
-    }
-
     fn old(&self) -> Old {
         let mut old = self.old.clone().unwrap_or_else(|| Old::everything(&self.topic));
         old.absent_version = self.absent_version;
-        old.unreadable = self.unreadable.map(|class| if class == UnreadableArg::Old { Unreadable::Old } else { Unreadable::Neutral });
+        old.unreadable = self.unreadable;
         old
     }
 }
@@ -151,20 +110,23 @@ pub async fn run(session: &Session, args: &DrainArgs) -> Result<u8, CliError> {
         kafka.fence_transaction(id).await.map_err(failed)?;
         session.say(format!("ended what `{id}` had open; its producer writes no more"));
     }
+    let terms = Terms { goal: args.goal, reset: args.reset };
     let end = Instant::now() + args.wait.map(|span| span.0).unwrap_or_default();
     let barrier = barrier(session, &search).await?;
-    let mut known: Option<(Barrier, Index, Vec<String>)> = None;
-    let mut pace = Speed::default();
-    let judged = loop {
-        let judged = look(session, &search, args, &barrier, &mut known).await.map_err(failed)?;
+    let watched = Watch { search: &search, named: &args.groups, except: &args.except_groups, terms };
+    let (mut known, mut speed) = (None, Speed::default());
+    let mut judged = loop {
+        let begin = Instant::now();
+        let tell = |seen: u64| session.say(format!("{seen} records looked at, {} each second", seen / begin.elapsed().as_secs().max(1)));
+        let judged = watched.look(&barrier, &mut known, tell).await.map_err(failed)?;
         if judged.proof.verdict == Known::Drained || judged.proof.stuck || Instant::now() >= end {
             break judged;
         }
-        progress(session, &judged.proof, &mut pace);
-        let again = if args.goal == GoalArg::Absent { ABSENT_AGAIN } else { LOOK_AGAIN };
+        let lines = speed.lines(begin, &judged.proof);
+        session.say(if lines.is_empty() { judged.proof.words() } else { lines.join("; ") });
+        let again = if args.goal == Goal::Absent { ABSENT_AGAIN } else { LOOK_AGAIN };
         tokio::time::sleep(again.min(end.saturating_duration_since(Instant::now()))).await;
     };
-    let mut judged = judged;
     if judged.proof.partitions.iter().any(|one| one.lso.is_some_and(|lso| lso < one.barrier)) {
         // Why not an error: who is not told who writes has the rest of the answer.
         judged.proof.why.extend(drain::blockers(kafka.as_ref(), &args.topic).await.unwrap_or_default());
@@ -222,67 +184,6 @@ async fn barrier(session: &Session, search: &Search<'_>) -> Result<Barrier, CliE
     ));
     tokio::time::sleep(REPLICAS_LAG).await;
     drain::take_barrier(kafka, search.topic, Some(&first)).await.map_err(failed)
-}
-
-async fn look(
-    session: &Session,
-    search: &Search<'_>,
-    args: &DrainArgs,
-    barrier: &Barrier,
-    known: &mut Option<(Barrier, Index, Vec<String>)>,
-) -> Result<Judged, PortError> {
-    let groups = drain::readers(search.kafka, search.topic, &args.groups, &args.except_groups).await?;
-    let (barrier, index) = match known.take() {
-        Some((barrier, index, before)) if before == groups => (barrier, index),
-        _ => {
-            let begin = Instant::now();
-            let tell = |index: &Index| {
-                let rate = index.seen() / begin.elapsed().as_secs().max(1);
-                session.say(format!("{} records looked at, {rate} each second", index.seen()));
-            };
-            let index = search.survey(barrier, &groups, args.terms(), tell).await?;
-            (barrier.clone(), index)
-        }
-    };
-    let judged = search.judge(&barrier, &index, &groups, args.terms()).await?;
-    // Why not where a transaction held the look back: it must go on behind it.
-    let whole = barrier.marks.iter().all(|mark| index.partitions.get(&mark.partition).is_some_and(|found| found.to >= mark.end));
-    // And not where nobody can tell: a group may have been set back behind where the look began.
-    *known = (whole && judged.proof.verdict != Known::Unknown).then_some((barrier, index, groups));
-    Ok(judged)
-}
-
-/// What was left when somebody looked last.
-#[derive(Default)]
-struct Speed(Option<(Instant, BTreeMap<String, u64>)>);
-
-impl Speed {
-    /// For each group: what is left, how fast it becomes less, and so how long that will take.
-    fn lines(&mut self, proof: &Proof) -> Vec<String> {
-        let now: BTreeMap<String, u64> = proof.left().into_iter().map(|(group, left)| (group.to_owned(), left)).collect();
-        let (since, before) = self.0.get_or_insert_with(|| (Instant::now(), now.clone()));
-        let passed = since.elapsed().as_secs_f64();
-        now.iter()
-            .filter(|(_, left)| **left > 0)
-            .map(|(group, left)| {
-                let done = before.get(group).copied().unwrap_or(*left).saturating_sub(*left);
-                let done = u32::try_from(done).unwrap_or(u32::MAX);
-                let rate = f64::from(done) / passed.max(f64::MIN_POSITIVE);
-                let eta = if done == 0 || passed < 1.0 {
-                    "standing still so far".to_owned()
-                } else {
-                    let left = f64::from(u32::try_from(*left).unwrap_or(u32::MAX)) / rate;
-                    format!("{rate:.0} each second, {} left", Span(Duration::from_secs_f64(left.ceil().min(1e9))))
-                };
-                format!("{group}: up to {left} old left, {eta}")
-            })
-            .collect()
-    }
-}
-
-fn progress(session: &Session, proof: &Proof, speed: &mut Speed) {
-    let lines = speed.lines(proof);
-    session.say(if lines.is_empty() { proof.words() } else { lines.join("; ") });
 }
 
 fn tell(session: &Session, args: &DrainArgs, old: &Old, judged: &Judged) -> Result<(), CliError> {

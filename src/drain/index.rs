@@ -142,9 +142,14 @@ impl Scanned {
         self.old - passed
     }
 
-    /// Whether an old record may lie in `[from, to)`, which was looked at.
+    /// Whether an old record may lie in `[from, to)`, which was looked at: a record that nobody could tell may be one.
     #[must_use]
     pub fn may_hold(&self, from: i64, to: i64) -> bool {
+        // Why not between each two: only the first and the last are kept of those.
+        let unknown = self.unclear.as_ref().map(|(first, _)| *first).zip(self.last_unknown);
+        if unknown.is_some_and(|(first, last)| from < to && first < to && last >= from) {
+            return true;
+        }
         let (Some(first), Some(last)) = (self.first, self.last) else { return false };
         if from >= to || to <= first || from > last {
             return false;
@@ -178,6 +183,15 @@ mod tests {
         assert_eq!([0, 3, 6, 8].map(|from| scanned.old_from(from)), [3, 2, 1, 0]);
         assert!(scanned.may_hold(5, 6) && !scanned.may_hold(3, 5) && !scanned.may_hold(8, 10));
         assert!(scanned.covers(0, 10) && !scanned.covers(0, 11) && scanned.covers(11, 11));
+    }
+
+    #[test]
+    fn a_record_that_nobody_could_tell_may_be_an_old_one() {
+        let mut scanned = index(&[], 4);
+        scanned.note(4, None, Class::Unknown("no JSON".to_owned()));
+        scanned.note(5, None, Class::Other);
+        assert!(scanned.may_hold(4, 5) && scanned.may_hold(0, 6));
+        assert!(!scanned.may_hold(0, 4) && !scanned.may_hold(5, 6) && !scanned.may_hold(4, 4));
     }
 
     proptest! {

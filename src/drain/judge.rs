@@ -74,6 +74,46 @@ pub struct GroupSight {
     pub committed: Vec<Position>,
 }
 
+impl Barrier {
+    /// Why what is seen now is not the topic of which the barrier was taken, if that is so.
+    pub(super) fn other_topic(&self, sight: &Sight) -> Option<String> {
+        let Some(topic) = &sight.topic else { return Some("the topic is gone".to_owned()) };
+        let name = |topic: &Topic| topic.id.clone().unwrap_or_else(|| "unknown".to_owned());
+        (topic.id != self.topic.id)
+            .then(|| format!("the topic was deleted and created again: its id was {} and is {}", name(&self.topic), name(topic)))
+    }
+}
+
+impl Sight {
+    /// Where a partition begins; `None` for one that is not there.
+    pub(super) fn start(&self, partition: i32) -> Option<i64> {
+        self.ends.iter().find(|ends| ends.partition == partition).map(|ends| ends.start)
+    }
+
+    /// Whether readers of committed records may come as far as a mark.
+    pub(super) fn is_stable(&self, mark: &Mark) -> bool {
+        self.stable(mark.partition).is_some_and(|stable| stable >= mark.end)
+    }
+
+    /// Where readers of committed records stop in a partition; `None` when nobody says.
+    #[must_use]
+    pub fn stable(&self, partition: i32) -> Option<i64> {
+        offset_in(&self.stable, partition)
+    }
+}
+
+impl GroupSight {
+    /// What the group has committed in a partition.
+    pub(super) fn committed(&self, partition: i32) -> Option<i64> {
+        offset_in(&self.committed, partition)
+    }
+}
+
+/// The offset that a list has for a partition.
+pub fn offset_in(positions: &[Position], partition: i32) -> Option<i64> {
+    positions.iter().find(|at| at.partition == partition).map(|at| at.offset)
+}
+
 /// How much a group has not read in one partition.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Left {
@@ -126,8 +166,8 @@ pub fn judge(barrier: &Barrier, sight: &Sight) -> Verdict {
         return Verdict::Changed(changed);
     }
     let unstable = barrier.marks.iter().find_map(|mark| {
-        let stable = sight.stable.iter().find(|stable| stable.partition == mark.partition)?;
-        (stable.offset < mark.end).then_some(Verdict::Unstable { partition: mark.partition, stable: stable.offset, barrier: mark.end })
+        let stable = sight.stable(mark.partition).filter(|stable| *stable < mark.end)?;
+        Some(Verdict::Unstable { partition: mark.partition, stable, barrier: mark.end })
     });
     let (mut waiting, mut unknown) = (Vec::new(), Vec::new());
     for group in &sight.groups {
@@ -149,17 +189,11 @@ pub fn judge(barrier: &Barrier, sight: &Sight) -> Verdict {
 }
 
 fn changed(barrier: &Barrier, sight: &Sight) -> Option<String> {
-    let Some(topic) = &sight.topic else { return Some("the topic is gone".to_owned()) };
-    if topic.id != barrier.topic.id {
-        let (then, now) = (barrier.topic.id.as_deref().unwrap_or("unknown"), topic.id.as_deref().unwrap_or("unknown"));
-        return Some(format!("the topic was deleted and created again: its id was {then} and is {now}"));
-    }
-    (topic.partitions != barrier.topic.partitions).then(|| {
-        format!(
-            "the topic had {} partitions and has {}; records of one key may lie in two of them",
-            barrier.topic.partitions, topic.partitions
-        )
-    })
+    let grown = || {
+        let (then, now) = (barrier.topic.partitions, sight.topic.as_ref()?.partitions);
+        (now != then).then(|| format!("the topic had {then} partitions and has {now}; records of one key may lie in two of them"))
+    };
+    barrier.other_topic(sight).or_else(grown)
 }
 
 enum Standing {
@@ -171,8 +205,8 @@ enum Standing {
 
 /// One group in one partition.
 fn standing(mark: &Mark, group: &GroupSight, sight: &Sight) -> Standing {
-    let start = sight.ends.iter().find(|ends| ends.partition == mark.partition).map_or(0, |ends| ends.start);
-    let committed = group.committed.iter().find(|at| at.partition == mark.partition).map(|at| at.offset);
+    let start = sight.start(mark.partition).unwrap_or_default();
+    let committed = group.committed(mark.partition);
     let found = sight.last.get(&mark.partition).copied().unwrap_or_default();
     let last = if found == Last::Unknown { mark.last } else { found };
     let passed = |committed: i64| committed >= mark.end || matches!(mark.last, Last::At(last) if committed > last);

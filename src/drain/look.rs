@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use super::judge::{Barrier, GroupSight, Last, Mark, Sight, Topic};
+use super::judge::{Barrier, GroupSight, Last, Mark, Sight, Topic, offset_in};
 use crate::ports::PortError;
 use crate::ports::kafka::{Kafka, PartitionEnds, Position};
 
@@ -15,6 +15,9 @@ const WINDOW: i64 = 64;
 
 /// The longest window.
 const LONGEST_WINDOW: i64 = 100_000;
+
+/// How long a high watermark may trail behind a leader whose replicas are slow: Kafka's `replica.lag.time.max.ms`.
+pub const REPLICAS_LAG: Duration = Duration::from_secs(30);
 
 /// Takes the barrier: the high watermark, read uncommitted, and never less than `before`, which was taken earlier.
 ///
@@ -45,7 +48,7 @@ async fn identity(kafka: &dyn Kafka, topic: &str) -> Result<Option<Topic>, PortE
 pub async fn known_last(kafka: &dyn Kafka, topic: &str, mut barrier: Barrier) -> Result<Barrier, PortError> {
     let stable = kafka.stable_ends(topic).await?;
     let ends = kafka.ends(topic).await?;
-    let is_stable = |mark: &&Mark| stable.iter().any(|at| at.partition == mark.partition && at.offset >= mark.end);
+    let is_stable = |mark: &&Mark| offset_in(&stable, mark.partition).is_some_and(|stable| stable >= mark.end);
     let wanted = barrier.marks.iter().filter(is_stable).map(|mark| (mark.partition, mark.end)).collect();
     let found = last_records(kafka, topic, &ends, wanted).await?;
     for mark in &mut barrier.marks {
@@ -72,14 +75,13 @@ pub async fn look(kafka: &dyn Kafka, topic: &str, barrier: &Barrier, groups: &[S
     for group in groups {
         let committed = kafka.committed(group, topic).await?;
         for mark in &barrier.marks {
-            let at = committed.iter().find(|at| at.partition == mark.partition).map(|at| at.offset);
-            let stable = sight.stable.iter().any(|at| at.partition == mark.partition && at.offset >= mark.end);
+            let at = offset_in(&committed, mark.partition);
             let passed = match mark.last {
                 Last::Unknown => at.is_some_and(|at| at >= mark.end),
                 Last::None => true,
                 Last::At(last) => at.is_some_and(|at| at > last),
             };
-            if stable && !passed && (mark.last == Last::Unknown || compacted) {
+            if sight.is_stable(mark) && !passed && (mark.last == Last::Unknown || compacted) {
                 wanted.insert(mark.partition, mark.end);
             }
         }

@@ -3,6 +3,7 @@
 
 use std::collections::BTreeMap;
 
+use clap::ValueEnum;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -35,7 +36,7 @@ impl Known {
 }
 
 /// When a drain by version is done.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema, ValueEnum)]
 #[serde(rename_all = "snake_case")]
 pub enum Goal {
     /// No group will be handed an old record any more.
@@ -54,7 +55,7 @@ impl Goal {
 }
 
 /// Where a group begins that has committed nothing, as its services are configured. No broker tells.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema, ValueEnum)]
 #[serde(rename_all = "snake_case")]
 pub enum Reset {
     /// At the beginning.
@@ -129,8 +130,8 @@ pub fn prove(barrier: &Barrier, index: &Index, sight: &Sight, terms: Terms) -> P
     for mark in &barrier.marks {
         let scanned = index.partitions.get(&mark.partition).unwrap_or(&nothing);
         let row = Row { mark, scanned, sight };
-        let lso = sight.stable.iter().find(|at| at.partition == mark.partition).map(|at| at.offset);
-        let groups = sight.groups.iter().map(|group| row.group(&group.group, row.committed(group), terms, &mut proof)).collect();
+        let lso = sight.stable(mark.partition);
+        let groups = sight.groups.iter().map(|group| row.group(&group.group, group.committed(mark.partition), terms, &mut proof)).collect();
         match lso {
             // Why not only where something is old: what an open transaction holds cannot be looked at.
             Some(lso) if lso < mark.end => {
@@ -167,14 +168,11 @@ pub fn prove(barrier: &Barrier, index: &Index, sight: &Sight, terms: Terms) -> P
 }
 
 fn changed(barrier: &Barrier, sight: &Sight) -> Option<String> {
-    let Some(topic) = &sight.topic else { return Some("the topic is gone".to_owned()) };
-    let name = |id: &Option<String>| id.clone().unwrap_or_else(|| "unknown".to_owned());
-    if topic.id != barrier.topic.id {
-        let (then, now) = (name(&barrier.topic.id), name(&topic.id));
-        return Some(format!("the topic was deleted and created again: its id was {then} and is {now}"));
-    }
-    let gone = barrier.marks.iter().find(|mark| !sight.ends.iter().any(|ends| ends.partition == mark.partition));
-    gone.map(|mark| format!("partition {} is not there any more", mark.partition))
+    let gone = || {
+        let mark = barrier.marks.iter().find(|mark| sight.start(mark.partition).is_none())?;
+        Some(format!("partition {} is not there any more", mark.partition))
+    };
+    barrier.other_topic(sight).or_else(gone)
 }
 
 impl Proof {
@@ -221,11 +219,7 @@ struct Row<'a> {
 
 impl Row<'_> {
     fn start(&self) -> i64 {
-        self.sight.ends.iter().find(|ends| ends.partition == self.mark.partition).map_or(0, |ends| ends.start)
-    }
-
-    fn committed(&self, group: &super::GroupSight) -> Option<i64> {
-        group.committed.iter().find(|at| at.partition == self.mark.partition).map(|at| at.offset)
+        self.sight.start(self.mark.partition).unwrap_or_default()
     }
 
     fn group(&self, group: &str, committed: Option<i64>, terms: Terms, proof: &mut Proof) -> GroupProof {
@@ -256,7 +250,7 @@ impl Row<'_> {
         }
         if !self.scanned.covers(position, end) {
             // Why the stable offset: behind it nobody can look, and that is said by itself.
-            let stable = self.sight.stable.iter().any(|at| at.partition == partition && at.offset >= end);
+            let stable = self.sight.is_stable(self.mark);
             found.verdict = if stable { Known::Unknown } else { Known::Waiting };
             if stable {
                 proof.is(

@@ -126,15 +126,14 @@ impl Search<'_> {
         let sight = glance(self.kafka, self.topic, groups).await?;
         let barrier = extended(barrier, &sight);
         let mut index = index.clone();
-        let start = |partition| sight.ends.iter().find(|ends| ends.partition == partition).map_or(0, |ends| ends.start);
-        let stable = |mark: &&Mark| sight.stable.iter().any(|at| at.partition == mark.partition && at.offset >= mark.end);
+        let start = |partition| sight.start(partition).unwrap_or_default();
         let holds = |mark: &Mark| {
             index
                 .partitions
                 .get(&mark.partition)
                 .is_none_or(|found| terms.goal == Goal::Absent && found.old_from(start(mark.partition)) > 0)
         };
-        let again: Vec<Mark> = barrier.marks.iter().filter(stable).filter(|mark| holds(mark)).copied().collect();
+        let again: Vec<Mark> = barrier.marks.iter().filter(|mark| sight.is_stable(mark) && holds(mark)).copied().collect();
         if !again.is_empty() && sight.topic.as_ref().is_some_and(|topic| topic.id == barrier.topic.id) {
             let begin = again.iter().map(|mark| Position { partition: mark.partition, offset: start(mark.partition).min(mark.end) });
             let found = self.whole(Index::from(begin), &again, &mut Schemas::default()).await?;
@@ -162,7 +161,7 @@ impl Search<'_> {
             .marks
             .iter()
             .filter_map(|mark| {
-                let stable = sight.stable.iter().find(|at| at.partition == mark.partition)?.offset;
+                let stable = sight.stable(mark.partition)?;
                 Some(Mark { end: mark.end.min(stable), ..*mark })
             })
             .collect();
@@ -198,11 +197,10 @@ fn skip_gone(index: &mut Index, ends: &[PartitionEnds]) -> bool {
 /// An index that begins where the slowest of these groups stands, or at the log's beginning when the topic itself must hold nothing old.
 #[must_use]
 pub fn begin(barrier: &Barrier, sight: &Sight, goal: Goal, reset: Option<Reset>) -> Index {
-    let start = |partition| sight.ends.iter().find(|ends| ends.partition == partition).map_or(0, |ends| ends.start);
     let from = |mark: &Mark| {
-        let start = start(mark.partition);
+        let start = sight.start(mark.partition).unwrap_or_default();
         let stands = |group: &GroupSight| {
-            let committed = group.committed.iter().find(|at| at.partition == mark.partition).map(|at| at.offset);
+            let committed = group.committed(mark.partition);
             committed.or(if reset == Some(Reset::Latest) { Some(mark.end) } else { None }).unwrap_or(start)
         };
         let slowest = sight.groups.iter().map(stands).min().filter(|_| goal == Goal::Consumed).unwrap_or(start);

@@ -176,6 +176,12 @@ pub trait Registry: Send + Sync {
     /// Where the schema with this global name lies; nowhere when there is none, or when the registry has no such names.
     async fn places_of_guid(&self, guid: &str) -> Result<Vec<SchemaPlace>, PortError>;
 
+    /// A version of a subject, one that is deleted softly included; `None` when there is none, or none any more.
+    async fn version(&self, subject: &str, version: i64) -> Result<Option<SchemaVersion>, PortError>;
+
+    /// Deletes one version for good: its id is forgotten, unless the same schema lies elsewhere. Deleting what is not there is fine.
+    async fn erase_version(&self, subject: &str, version: i64) -> Result<(), PortError>;
+
     /// Deletes one version, softly. Deleting what is not there is fine.
     async fn delete_version(&self, subject: &str, version: i64) -> Result<(), PortError>;
 }

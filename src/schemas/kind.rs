@@ -1,12 +1,13 @@
 //! What registries judge otherwise than Confluent's rules say. Only what was seen on the real thing stands here; the whole list, pair by
 //! pair, is on the page about schemas.
 
+use clap::ValueEnum;
 use serde::Serialize;
 
 use super::rule::{Finding, Weight};
 
 /// Whose rules are in force.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, ValueEnum)]
 #[serde(rename_all = "snake_case")]
 pub enum RegistryKind {
     /// Confluent Schema Registry.

@@ -1,6 +1,7 @@
 //! The rules by which a change of a schema is judged. A rule bears the name that Confluent's registry gives to the change, so that it can be
 //! looked up there; the rules that only this house has say in their name what they are about.
 
+use clap::ValueEnum;
 use serde::Serialize;
 
 /// What a finding means for the registry, and for the documents.
@@ -37,7 +38,7 @@ const LENIENT: [&str; 6] = [
 ];
 
 /// Which rules for JSON Schema are in force.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, ValueEnum)]
 #[serde(rename_all = "snake_case")]
 pub enum Policy {
     /// A document that would be refused is possible: incompatible.

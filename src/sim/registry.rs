@@ -223,6 +223,19 @@ impl Registry for SimRegistry {
         Ok(Vec::new())
     }
 
+    async fn version(&self, subject: &str, version: i64) -> Result<Option<SchemaVersion>, PortError> {
+        Ok(self.lock().subjects.get(subject).and_then(|versions| versions.get(&version)).map(|found| found.shown(version)))
+    }
+
+    async fn erase_version(&self, subject: &str, version: i64) -> Result<(), PortError> {
+        self.host.change("erase_version", subject, || {
+            if let Some(versions) = self.lock().subjects.get_mut(subject) {
+                versions.remove(&version);
+            }
+            Ok(())
+        })
+    }
+
     async fn delete_version(&self, subject: &str, version: i64) -> Result<(), PortError> {
         self.host.change("delete_version", subject, || {
             if let Some(version) = self.lock().subjects.get_mut(subject).and_then(|versions| versions.get_mut(&version)) {

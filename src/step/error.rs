@@ -43,6 +43,9 @@ pub enum StepError {
     /// A guard of the step tripped. Says which, its value, its limit and when.
     #[error("{0}")]
     Tripped(String),
+    /// What was waited for was disturbed; the same attempt is made again.
+    #[error("{0}")]
+    Disturbed(String),
     /// A mistake of ours: a panic, or journaled data that does not read back.
     #[error("internal error: {0}")]
     Broken(String),
@@ -57,7 +60,11 @@ impl StepError {
     /// Whether the same attempt may succeed later without anybody mending anything.
     #[must_use]
     pub fn is_passing(&self) -> bool {
-        matches!(self, Self::Port(error) if error.is_passing())
+        match self {
+            Self::Port(error) => error.is_passing(),
+            Self::Disturbed(_) => true,
+            _ => false,
+        }
     }
 }
 

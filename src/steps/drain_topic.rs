@@ -27,9 +27,6 @@ use crate::step::{
 /// How often the groups' commits are looked at.
 const LOOK_AGAIN: Duration = Duration::from_millis(500);
 
-/// How long a high watermark may trail behind a leader whose replicas are slow: Kafka's `replica.lag.time.max.ms`.
-const REPLICAS_LAG: Duration = Duration::from_secs(30);
-
 /// Waits until every record that counts has been read by every one of these groups: all that lie in the topic when the step begins, or with
 /// `old` those of one event in one version.
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
@@ -302,10 +299,10 @@ steps:
             _ => {}
         }
         // Why: with one replica the high watermark is the end of the log.
-        match REPLICAS_LAG.checked_sub(rested) {
+        match drain::REPLICAS_LAG.checked_sub(rested) {
             Some(left) if change.replication > 1 && matches!(act, DrainAct::Barrier(_)) && !left.is_zero() => Ok(Verdict::NotYet {
                 now: format!("the barrier was taken {} s ago", rested.as_secs()),
-                goal: format!("{} s have passed, the longest that a high watermark trails behind", REPLICAS_LAG.as_secs()),
+                goal: format!("{} s have passed, the longest that a high watermark trails behind", drain::REPLICAS_LAG.as_secs()),
                 again_in: left,
             }),
             _ => Ok(Verdict::Holds(Evidence::said("taken"))),

@@ -11,7 +11,7 @@ use serde_json::json;
 
 use super::common::{kafka_tool, look_at_topic, main_system, topic_id, topic_life};
 use super::fence_producers::look_at_fences;
-use crate::drain::{self, Barrier, Known, Old, Search, Terms};
+use crate::drain::{self, Barrier};
 use crate::ports::kafka::{Kafka, TopicState, WriteFence};
 use crate::step::scalar::Span;
 use crate::step::{
@@ -110,13 +110,10 @@ impl DropTopic {
             }
         }
         let waited: Vec<_> = groups.into_iter().filter(|group| !self.except_groups.contains(group)).collect();
-        let everything = Old::everything(&self.topic);
-        let search = Search { kafka, registry: None, topic: &self.topic, old: &everything, most: None };
-        let index = search.survey(barrier, &waited, Terms::default(), |_| {}).await?;
-        let proof = search.judge(barrier, &index, &waited, Terms::default()).await?.proof;
-        // Why: a topic that no group reads has nobody who could miss what lies in it.
-        let fine = proof.verdict == Known::Drained || (waited.is_empty() && !proof.stuck);
-        Ok((!fine).then(|| (proof.stuck, proof.words())))
+        // A topic that no group reads has nobody who could miss what lies in it; only an open transaction is waited for then.
+        let found = drain::judge(barrier, &drain::look(kafka, &self.topic, barrier, &waited).await?);
+        let stuck = matches!(found, drain::Verdict::Lost(_) | drain::Verdict::Changed(_));
+        Ok((found != drain::Verdict::Drained).then(|| (stuck, found.words())))
     }
 
     /// What was written since the topic was closed.

@@ -55,6 +55,7 @@ catalogue! {
     register_schema::RegisterSchema,
     set_compatibility::SetCompatibility,
     delete_schema::DeleteSchema,
+    drop_schema::DropSchema,
     set_flag::SetFlag,
     roll_out_flag::RollOutFlag,
     remove_flag::RemoveFlag,

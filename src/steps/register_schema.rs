@@ -117,13 +117,9 @@ impl RegisterSchema {
     fn envelope_complaints(&self) -> Vec<String> {
         let schema = Document::read(&self.file.text, SchemaFormat::Json).map(|document| document.value);
         let Some(schema) = schema.ok().filter(|_| self.envelope && self.language() == SchemaFormat::Json) else { return Vec::new() };
-        match envelope::examine(&schema) {
-            None => vec![format!("{} describes no event: it has none of the fields of an envelope", self.file.path)],
-            Some(remarks) => {
-                let broken = remarks.into_iter().filter(|remark| !remark.advice);
-                broken.map(|remark| format!("{}, {}: {}", self.file.path, remark.path, remark.message)).collect()
-            }
-        }
+        let remarks = envelope::examine(&schema).unwrap_or_else(envelope::none);
+        let broken = remarks.into_iter().filter(|remark| !remark.advice);
+        broken.map(|remark| format!("{}, {}: {}", self.file.path, remark.path, remark.message)).collect()
     }
 
     /// The registry refuses it: in its words, and in ours.

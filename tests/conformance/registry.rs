@@ -114,6 +114,17 @@ pub async fn a_deleted_version_is_gone_and_its_number_is_not_used_again(registry
     let again = registry.register(&subject, &schema(&["a:string", "b:integer"])).await.unwrap();
     assert_eq!((again.id, again.version), (second.id, Some(3)));
 
+    assert_eq!(registry.version(&subject, 2).await.unwrap().map(|version| version.id), Some(second.id), "it is deleted softly");
+    assert!(registry.places_of_id(u32::try_from(second.id.unwrap()).unwrap()).await.unwrap().iter().any(|place| place.subject == subject));
+    registry.erase_version(&subject, 2).await.unwrap();
+    registry.erase_version(&subject, 2).await.unwrap();
+    assert_eq!(registry.version(&subject, 2).await.unwrap(), None, "it is deleted for good");
+    assert_eq!(registry.version(&subject, 9).await.unwrap(), None);
+    assert_eq!(registry.latest(&subject).await.unwrap().unwrap().version, Some(3));
+    registry.erase_version(&subject, 3).await.unwrap();
+    let places = registry.places_of_id(u32::try_from(second.id.unwrap()).unwrap()).await.unwrap();
+    assert!(!places.iter().any(|place| place.subject == subject), "{places:?}");
+
     let alone = fresh("alone-value");
     registry.register(&alone, &schema(&["a:string"])).await.unwrap();
     registry.delete_version(&alone, 1).await.unwrap();

@@ -55,7 +55,12 @@ async fn the_move_to_events_is_taken_back_from_where_only_events_are_read() {
     let stage = stage().await;
     let (told, kept) = taken_back(&stage, &["p1"], "no-endpoint").await;
     assert!(told["by_call"].as_u64() > Some(0) && told["by_events"].as_u64() > Some(0), "{told:#}");
-    for line in ["revert-schema", "revert-snapshot", "revert-topic"] {
+    // Why: a row that was played before has left the topic, and then this one had nothing to do to it and has nothing to take back.
+    let run = &told["runs"][0]["run"];
+    let (seen, _) = stage.json(&["runs", "show", run.as_str().unwrap()]).await;
+    let topic = seen["steps"].as_array().unwrap().iter().find(|step| step["id"] == "topic").unwrap();
+    let made = topic["effects"].as_array().is_some_and(|effects| !effects.is_empty());
+    for line in ["revert-schema", "revert-snapshot"].into_iter().chain(made.then_some("revert-topic")) {
         assert!(kept.iter().any(|kept| kept.starts_with(line)), "{line} is not named: {kept:?}");
     }
 }

@@ -11,4 +11,5 @@ mod invent;
 mod pairs;
 mod random;
 mod registry;
+mod steps;
 mod wide;

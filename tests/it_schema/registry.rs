@@ -19,7 +19,7 @@ use super::support;
 
 const PAGE: &str = "web/docs/schemas.md";
 
-async fn registry() -> Arc<ConfluentRegistry> {
+pub async fn registry() -> Arc<ConfluentRegistry> {
     let url = support::servers().await.stack.registry.url.clone();
     let settings = ApiSettings { url, basic: None, tls: None };
     ConfluentRegistry::connect("main", &settings, "environments.test.main", &ProcessSecrets::default()).unwrap()

@@ -11,12 +11,10 @@ use rdkafka::topic_partition_list::TopicPartitionList;
 use super::direct::{Direct, SECURITY_DISABLED, Said};
 use super::fault::{Class, class};
 use super::ffi::AdminError;
+use super::topics::{CATCHING_UP, PAUSE, SHOWING};
 use super::{CHANGING, KafkaCluster, READING, Shared};
 use crate::ports::PortError;
 use crate::ports::kafka::{Position, ProducerState, TransactionState, WriteFence};
-
-/// Pause between two tries of what a broker cannot do just now.
-const PAUSE: Duration = Duration::from_millis(100);
 
 impl Shared {
     pub(super) fn producers(&self, topic: &str) -> Result<Vec<ProducerState>, PortError> {
@@ -32,19 +30,49 @@ impl Shared {
     }
 
     pub(super) fn has_fence(&self, fence: &WriteFence) -> Result<Option<bool>, PortError> {
-        self.tell(&format!("looking whether {fence}"), READING, |direct| match direct.has_fence(fence) {
-            Ok(there) => Ok(Some(there)),
+        let doing = format!("looking whether {fence}");
+        let give_up = Instant::now() + CATCHING_UP;
+        loop {
+            let Some(said) = self.fence_told(&doing, fence)? else { return Ok(None) };
+            match said.split_first() {
+                Some((first, rest)) if rest.iter().all(|other| other == first) => return Ok(Some(*first)),
+                _ if Instant::now() >= give_up => return Err(self.unreachable(format!("{doing}: the brokers do not agree about it yet"))),
+                _ => thread::sleep(PAUSE),
+            }
+        }
+    }
+
+    /// What each broker says about a rule; `None` without an authorizer.
+    fn fence_told(&self, doing: &str, fence: &WriteFence) -> Result<Option<Vec<bool>>, PortError> {
+        self.tell(doing, READING, |direct| match direct.has_fence(fence) {
+            Ok(said) => Ok(Some(said)),
             Err(Said::No(refusal)) if refusal.code == SECURITY_DISABLED => Ok(None),
             Err(said) => Err(said),
         })
     }
 
     pub(super) fn add_fence(&self, fence: &WriteFence) -> Result<(), PortError> {
-        self.tell(&format!("adding the rule that {fence}"), CHANGING, |direct| direct.add_fence(fence))
+        let doing = format!("adding the rule that {fence}");
+        self.tell(&doing, CHANGING, |direct| direct.add_fence(fence))?;
+        self.wait_for_fence(&doing, fence, true)
     }
 
     pub(super) fn remove_fence(&self, fence: &WriteFence) -> Result<(), PortError> {
-        self.tell(&format!("removing the rule that {fence}"), CHANGING, |direct| direct.remove_fence(fence))
+        let doing = format!("removing the rule that {fence}");
+        self.tell(&doing, CHANGING, |direct| direct.remove_fence(fence))?;
+        self.wait_for_fence(&doing, fence, false)
+    }
+
+    /// Waits until every broker shows the rule, or none does: the controller acknowledges before they know.
+    fn wait_for_fence(&self, doing: &str, fence: &WriteFence, there: bool) -> Result<(), PortError> {
+        let give_up = Instant::now() + SHOWING;
+        while !self.fence_told(doing, fence)?.is_none_or(|said| said.iter().all(|one| *one == there)) {
+            if Instant::now() >= give_up {
+                return Err(self.not_shown(doing));
+            }
+            thread::sleep(PAUSE);
+        }
+        Ok(())
     }
 
     /// Asks on a connection of our own; what passes by itself is tried again for a while.

@@ -13,13 +13,13 @@ use crate::ports::PortError;
 use crate::ports::kafka::{NewTopic, PartitionEnds, Position, TopicState};
 
 /// How long a change that the cluster accepted may take to show.
-const SHOWING: Duration = Duration::from_secs(30);
+pub(super) const SHOWING: Duration = Duration::from_secs(30);
 
 /// How long a broker may lag behind the controller.
-const CATCHING_UP: Duration = Duration::from_secs(3);
+pub(super) const CATCHING_UP: Duration = Duration::from_secs(3);
 
 /// Pause between two looks.
-const PAUSE: Duration = Duration::from_millis(30);
+pub(super) const PAUSE: Duration = Duration::from_millis(30);
 
 impl Shared {
     pub(super) fn topics(&self) -> Result<Vec<String>, PortError> {
@@ -147,11 +147,14 @@ impl Shared {
                 return Ok(());
             }
             if Instant::now() >= end {
-                let detail = format!("{doing}: the cluster accepted it {} s ago and does not show it yet", SHOWING.as_secs());
-                return Err(self.unreachable(detail));
+                return Err(self.not_shown(doing));
             }
             thread::sleep(PAUSE);
         }
+    }
+
+    pub(super) fn not_shown(&self, doing: &str) -> PortError {
+        self.unreachable(format!("{doing}: the cluster accepted it {} s ago and does not show it yet", SHOWING.as_secs()))
     }
 
     pub(super) fn ends(&self, topic: &str) -> Result<Vec<PartitionEnds>, PortError> {

@@ -244,6 +244,21 @@ impl Registry for ConfluentRegistry {
         Ok(places)
     }
 
+    async fn version(&self, subject: &str, version: i64) -> Result<Option<SchemaVersion>, PortError> {
+        let doing = format!("looking at version {version} of subject `{subject}`");
+        let said = self.ask(Method::GET, &["subjects", subject, "versions", &version.to_string()], &[("deleted", "true")], None).await?;
+        self.value_or_none(&doing, said)?.map(|value| self.version_in(&doing, &value, None)).transpose()
+    }
+
+    async fn erase_version(&self, subject: &str, version: i64) -> Result<(), PortError> {
+        // Why: a registry deletes for good only what is deleted softly.
+        self.delete_version(subject, version).await?;
+        let doing = format!("deleting version {version} of subject `{subject}` for good");
+        let path = ["subjects", subject, "versions", &version.to_string()];
+        let said = self.ask(Method::DELETE, &path, &[("permanent", "true")], None).await?;
+        self.value_or_none(&doing, said).map(drop)
+    }
+
     async fn delete_version(&self, subject: &str, version: i64) -> Result<(), PortError> {
         let doing = format!("deleting version {version} of subject `{subject}`");
         let said = self.ask(Method::DELETE, &["subjects", subject, "versions", &version.to_string()], &[], None).await?;

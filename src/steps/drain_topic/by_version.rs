@@ -7,9 +7,9 @@ use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
+use super::super::common::pause;
 use super::{DrainTopic, Taken};
 use crate::drain::{self, Barrier, Goal, Index, Judged, Known, Mark, Schemas, Search, Terms};
-use crate::ports::PortError;
 use crate::ports::kafka::{Kafka, Position};
 use crate::ports::registry::Registry;
 use crate::step::scalar::Span;
@@ -20,9 +20,6 @@ const PREVIEW: &str = "old records";
 
 /// How many records of each partition's end are looked at before the run.
 const SAMPLE: i64 = 100;
-
-/// How often a topic is looked at whose old records somebody must take away: that is a scan each time.
-const ABSENT_AGAIN: Duration = Duration::from_secs(15);
 
 /// How often, and how long, the end is waited for to be stable before a look on.
 const STABLE_TRIES: u32 = 25;
@@ -126,10 +123,7 @@ impl DrainTopic {
         let from = |mark: &Mark| index.partitions.get(&mark.partition).map_or(mark.end, |scanned| scanned.from);
         let offsets = barrier.marks.iter().map(|mark| mark.end - from(mark)).sum();
         // Why the stable end: behind it nobody can look, and a plan must not wait.
-        let stable = |mark: &Mark| {
-            let at = sight.stable.iter().find(|at| at.partition == mark.partition).map_or(0, |at| at.offset);
-            Mark { end: mark.end.min(at), ..*mark }
-        };
+        let stable = |mark: &Mark| Mark { end: mark.end.min(sight.stable(mark.partition).unwrap_or_default()), ..*mark };
         let sampled: Vec<Mark> = barrier.marks.iter().map(stable).collect();
         let last =
             sampled.iter().map(|mark| Position { partition: mark.partition, offset: from(mark).max(mark.end - SAMPLE).min(mark.end) });
@@ -177,7 +171,7 @@ impl DrainTopic {
         let barrier = Self::taken(context)?;
         let stable = kafka.stable_ends(&self.topic).await?;
         let short = barrier.marks.iter().find_map(|mark| {
-            let at = stable.iter().find(|at| at.partition == mark.partition)?.offset;
+            let at = drain::offset_in(&stable, mark.partition)?;
             (at < mark.end).then_some((mark, at))
         });
         let Some((mark, at)) = short else { return Ok(Verdict::Holds(Evidence::said("everything before the barrier is stable"))) };
@@ -236,12 +230,11 @@ impl DrainTopic {
         let end = drain::take_barrier(kafka.as_ref(), &self.topic, Some(&looked.barrier)).await?;
         for _ in 0..STABLE_TRIES {
             let stable = kafka.stable_ends(&self.topic).await?;
-            let short = |mark: &&Mark| stable.iter().any(|at| at.partition == mark.partition && at.offset < mark.end);
-            if !end.marks.iter().any(|mark| short(&mark)) {
+            let short = |mark: &Mark| drain::offset_in(&stable, mark.partition).is_some_and(|at| at < mark.end);
+            // Why wait here: such a transaction lasts for a moment, and one that lasts longer makes the scan say so.
+            if !end.marks.iter().any(short) || !pause(STABLE_PAUSE).await {
                 break;
             }
-            // Why wait here: such a transaction lasts for a moment, and one that lasts longer makes the scan say so.
-            tokio::time::sleep(STABLE_PAUSE).await;
         }
         looked.barrier = Barrier { topic: before, marks: end.marks };
         for mark in &looked.barrier.marks {
@@ -279,15 +272,10 @@ impl DrainTopic {
         let last = looked.index.partitions.iter().filter_map(|(partition, scanned)| Some((*partition, scanned.last?, scanned.produced)));
         let last = last.max_by_key(|(_, offset, produced)| (*produced, *offset));
         let place = last.map(|(partition, offset, _)| format!(" at offset {offset} of partition {partition}")).unwrap_or_default();
-        let detail = format!(
+        Err(StepError::Disturbed(format!(
             "{} came after the barrier, the last one{place}: something produces it still{more}; retire its producers first",
             self.label()
-        );
-        Err(PortError::Conflict { system: crate::ports::SystemRef::clone(&self.whom()), detail }.into())
-    }
-
-    fn whom(&self) -> crate::ports::SystemRef {
-        crate::ports::SystemRef { name: format!("topic {}", self.topic), address: self.cluster.clone(), setting: "drain_topic".to_owned() }
+        )))
     }
 
     /// Judges, and looks for readers once more before it says that all is done.
@@ -355,7 +343,7 @@ impl DrainTopic {
             }
             _ if proof.stuck => Verdict::Broken(proof.words()),
             _ => {
-                let again_in = if self.goal == Goal::Absent { ABSENT_AGAIN } else { again_in };
+                let again_in = if self.goal == Goal::Absent { drain::ABSENT_AGAIN } else { again_in };
                 Verdict::NotYet { now: proof.words(), goal, again_in }
             }
         }

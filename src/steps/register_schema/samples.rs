@@ -6,6 +6,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::super::common::main_system;
+use crate::drain::content;
 use crate::ports::kafka::Position;
 use crate::schemas::samples::{Tried, try_all};
 use crate::step::{StepError, World};
@@ -45,17 +46,9 @@ pub(super) async fn tried(world: &World, samples: &Samples, topic: &str, schema:
         ends.iter().map(|ends| range(ends.partition, ends.start, ends.end)).filter(|(from, to)| from.offset < *to).collect();
     let records = if ranges.is_empty() { Vec::new() } else { kafka.read(topic, &ranges, PATIENCE).await? };
     let documents = records.iter().filter_map(|record| record.value.as_deref()).enumerate();
-    let documents = documents.map(|(at, value)| (at + 1, serde_json::from_slice(document(value)).map_err(|error| error.to_string())));
+    let documents = documents.map(|(at, value)| (at + 1, serde_json::from_slice(content(value)).map_err(|error| error.to_string())));
     let Ok(schema) = serde_json::from_str(schema) else { return Ok(None) };
     Ok(try_all(&schema, documents, true).ok())
-}
-
-/// The document of a record without the five bytes before it that name the schema's id.
-fn document(value: &[u8]) -> &[u8] {
-    match value {
-        [0, _, _, _, _, document @ ..] => document,
-        plain => plain,
-    }
 }
 
 /// Why the documents stand in the way; `None` when they do not.
@@ -66,15 +59,4 @@ pub(super) fn refusal(tried: &Tried, topic: &str) -> Option<String> {
         "the schema takes {} of {} documents that were read from {topic}; the first that it refuses is number {}, at {place}: {}",
         tried.taken, tried.documents, first.line, first.message
     ))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_bytes_before_a_document_are_left_out() {
-        assert_eq!(document(&[0, 0, 0, 0, 7, b'{', b'}']), b"{}");
-        assert_eq!(document(b"{}"), b"{}");
-    }
 }

@@ -6,7 +6,7 @@ use kafka_protocol::messages::{CreateAclsRequest, DeleteAclsRequest, DescribeAcl
 use kafka_protocol::protocol::StrBytes;
 
 use super::call::{call, fine};
-use super::{Direct, Said};
+use super::{Direct, Line, Said};
 use crate::ports::kafka::WriteFence;
 
 const VERSION: i16 = 2;
@@ -20,8 +20,8 @@ const EVERYWHERE: &str = "*";
 pub(in super::super) const SECURITY_DISABLED: i16 = 54;
 
 impl Direct {
-    /// Whether this rule is there.
-    pub fn has_fence(&self, fence: &WriteFence) -> Result<bool, Said> {
+    /// Whether this rule is there, as each broker that is up knows it. Why each: a rule holds on a broker from when that one has heard of it.
+    pub fn has_fence(&self, fence: &WriteFence) -> Result<Vec<bool>, Said> {
         let request = DescribeAclsRequest::default()
             .with_resource_type_filter(TOPIC)
             .with_resource_name_filter(Some(text(&fence.topic)))
@@ -30,9 +30,12 @@ impl Direct {
             .with_host_filter(Some(StrBytes::from_static_str(EVERYWHERE)))
             .with_operation(WRITE)
             .with_permission_type(DENY);
-        let answer = call(self.any()?.as_mut(), VERSION, &request)?;
-        fine(answer.error_code, answer.error_message.as_deref())?;
-        Ok(answer.resources.iter().any(|resource| !resource.acls.is_empty()))
+        let ask = |mut line: Box<dyn Line>| {
+            let answer = call(line.as_mut(), VERSION, &request)?;
+            fine(answer.error_code, answer.error_message.as_deref())?;
+            Ok(answer.resources.iter().any(|resource| !resource.acls.is_empty()))
+        };
+        self.each()?.into_iter().map(ask).collect()
     }
 
     /// Adds the rule; the cluster keeps one of each kind.

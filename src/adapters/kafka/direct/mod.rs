@@ -151,6 +151,13 @@ impl Direct {
         Err(why)
     }
 
+    /// A connection to each broker that is up.
+    fn each(&self) -> io::Result<Vec<Box<dyn Line>>> {
+        let metadata = call(self.any()?.as_mut(), METADATA_VERSION, &about(&[]))?;
+        let places = metadata.brokers.iter().filter_map(|broker| Some((broker.host.as_str(), u16::try_from(broker.port).ok()?)));
+        places.map(|(host, port)| self.open(host, port)).collect()
+    }
+
     fn ask(&self, host: &str, port: u16, topics: &[String]) -> io::Result<BTreeMap<String, Allowed>> {
         metadata(call(self.open(host, port)?.as_mut(), METADATA_VERSION, &about(topics))?)
     }

@@ -62,12 +62,9 @@ impl Direct {
 
     /// What the coordinators know of these producers' transactions. Each broker coordinates some.
     pub fn transactions(&self, producers: &[i64]) -> Result<Vec<TransactionState>, Said> {
-        let metadata = call(self.any()?.as_mut(), METADATA_VERSION, &about(&[]))?;
         let filters: Vec<ProducerId> = producers.iter().map(|id| ProducerId(*id)).collect();
         let mut found = Vec::new();
-        for broker in metadata.brokers {
-            let Ok(port) = u16::try_from(broker.port) else { continue };
-            let mut line = self.open(&broker.host, port)?;
+        for mut line in self.each()? {
             let listed = call(line.as_mut(), 0, &ListTransactionsRequest::default().with_producer_id_filters(filters.clone()))?;
             fine(listed.error_code, None)?;
             let ids: Vec<TransactionalId> = listed.transaction_states.into_iter().map(|one| one.transactional_id).collect();
