@@ -35,8 +35,7 @@ has_postgres() {
 
 has_zlib() { echo '#include <zlib.h>' | cc -E - > /dev/null 2>&1; }
 
-# Perl comes in two sizes, and OpenSSL's build needs the whole one.
-has_perl() { perl -MIPC::Cmd -MFile::Compare -e 1 > /dev/null 2>&1; }
+has_openssl() { ! lacks pkg-config && { pkg-config --exists 'openssl >= 1.1.1' || [ -d /opt/homebrew/opt/openssl@3 ] || [ -d /usr/local/opt/openssl@3 ]; }; }
 
 has_chromium() { ! lacks chromedriver && { ! lacks chromium || ! lacks chromium-browser || [ -d /Applications/Chromium.app ]; }; }
 
@@ -47,7 +46,7 @@ look_for_needs() { # look_for_needs demo|tests
   if lacks prometheus; then need prometheus prometheus; fi
   if lacks cc || lacks c++; then need "gcc g++ libc6-dev" ""; fi
   if lacks make; then need make ""; fi
-  has_perl || need perl perl
+  has_openssl || need libssl-dev openssl@3
   if lacks pkg-config; then need pkg-config pkgconf; fi
   if lacks cc || ! has_zlib; then need zlib1g-dev ""; fi
   if [ "$1" = tests ]; then

@@ -8,7 +8,7 @@ use crate::store::{Store, StoreError};
 
 /// Writes a batch, again and again until it is durable or `until` has passed.
 pub(super) async fn write(store: &Store, batch: &Batch, until: Instant, crash: Option<&CrashPoint>) -> Result<Written, StoreError> {
-    let crash = crash.filter(|_| !batch.entries.is_empty());
+    let crash = crash.filter(|crash| crash.counts(batch));
     if let Some(crash) = crash {
         crash.before_write();
     }

@@ -1,6 +1,7 @@
 //! `fence_producers`: a rule of the cluster itself that keeps principals from writing to a topic. It is the one fence that holds against
 //! instances that nobody knows of. It cannot tell releases apart that share a principal, and a transaction that is open already may still
-//! commit; `drain_topic` takes its barrier for that behind whatever was written.
+//! commit; `drain_topic` takes its barrier for that behind whatever was written. A `transactional.id` can be fenced, too: its coordinator ends
+//! what it has open and lets its present producer write no more, until that one starts anew.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
@@ -19,7 +20,7 @@ use crate::step::{
 /// Aspect of the topic in a view: for each principal whether it is fenced; `None` on a cluster on which rules mean nothing.
 const FENCES: &str = "fences";
 
-/// Keeps principals from writing to a topic by a rule of the cluster, or takes exactly that rule away.
+/// Keeps principals from writing to a topic by a rule of the cluster, or takes exactly that rule away; ends what transactional ids have open.
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct FenceProducers {
@@ -31,8 +32,14 @@ pub struct FenceProducers {
     pub topic: String,
     /// Whom to keep from writing, as the cluster calls them: `User:exercises-1`, or `User:*` for everybody. Releases that must go on writing
     /// must have another principal.
-    #[schemars(length(min = 1, max = 100))]
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 100))]
     pub principals: Vec<String>,
+    /// Values of `transactional.id` whose present producers are kept from ever writing again, to this topic or any other. One that starts anew
+    /// may write, so its old release must have stopped. There is nothing to take back.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 100))]
+    pub transactional_ids: Vec<String>,
     /// `false` takes the rules away.
     #[serde(default = "yes", skip_serializing_if = "is_yes")]
     pub fenced: bool,
@@ -51,6 +58,8 @@ fn is_yes(fenced: &bool) -> bool {
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Fencing {
     rules: Vec<WriteFence>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    transactional_ids: Vec<String>,
 }
 
 /// One rule.
@@ -61,6 +70,8 @@ pub enum FenceAct {
     Add(WriteFence),
     /// Take it away.
     Remove(WriteFence),
+    /// Fence the producer of this `transactional.id`.
+    End(String),
 }
 
 impl fmt::Display for FenceAct {
@@ -68,14 +79,7 @@ impl fmt::Display for FenceAct {
         match self {
             Self::Add(rule) => write!(f, "add the rule: {rule}"),
             Self::Remove(rule) => write!(f, "take the rule away: {rule}"),
-        }
-    }
-}
-
-impl FenceAct {
-    fn rule(&self) -> &WriteFence {
-        match self {
-            Self::Add(rule) | Self::Remove(rule) => rule,
+            Self::End(id) => write!(f, "end what `{id}` has open, and let its present producer write no more"),
         }
     }
 }
@@ -90,7 +94,8 @@ impl FenceProducers {
     }
 
     fn whom(&self) -> String {
-        self.principals.join(", ")
+        let ids = self.transactional_ids.iter().map(|id| format!("`{id}`"));
+        self.principals.iter().cloned().chain(ids).collect::<Vec<_>>().join(", ")
     }
 }
 
@@ -151,12 +156,21 @@ steps:
     }
 
     fn complaints(&self) -> Vec<(String, String)> {
-        wrong_principals(&self.principals)
+        let mut wrong = wrong_principals(&self.principals);
+        if self.principals.is_empty() && self.transactional_ids.is_empty() {
+            wrong.push((String::new(), "it names nobody; name `principals`, `transactional_ids` or both".to_owned()));
+        }
+        if !self.fenced && !self.transactional_ids.is_empty() {
+            wrong.push(("/transactional_ids".to_owned(), "a producer that is fenced by its id stays so; take the ids away".to_owned()));
+        }
+        wrong
     }
 
     async fn inspect(&self, world: &World) -> Result<View, StepError> {
         let mut view = look_at_topic(world, &self.cluster, &self.topic).await?;
-        view.put_aspect(&self.resource(), FENCES, &look_at_fences(world, &self.cluster, self.rules()).await?);
+        if !self.principals.is_empty() {
+            view.put_aspect(&self.resource(), FENCES, &look_at_fences(world, &self.cluster, self.rules()).await?);
+        }
         Ok(view)
     }
 
@@ -167,16 +181,17 @@ steps:
             return plan;
         }
         let fences = match view.aspect::<Option<BTreeMap<String, bool>>>(&self.resource(), FENCES).flatten() {
+            _ if self.principals.is_empty() => BTreeMap::new(),
             None => return Plan::CannotPreview(format!("the rules about {} were not looked at", self.topic)),
             Some(None) => {
-                let why = "the cluster has no authorizer, so a rule would keep nobody from writing; leave the step out: `retire_producers` and \
-                           `drain_topic` with `quiet` then say for how long nothing old was seen";
+                let why = "the cluster has no authorizer, so a rule would keep nobody from writing; leave the principals out: \
+                           `retire_producers` and `drain_topic` with `quiet` then say for how long nothing old was seen";
                 return Plan::Impossible(why.to_owned());
             }
             Some(Some(fences)) => fences,
         };
         let rules: Vec<_> = self.rules().filter(|rule| fences.get(&rule.principal) != Some(&self.fenced)).collect();
-        if rules.is_empty() {
+        if rules.is_empty() && self.transactional_ids.is_empty() {
             let how = if self.fenced { "is fenced off" } else { "is not fenced off" };
             return Plan::AlreadySo(format!("{} {how} {}", self.whom(), self.topic));
         }
@@ -185,9 +200,15 @@ steps:
             let (mark, from, to) = if self.fenced { (Mark::Create, None, Some("deny")) } else { (Mark::Remove, Some("deny"), None) };
             Effect { mark, what, from: from.map(str::to_owned), to: to.map(str::to_owned) }
         };
-        let effects = rules.iter().map(effect).collect();
+        let ended = |id: &String| Effect {
+            mark: Mark::Change,
+            what: format!("present producer of `{id}`"),
+            from: None,
+            to: Some("writes no more".to_owned()),
+        };
+        let effects = rules.iter().map(effect).chain(self.transactional_ids.iter().map(ended)).collect();
         let binding = json!({ "rules": rules });
-        Plan::Change(Change { change: Fencing { rules }, effects, binding })
+        Plan::Change(Change { change: Fencing { rules, transactional_ids: self.transactional_ids.clone() }, effects, binding })
     }
 
     fn leave(&self, change: &Fencing, view: &mut View) {
@@ -198,12 +219,15 @@ steps:
 
     fn acts(&self, change: &Fencing) -> Vec<FenceAct> {
         let act = if self.fenced { FenceAct::Add } else { FenceAct::Remove };
-        change.rules.iter().cloned().map(act).collect()
+        let ends = change.transactional_ids.iter().cloned().map(FenceAct::End);
+        // Why the rules first: a producer that starts anew after its end must find them there.
+        change.rules.iter().cloned().map(act).chain(ends).collect()
     }
 
     async fn standing(&self, context: &ActContext, _: &Fencing, act: &FenceAct) -> Result<Standing, StepError> {
-        let there = context.world.kafka(&self.cluster)?.has_fence(act.rule()).await?;
-        Ok(if there == Some(self.fenced) { Standing::After(self.receipt(act)) } else { Standing::Before })
+        let (FenceAct::Add(rule) | FenceAct::Remove(rule)) = act else { return Ok(Standing::Before) };
+        let there = context.world.kafka(&self.cluster)?.has_fence(rule).await?;
+        Ok(if there == Some(self.fenced) { Standing::After(receipt(act)) } else { Standing::Before })
     }
 
     async fn act(&self, context: &ActContext, _: &Fencing, act: &FenceAct) -> Result<Receipt, StepError> {
@@ -211,11 +235,15 @@ steps:
         match act {
             FenceAct::Add(rule) => kafka.add_fence(rule).await?,
             FenceAct::Remove(rule) => kafka.remove_fence(rule).await?,
+            FenceAct::End(id) => kafka.fence_transaction(id).await?,
         }
-        Ok(self.receipt(act))
+        Ok(receipt(act))
     }
 
     async fn verify(&self, context: &ActContext, _: Option<&Fencing>) -> Result<Verdict, StepError> {
+        if self.principals.is_empty() {
+            return Ok(Verdict::Holds(Evidence::said(format!("{} is fenced until it starts anew", self.whom()))));
+        }
         let found = look_at_fences(&context.world, &self.cluster, self.rules()).await?;
         let Some(found) = found else { return Ok(Verdict::Broken("the cluster has no authorizer any more".to_owned())) };
         let wrong: Vec<_> = found.iter().filter(|(_, fenced)| **fenced != self.fenced).map(|(principal, _)| principal.as_str()).collect();
@@ -228,9 +256,12 @@ steps:
     }
 
     fn revert(&self, change: &Fencing, _: &[Receipt]) -> Revert {
+        if change.rules.is_empty() {
+            return Revert::Kept("a producer that was fenced by its id writes again once it starts anew".to_owned());
+        }
         // Why only these: a rule that was there before is somebody else's, and stays.
         let principals: Vec<_> = change.rules.iter().map(|rule| rule.principal.clone()).collect();
-        Revert::step(Self::KIND.name, json!(Self { principals, fenced: !self.fenced, ..self.clone() }))
+        Revert::step(Self::KIND.name, json!(Self { principals, transactional_ids: Vec::new(), fenced: !self.fenced, ..self.clone() }))
     }
 
     fn by_hand(&self) -> ByHand {
@@ -238,8 +269,12 @@ steps:
         let how = if self.fenced { "--add" } else { "--remove --force" };
         let told =
             ByHand::new(format!("{} {} from writing to {}", if self.fenced { "keep" } else { "no longer keep" }, self.whom(), self.topic));
-        self.principals.iter().fold(told, |told, principal| {
+        let told = self.principals.iter().fold(told, |told, principal| {
             told.run(format!("{tool} {how} --deny-principal {} --operation Write --topic {}", quote(principal), quote(&self.topic)))
+        });
+        let ends = self.transactional_ids.iter();
+        ends.fold(told, |told, id| {
+            told.run(format!("cutover drain {} --cluster {} --end-transaction {}", quote(&self.topic), quote(&self.cluster), quote(id)))
         })
     }
 
@@ -252,8 +287,10 @@ steps:
     }
 }
 
-impl FenceProducers {
-    fn receipt(&self, act: &FenceAct) -> Receipt {
-        Receipt::said(if self.fenced { format!("added the rule: {}", act.rule()) } else { format!("took the rule away: {}", act.rule()) })
-    }
+fn receipt(act: &FenceAct) -> Receipt {
+    Receipt::said(match act {
+        FenceAct::Add(rule) => format!("added the rule: {rule}"),
+        FenceAct::Remove(rule) => format!("took the rule away: {rule}"),
+        FenceAct::End(id) => format!("ended what `{id}` had open; its producer writes no more"),
+    })
 }

@@ -57,7 +57,7 @@ pub struct Case {
 
 impl Case {
     pub fn new(kind: &'static str, place: &str) -> Self {
-        Self { kind, name: format!("{}-{place}", kind.replace('_', "-")) }
+        Self { kind, name: format!("{}-{place}", kind.replace('_', "-")).replace('_', "-") }
     }
 
     /// The example with names that no other case uses.
@@ -69,6 +69,16 @@ impl Case {
             text = text.replace(name, &own(name));
         }
         text.replace("group: probe", &format!("group: {}", own("probe"))).replace("groups: [probe]", &format!("groups: [{}]", own("probe")))
+    }
+
+    /// The steps of this kind in the example, by their ids.
+    pub fn steps(&self) -> Vec<String> {
+        let lines: Vec<&str> = cutover::steps::find(self.kind).unwrap().example.lines().collect();
+        let own = format!("    {}:", self.kind);
+        let ids = lines.windows(2).filter(|pair| pair[1].starts_with(&own)).filter_map(|pair| pair[0].strip_prefix("  - id: "));
+        let ids: Vec<_> = ids.map(str::to_owned).collect();
+        assert!(!ids.is_empty(), "the example of {} has no step of it", self.kind);
+        ids
     }
 
     fn bundle(&self, servers: &Servers, exercises: ServiceDatabase, services: Option<&Services>) -> Bundle {
