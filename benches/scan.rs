@@ -1,14 +1,15 @@
 //! How fast a drain looks for old records, beside a bare librdkafka consumer that reads the same records and does nothing with them: by header
-//! and by payload, in pairs that take turns, medians as ratios. Needs a broker: `BOOTSTRAP=host:port cargo bench --bench scan`.
+//! and by payload, in pairs that take turns, medians as ratios. Then how long it takes from the last commit that matters to `drained`, when the
+//! barrier is taken and the index made. Needs a broker: `BOOTSTRAP=host:port cargo bench --bench scan`.
 
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 use cutover::adapters::kafka::KafkaCluster;
 use cutover::adapters::secret::ProcessSecrets;
-use cutover::drain::{Index, Old, Schemas, Search, take_barrier};
+use cutover::drain::{Index, Known, Old, Schemas, Search, Terms, take_barrier};
 use cutover::ports::kafka::{Kafka, NewTopic, Position};
-use rdkafka::consumer::{BaseConsumer, Consumer};
+use rdkafka::consumer::{BaseConsumer, CommitMode, Consumer};
 use rdkafka::message::{Header, OwnedHeaders};
 use rdkafka::producer::{BaseProducer, BaseRecord, Producer};
 use rdkafka::{ClientConfig, Offset, TopicPartitionList};
@@ -58,6 +59,72 @@ async fn measure(bootstrap: &str, records: i32) {
         );
     }
     kafka.delete_topic(&name, None).await.expect("the topic's end");
+    said(kafka.as_ref(), bootstrap).await;
+}
+
+/// How often `drain_topic` looks.
+const LOOK_AGAIN: Duration = Duration::from_millis(500);
+
+/// How many groups come to the end, one after the other.
+const ROUNDS: u32 = 100;
+
+/// From the last commit to the word.
+async fn said(kafka: &KafkaCluster, bootstrap: &str) {
+    let topic = format!("said-{}", uuid::Uuid::new_v4());
+    let new = NewTopic { name: topic.clone(), partitions: PARTITIONS.unsigned_abs(), replication: None, configs: BTreeMap::new() };
+    kafka.create_topic(&new).await.expect("a topic");
+    fill(bootstrap, &topic, 10_000);
+    let old: Old = "payload:/event_name=ExerciseChanged,payload:/event_version=0".parse().expect("a declaration");
+    let search = Search { kafka, registry: None, topic: &topic, old: &old, most: None };
+    let barrier = take_barrier(kafka, &topic, None).await.expect("a barrier");
+    let index = search.survey(&barrier, &["bare".to_owned()], Terms::default(), |_| {}).await.expect("an index");
+    let ends: Vec<(i32, i64)> = index.partitions.iter().map(|(partition, seen)| (*partition, seen.last.expect("an old one") + 1)).collect();
+    let mut times = Vec::new();
+    for round in 0..ROUNDS {
+        let group = format!("group-{round}");
+        let committed = std::thread::spawn({
+            let (bootstrap, topic, group, ends) = (bootstrap.to_owned(), topic.clone(), group.clone(), ends.clone());
+            // Why at another moment each time: the look and the commit know nothing of each other.
+            move || {
+                std::thread::sleep(LOOK_AGAIN * round / ROUNDS);
+                commit(&bootstrap, &topic, &group, &ends)
+            }
+        });
+        let groups = [group];
+        let drained = loop {
+            let judged = search.judge(&barrier, &index, &groups, Terms::default()).await.expect("a judgement");
+            if judged.proof.verdict == Known::Drained {
+                break Instant::now();
+            }
+            tokio::time::sleep(LOOK_AGAIN).await;
+        };
+        times.push(drained.saturating_duration_since(committed.join().expect("a commit")));
+    }
+    times.sort();
+    let at = |share: usize| times[(times.len() * share / 100).min(times.len() - 1)].as_secs_f64();
+    println!(
+        "from the last commit to `drained`, {ROUNDS} times: p50 {:.2} s, p90 {:.2} s, p99 {:.2} s, most {:.2} s",
+        at(50),
+        at(90),
+        at(99),
+        times.last().copied().unwrap_or_default().as_secs_f64()
+    );
+    kafka.delete_topic(&topic, None).await.expect("the topic's end");
+}
+
+fn commit(bootstrap: &str, topic: &str, group: &str, ends: &[(i32, i64)]) -> Instant {
+    let consumer: BaseConsumer = ClientConfig::new()
+        .set("bootstrap.servers", bootstrap)
+        .set("group.id", group)
+        .set("enable.auto.commit", "false")
+        .create()
+        .expect("a consumer");
+    let mut list = TopicPartitionList::new();
+    for (partition, offset) in ends {
+        list.add_partition_offset(topic, *partition, Offset::Offset(*offset)).expect("a partition");
+    }
+    consumer.commit(&list, CommitMode::Sync).expect("a commit");
+    Instant::now()
 }
 
 fn fill(bootstrap: &str, topic: &str, records: i32) {

@@ -12,7 +12,9 @@ use super::session::Session;
 use crate::adapters::kafka::KafkaCluster;
 use crate::adapters::registry::ConfluentRegistry;
 use crate::adapters::secret::ProcessSecrets;
-use crate::drain::{self, ABSENT_AGAIN, Barrier, Goal, Judged, Known, Old, REPLICAS_LAG, Reset, Search, Speed, Terms, Unreadable, Watch};
+use crate::drain::{
+    self, ABSENT_AGAIN, Barrier, Behind, Goal, Judged, Known, Old, REPLICAS_LAG, Reset, Search, Speed, Terms, Unreadable, Watch,
+};
 use crate::playbook::environment::Environment;
 use crate::ports::PortError;
 use crate::ports::kafka::Kafka;
@@ -122,7 +124,7 @@ pub async fn run(session: &Session, args: &DrainArgs) -> Result<u8, CliError> {
         if judged.proof.verdict == Known::Drained || judged.proof.stuck || Instant::now() >= end {
             break judged;
         }
-        let lines = speed.lines(begin, &judged.proof);
+        let lines: Vec<String> = speed.behind(begin, &judged.proof).iter().map(line).collect();
         session.say(if lines.is_empty() { judged.proof.words() } else { lines.join("; ") });
         let again = if args.goal == Goal::Absent { ABSENT_AGAIN } else { LOOK_AGAIN };
         tokio::time::sleep(again.min(end.saturating_duration_since(Instant::now()))).await;
@@ -184,6 +186,13 @@ async fn barrier(session: &Session, search: &Search<'_>) -> Result<Barrier, CliE
     ));
     tokio::time::sleep(REPLICAS_LAG).await;
     drain::take_barrier(kafka, search.topic, Some(&first)).await.map_err(failed)
+}
+
+/// `hiring-exercises: up to 1204 old left, 310 each second, 4s left`.
+fn line(behind: &Behind) -> String {
+    let Behind { group, left, pace } = behind;
+    let pace = pace.map_or_else(|| "standing still so far".to_owned(), |(rate, time)| format!("{rate} each second, {} left", Span(time)));
+    format!("{group}: up to {left} old left, {pace}")
 }
 
 fn tell(session: &Session, args: &DrainArgs, old: &Old, judged: &Judged) -> Result<(), CliError> {

@@ -27,5 +27,5 @@ pub use place::{Place, Places};
 pub use proof::{Goal, GroupProof, Known, PartitionProof, Proof, Reset, Terms, prove};
 pub use schemas::Schemas;
 pub use search::{Judged, Search, begin, extended, glance, readers};
-pub use watch::{ABSENT_AGAIN, Speed, Watch};
+pub use watch::{ABSENT_AGAIN, Behind, Speed, Watch};
 pub use wire::{SchemaKey, content};

@@ -5,7 +5,6 @@ use std::time::{Duration, Instant};
 
 use super::{Barrier, Index, Judged, Known, Proof, Search, Terms, readers};
 use crate::ports::PortError;
-use crate::step::scalar::Span;
 
 /// How often a topic is looked at whose old records somebody must take away: that is a scan each time.
 pub const ABSENT_AGAIN: Duration = Duration::from_secs(15);
@@ -53,26 +52,40 @@ impl Watch<'_> {
 #[derive(Clone, Debug, Default)]
 pub struct Speed(Option<(Instant, BTreeMap<String, u64>)>);
 
+/// How far a group is behind.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Behind {
+    /// Its name.
+    pub group: String,
+    /// At most how many old records it has left.
+    pub left: u64,
+    /// How many became less each second, and so how long the others will take; `None` while it stands still.
+    pub pace: Option<(u64, Duration)>,
+}
+
 impl Speed {
-    /// For each group that has something left: how much, how fast it becomes less, and so how long that will take.
-    pub fn lines(&mut self, now: Instant, proof: &Proof) -> Vec<String> {
+    /// The groups that have something left.
+    pub fn behind(&mut self, now: Instant, proof: &Proof) -> Vec<Behind> {
         let left: BTreeMap<String, u64> = proof.left().into_iter().map(|(group, left)| (group.to_owned(), left)).collect();
         let (since, before) = self.0.get_or_insert_with(|| (now, left.clone()));
         let passed = now.saturating_duration_since(*since);
         let behind = left.iter().filter(|(_, left)| **left > 0);
-        behind.map(|(group, left)| line(group, *left, before.get(group).copied().unwrap_or(*left), passed)).collect()
+        let told = |(group, left): (&String, &u64)| {
+            let done = before.get(group).copied().unwrap_or(*left).saturating_sub(*left);
+            Behind { group: group.clone(), left: *left, pace: pace(*left, done, passed) }
+        };
+        behind.map(told).collect()
     }
 }
 
-fn line(group: &str, left: u64, before: u64, passed: Duration) -> String {
-    let done = before.saturating_sub(left);
-    let known = Some(done).filter(|done| *done > 0 && passed >= Duration::from_secs(1));
-    let Some(done) = known else { return format!("{group}: up to {left} old left, standing still so far") };
-    // Whole numbers: a time left is an estimate, to the second.
-    let rate = u128::from(done) * 1000 / passed.as_millis().max(1);
-    let seconds = (u128::from(left) * passed.as_millis()).div_ceil(u128::from(done) * 1000);
-    let time = Span(Duration::from_secs(u64::try_from(seconds).unwrap_or(u64::MAX)));
-    format!("{group}: up to {left} old left, {rate} each second, {time} left")
+/// Whole numbers: a time left is an estimate, to the second.
+fn pace(left: u64, done: u64, passed: Duration) -> Option<(u64, Duration)> {
+    if done == 0 || passed < Duration::from_secs(1) {
+        return None;
+    }
+    let (left, done, millis) = (u128::from(left), u128::from(done), passed.as_millis());
+    let whole = |number: u128| u64::try_from(number).unwrap_or(u64::MAX);
+    Some((whole(done * 1000 / millis), Duration::from_secs(whole((left * millis).div_ceil(done * 1000)))))
 }
 
 #[cfg(test)]
@@ -95,10 +108,13 @@ mod tests {
     #[test]
     fn the_time_left_follows_from_what_went_since_the_first_look() {
         let (begin, mut speed) = (Instant::now(), Speed::default());
-        let at = |seconds| begin + Duration::from_secs(seconds);
-        assert_eq!(speed.lines(begin, &proof(&[("g", 100), ("h", 0)])), ["g: up to 100 old left, standing still so far"]);
-        assert_eq!(speed.lines(at(10), &proof(&[("g", 80)])), ["g: up to 80 old left, 2 each second, 40s left"]);
-        assert_eq!(speed.lines(at(20), &proof(&[("g", 100)])), ["g: up to 100 old left, standing still so far"]);
-        assert_eq!(speed.lines(at(20), &proof(&[("g", 0)])), [String::new(); 0]);
+        let behind = |left, pace: Option<(u64, u64)>| {
+            vec![Behind { group: "g".to_owned(), left, pace: pace.map(|(rate, seconds)| (rate, Duration::from_secs(seconds))) }]
+        };
+        let mut at = |seconds, left: &[(&str, u64)]| speed.behind(begin + Duration::from_secs(seconds), &proof(left));
+        assert_eq!(at(0, &[("g", 100), ("h", 0)]), behind(100, None));
+        assert_eq!(at(10, &[("g", 80)]), behind(80, Some((2, 40))));
+        assert_eq!(at(20, &[("g", 100)]), behind(100, None), "a group that was set back");
+        assert_eq!(at(20, &[("g", 0)]), []);
     }
 }

@@ -8,12 +8,12 @@ use serde::{Deserialize, Serialize};
 use serde_json::json;
 
 use super::common::main_system;
-use super::subject::{curl, subject_path};
+use super::subject::{curl, leave_deleted, subject_path};
 use crate::drain::{self, ABSENT_AGAIN, Goal, Known, Old, Place, Places, Proof, Search, Terms, Told, Unreadable};
 use crate::ports::registry::SchemaVersion;
 use crate::step::{
-    ActContext, ByHand, Change, Claim, Effect, Evidence, Kind, Mark, Move, Nature, OnUnknown, Operation, Plan, Receipt, Resource, Revert,
-    Right, Risk, Standing, StepError, StepKind, SystemKind, Verdict, View, World,
+    ActContext, ByHand, Change, Claim, Effect, Evidence, KNOWN_LATER, Kind, Mark, Move, Nature, OnUnknown, Operation, Plan, Receipt,
+    Resource, Revert, Right, Risk, Standing, StepError, StepKind, SystemKind, Verdict, View, World,
 };
 
 /// Aspect of a subject in a view: one of its versions, those that are deleted softly included.
@@ -174,24 +174,27 @@ steps:
 
     fn plan(&self, view: &View) -> Plan<Forgetting> {
         let (subject, version) = (&self.subject, self.version);
-        let latest = view.get::<SchemaVersion>(&self.resource());
-        if latest.is_none_or(|latest| latest.is_some_and(|latest| latest.version.is_none())) {
-            return Plan::CannotPreview(format!("which versions {subject} has is known once the steps before have run"));
-        }
-        let before = match view.aspect::<Option<SchemaVersion>>(&self.resource(), VERSION).flatten() {
-            None => return Plan::CannotPreview(format!("version {version} of {subject} was not looked at")),
-            Some(None) => return Plan::AlreadySo(format!("{subject} has no version {version}")),
-            Some(Some(before)) => before,
+        // Why: the number of a version that an earlier step registers is known only then; it is taken for the one that is meant.
+        let coming = view.get::<SchemaVersion>(&self.resource()).flatten().filter(|latest| latest.version.is_none());
+        let before = match (view.aspect::<SchemaVersion>(&self.resource(), VERSION), coming) {
+            (Some(Some(before)), _) | (_, Some(before)) => before,
+            (None, None) => return Plan::CannotPreview(format!("version {version} of {subject} was not looked at")),
+            (Some(None), None) => return Plan::AlreadySo(format!("{subject} has no version {version}")),
         };
-        let id = before.id.map(|id| format!("id {id}"));
-        let effects = vec![Effect { mark: Mark::Remove, what: format!("version {version} of {subject} for good"), from: id, to: None }];
-        let binding = json!({ "id": before.id });
+        let id = before.id.map_or_else(|| KNOWN_LATER.to_owned(), |id| id.to_string());
+        let from = Some(format!("id {id}"));
+        let effects = vec![Effect { mark: Mark::Remove, what: format!("version {version} of {subject} for good"), from, to: None }];
+        let binding = json!({ "id": id });
         Plan::Change(Change { change: Forgetting { before }, effects, binding })
     }
 
-    fn leave(&self, _: &Forgetting, view: &mut View) {
+    fn leave(&self, change: &Forgetting, view: &mut View) {
         view.put_aspect(&self.resource(), VERSION, &None::<SchemaVersion>);
-        view.forget(&self.resource(), "");
+        let latest = view.get::<SchemaVersion>(&self.resource()).flatten();
+        if latest.is_some_and(|latest| latest.version == change.before.version) {
+            let version = serde_json::to_value(&change.before).unwrap_or_default();
+            leave_deleted(view, &self.resource(), &version, self.version == 1);
+        }
     }
 
     fn acts(&self, _: &Forgetting) -> Vec<DropAct> {

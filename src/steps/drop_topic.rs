@@ -167,7 +167,7 @@ steps:
             Some(None) => return Plan::AlreadySo("it is not there".to_owned()),
             Some(Some(before)) => before,
         };
-        let closed = view.aspect::<Option<bool>>(&self.resource(), CLOSED).flatten().flatten();
+        let closed = view.aspect::<bool>(&self.resource(), CLOSED).flatten();
         let rule = (closed == Some(false)).then(|| self.rule());
         let partitions = format!("{} partitions", before.partitions);
         let effects = vec![Effect {

@@ -180,7 +180,7 @@ steps:
         {
             return plan;
         }
-        let fences = match view.aspect::<Option<BTreeMap<String, bool>>>(&self.resource(), FENCES).flatten() {
+        let fences = match view.aspect::<BTreeMap<String, bool>>(&self.resource(), FENCES) {
             _ if self.principals.is_empty() => BTreeMap::new(),
             None => return Plan::CannotPreview(format!("the rules about {} were not looked at", self.topic)),
             Some(None) => {
@@ -212,7 +212,7 @@ steps:
     }
 
     fn leave(&self, change: &Fencing, view: &mut View) {
-        let mut fences = view.aspect::<Option<BTreeMap<String, bool>>>(&self.resource(), FENCES).flatten().flatten().unwrap_or_default();
+        let mut fences = view.aspect::<BTreeMap<String, bool>>(&self.resource(), FENCES).flatten().unwrap_or_default();
         fences.extend(change.rules.iter().map(|rule| (rule.principal.clone(), self.fenced)));
         view.put_aspect(&self.resource(), FENCES, &Some(fences));
     }
@@ -293,4 +293,38 @@ fn receipt(act: &FenceAct) -> Receipt {
         FenceAct::Remove(rule) => format!("took the rule away: {rule}"),
         FenceAct::End(id) => format!("ended what `{id}` had open; its producer writes no more"),
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ports::kafka::TopicState;
+
+    fn planned(body: serde_json::Value, fences: Option<&[(&str, bool)]>) -> Plan<Fencing> {
+        let step: FenceProducers = serde_json::from_value(body).expect("a step");
+        let mut view = View::default();
+        let there = TopicState { id: None, partitions: 1, replication: 1, configs: BTreeMap::new() };
+        view.put(&step.resource(), &there);
+        let fences = fences.map(|all| all.iter().map(|(principal, fenced)| ((*principal).to_owned(), *fenced)).collect::<BTreeMap<_, _>>());
+        view.put_aspect(&step.resource(), FENCES, &fences);
+        step.plan(&view)
+    }
+
+    #[test]
+    fn a_rule_needs_an_authorizer_and_a_transactional_id_does_not() {
+        let principals = json!({ "topic": "t", "principals": ["User:old"] });
+        assert!(matches!(planned(principals.clone(), None), Plan::Impossible(why) if why.contains("authorizer")));
+        assert!(matches!(planned(principals.clone(), Some(&[("User:old", true)])), Plan::AlreadySo(_)));
+        assert!(matches!(planned(principals, Some(&[("User:old", false)])), Plan::Change(change) if change.change.rules.len() == 1));
+        let ids = json!({ "topic": "t", "transactional_ids": ["outbox-1"] });
+        assert!(matches!(planned(ids, None), Plan::Change(change) if change.change.rules.is_empty() && change.effects.len() == 1));
+    }
+
+    #[test]
+    fn a_step_names_somebody() {
+        let wrong = |body: serde_json::Value| serde_json::from_value::<FenceProducers>(body).expect("a step").complaints();
+        assert!(wrong(json!({ "topic": "t" }))[0].1.contains("names nobody"));
+        assert_eq!(wrong(json!({ "topic": "t", "transactional_ids": ["a"], "fenced": false }))[0].0, "/transactional_ids");
+        assert_eq!(wrong(json!({ "topic": "t", "principals": ["User:old"] })), []);
+    }
 }
