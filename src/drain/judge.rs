@@ -110,6 +110,7 @@ impl GroupSight {
 }
 
 /// The offset that a list has for a partition.
+#[must_use]
 pub fn offset_in(positions: &[Position], partition: i32) -> Option<i64> {
     positions.iter().find(|at| at.partition == partition).map(|at| at.offset)
 }

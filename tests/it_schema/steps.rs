@@ -106,7 +106,7 @@ const AREA: &str =
 
 #[tokio::test(flavor = "multi_thread")]
 async fn schemas_that_refer_to_others_and_other_languages_are_registered() {
-    let stage = Stage::open("schema_languages").await;
+    let ground = Stage::open("schema_languages").await;
     let refers =
         r#"{"$schema": "http://json-schema.org/draft-07/schema#", "type": "object", "properties": {"area": {"$ref": "area.json"}}}"#;
     let avro = r#"{"type": "record", "name": "Exercise", "fields": [{"name": "id", "type": "long"}]}"#;
@@ -127,7 +127,7 @@ steps:
     register_schema: {subject: languages-proto, file: wider.proto, compatibility: BACKWARD}
 ";
     let files = [("area.json", AREA), ("refers.json", refers), ("exercise.avsc", avro), ("exercise.proto", proto), ("wider.proto", &wider)];
-    let (state, lines) = stage.run(text, &files).await;
+    let (state, lines) = ground.run(text, &files).await;
     assert_eq!(state, RunState::Done, "{lines:#?}");
     let registry = registry().await;
     for (subject, version) in [("languages-area", 1), ("languages-refers", 1), ("languages-avro", 1), ("languages-proto", 2)] {
@@ -135,15 +135,15 @@ steps:
     }
 
     let text = "playbook: broken\nsteps:\n  - id: broken\n    register_schema: {subject: languages-broken, file: broken.proto}\n";
-    let (state, lines) = stage.run(text, &[("broken.proto", broken)]).await;
+    let (state, lines) = ground.run(text, &[("broken.proto", broken)]).await;
     assert_eq!(state, RunState::Failed, "{lines:#?}");
     assert_eq!(registry.latest("languages-broken").await.unwrap(), None);
-    stage.store.close().await;
+    ground.store.close().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn documents_of_the_topic_stand_in_the_way_of_a_schema_that_refuses_them() {
-    let (stage, kafka) = (Stage::open("schema_samples").await, kafka().await);
+    let (ground, kafka) = (Stage::open("schema_samples").await, kafka().await);
     let new = NewTopic { name: "sampled".to_owned(), partitions: 2, replication: None, configs: BTreeMap::new() };
     kafka.create_topic(&new).await.unwrap();
     let record = |value: &[u8]| NewRecord { key: Some(b"k".to_vec()), value: Some(value.to_vec()), headers: Vec::new() };
@@ -154,18 +154,18 @@ steps:
   - id: schema
     register_schema: {subject: sampled-value, file: area.json, samples: {last: 10}}
 ";
-    let plan = stage.plan(&stage.bundle(text, &[("area.json", AREA)]).await).await;
+    let plan = ground.plan(&ground.bundle(text, &[("area.json", AREA)]).await).await;
     let why = impossible(&plan, "schema");
     assert!(why.contains("2 of 3 documents") && why.contains("/code") && !why.contains("\"a\""), "{why}");
     let wider = AREA.replace(r#""type": "string""#, r#""type": ["string", "integer"]"#);
-    let (state, lines) = stage.run(text, &[("area.json", &wider)]).await;
+    let (state, lines) = ground.run(text, &[("area.json", &wider)]).await;
     assert_eq!(state, RunState::Done, "{lines:#?}");
-    stage.store.close().await;
+    ground.store.close().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_version_goes_for_good_when_no_record_carries_it() {
-    let (stage, kafka, registry) = (Stage::open("schema_dropped").await, kafka().await, registry().await);
+    let (ground, kafka, registry) = (Stage::open("schema_dropped").await, kafka().await, registry().await);
     let configs = BTreeMap::from([("cleanup.policy".to_owned(), "delete".to_owned())]);
     let new = NewTopic { name: "dropped".to_owned(), partitions: 1, replication: None, configs };
     kafka.create_topic(&new).await.unwrap();
@@ -177,7 +177,7 @@ steps:
   - id: second
     register_schema: {subject: dropped-value, file: wider.json}
 ";
-    let (state, lines) = stage.run(text, &[("area.json", AREA), ("wider.json", &wider)]).await;
+    let (state, lines) = ground.run(text, &[("area.json", AREA), ("wider.json", &wider)]).await;
     assert_eq!(state, RunState::Done, "{lines:#?}");
     let mut ids = Vec::new();
     for version in [1, 2] {
@@ -191,13 +191,13 @@ steps:
     kafka.produce("dropped", &[framed(ids[0]), framed(ids[1])]).await.unwrap();
 
     let drop = "playbook: dropped\nsteps:\n  - id: gone\n    drop_schema: {subject: dropped-value, version: 1}\n    timeout: 3s\n";
-    let (state, lines) = stage.run(drop, &[]).await;
+    let (state, lines) = ground.run(drop, &[]).await;
     assert_eq!(state, RunState::Frozen, "a record carries it: {lines:#?}");
     assert!(registry.version("dropped-value", 1).await.unwrap().is_some());
 
     // Retention takes the record, and the other version's stays.
     kafka.delete_before("dropped", &[cutover::ports::kafka::Position { partition: 0, offset: 1 }]).await.unwrap();
-    let (state, lines) = stage.run(drop, &[]).await;
+    let (state, lines) = ground.run(drop, &[]).await;
     assert_eq!(state, RunState::Done, "{lines:#?}");
     assert_eq!(registry.version("dropped-value", 1).await.unwrap(), None);
     assert!(!registry.places_of_id(ids[0]).await.unwrap().iter().any(|place| place.subject == "dropped-value"));
@@ -208,10 +208,10 @@ steps:
     kafka.produce("dropped", &[plain]).await.unwrap();
     kafka.delete_before("dropped", &[cutover::ports::kafka::Position { partition: 0, offset: 2 }]).await.unwrap();
     let second = drop.replace("version: 1}", "version: 2}");
-    let (state, lines) = stage.run(&second, &[]).await;
+    let (state, lines) = ground.run(&second, &[]).await;
     assert_eq!(state, RunState::Frozen);
     assert!(lines.iter().any(|line| line.contains("unnamed: neutral")), "{lines:#?}");
-    let (state, lines) = stage.run(&second.replace("version: 2}", "version: 2, unnamed: neutral}"), &[]).await;
+    let (state, lines) = ground.run(&second.replace("version: 2}", "version: 2, unnamed: neutral}"), &[]).await;
     assert_eq!(state, RunState::Done, "{lines:#?}");
-    stage.store.close().await;
+    ground.store.close().await;
 }
