@@ -26,7 +26,7 @@ use tokio::sync::Semaphore;
 use self::case::{Case, Outcome};
 
 /// How many cases run at once.
-const AT_ONCE: usize = 6;
+const AT_ONCE: usize = 4;
 
 /// More writes than any example makes.
 const MOST_WRITES: u32 = 40;

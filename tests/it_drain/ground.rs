@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 use cutover::adapters::kafka::KafkaCluster;
 use cutover::adapters::secret::ProcessSecrets;
 use cutover::drain::{self, Barrier, Index, Known, Old, Proof, Search, Terms};
+use cutover::ports::PortError;
 use cutover::ports::kafka::{Kafka, NewRecord, NewTopic, Position};
 use cutover::ports::settings::{KafkaSecurity, KafkaSettings};
 use cutover::stack::DataDir;
@@ -185,11 +186,23 @@ pub fn lag(bootstrap: &str, group: &str, topic: &str, partitions: i32) -> i64 {
         .sum()
 }
 
+/// Asks until there is an answer, as a run does: brokers that come and go break calls off.
+pub async fn answered<T>(mut ask: impl AsyncFnMut() -> Result<T, PortError>) -> T {
+    let end = Instant::now() + PATIENCE;
+    loop {
+        match ask().await {
+            Ok(answer) => return answer,
+            Err(error) => assert!(error.is_passing() && Instant::now() < end, "{error}"),
+        }
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+}
+
 /// The barrier and the index, as far as the topic is stable.
 pub async fn survey(kafka: &dyn Kafka, topic: &str, groups: &[&str], old: &Old, terms: Terms) -> (Barrier, Index) {
-    let barrier = drain::take_barrier(kafka, topic, None).await.unwrap();
+    let barrier = answered(async || drain::take_barrier(kafka, topic, None).await).await;
     let groups: Vec<String> = groups.iter().map(|group| (*group).to_owned()).collect();
-    let index = search(kafka, topic, old).survey(&barrier, &groups, terms, |_| {}).await.unwrap();
+    let index = answered(async || search(kafka, topic, old).survey(&barrier, &groups, terms, |_| {}).await).await;
     (barrier, index)
 }
 
@@ -199,7 +212,7 @@ pub fn search<'a>(kafka: &'a dyn Kafka, topic: &'a str, old: &'a Old) -> Search<
 
 pub async fn judge(kafka: &dyn Kafka, topic: &str, groups: &[&str], seen: &(Barrier, Index), terms: Terms) -> Proof {
     let groups: Vec<String> = groups.iter().map(|group| (*group).to_owned()).collect();
-    search(kafka, topic, &old()).judge(&seen.0, &seen.1, &groups, terms).await.unwrap().proof
+    answered(async || search(kafka, topic, &old()).judge(&seen.0, &seen.1, &groups, terms).await).await.proof
 }
 
 /// Our answer now, about version 0.

@@ -41,7 +41,8 @@ async fn trailing(kafka: &dyn Kafka, all: &str, others: &[crate::brokers::Broker
     }
     until("the record is seen", async || kafka.ends(&name).await.is_ok_and(|ends| ends[0].end == 2)).await;
     println!("13. taken while it trailed: {:?}", first.as_ref().map(|first| &first.marks));
-    let second = drain::take_barrier(kafka, &name, first.ok().as_ref()).await.unwrap();
+    let first = first.ok();
+    let second = answered(async || drain::take_barrier(kafka, &name, first.as_ref()).await).await;
     assert_eq!((plain, second.marks[0].end), (0, 2), "the record was taken in, and the plain answer did not see it");
     let proof = ours(kafka, &name, &[&group]).await;
     beside("13. the end trailed behind, and was taken twice", plain, &proof, Known::Waiting);
@@ -61,7 +62,7 @@ async fn dying(kafka: &dyn Kafka, all: &str, others: &[crate::brokers::Broker]) 
         }
     }
     producer.flush(PATIENCE).unwrap();
-    let barrier = drain::take_barrier(kafka, &name, None).await.unwrap();
+    let barrier = answered(async || drain::take_barrier(kafka, &name, None).await).await;
     let version = old();
     // Slow enough for a broker to die in the middle.
     let search = drain::Search { most: Some(6_000), ..search(kafka, &name, &version) };
