@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use cutover::adapters::kafka::KafkaCluster;
 use cutover::adapters::secret::ProcessSecrets;
 use cutover::driver::{Driver, DriverOptions, NewRunRequest, RealWorlds, Worlds, plan_bundle, start_run};
-use cutover::engine::{Entry, PlanDocument, RunState};
+use cutover::engine::{Command, Entry, Order, PlanDocument, RunState};
 use cutover::playbook::environment::{Config, System};
 use cutover::playbook::{Bundle, Carried, Source};
 use cutover::ports::kafka::{Kafka, NewRecord, NewTopic};
@@ -83,6 +83,16 @@ impl Stage {
             assert!(begun.elapsed() < LONG, "it is {state}");
             tokio::time::sleep(Duration::from_millis(20)).await;
         };
+        if state == RunState::Frozen {
+            // Why: a run that waits for a person keeps what it touches.
+            let (command, reason) = (Command::Abandon, Some("a test".to_owned()));
+            let order = Order { command, by: "tests".to_owned(), reason, step: None, evidence: None };
+            self.store.say(run, &order).await.unwrap();
+            while self.store.run(run).await.unwrap().unwrap().state.parse() != Ok(RunState::Abandoned) {
+                assert!(begun.elapsed() < LONG, "it is not given up");
+                tokio::time::sleep(Duration::from_millis(20)).await;
+            }
+        }
         driver.stop().await;
         let journal = self.store.journal(run, 0, i64::MAX).await.unwrap();
         let lines = journal.into_iter().filter_map(|entry| match entry.entry {
