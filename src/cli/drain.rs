@@ -115,12 +115,12 @@ pub async fn run(session: &Session, args: &DrainArgs) -> Result<u8, CliError> {
     let terms = Terms { goal: args.goal, reset: args.reset };
     let end = Instant::now() + args.wait.map(|span| span.0).unwrap_or_default();
     let barrier = barrier(session, &search).await?;
-    let watched = Watch { search: &search, named: &args.groups, except: &args.except_groups, terms };
-    let (mut known, mut speed) = (None, Speed::default());
+    let mut watch = Watch { search: &search, named: &args.groups, except: &args.except_groups, terms, known: None };
+    let mut speed = Speed::default();
     let mut judged = loop {
         let begin = Instant::now();
         let tell = |seen: u64| session.say(format!("{seen} records looked at, {} each second", seen / begin.elapsed().as_secs().max(1)));
-        let judged = watched.look(&barrier, &mut known, tell).await.map_err(failed)?;
+        let judged = watch.look(&barrier, tell).await.map_err(failed)?;
         if judged.proof.verdict == Known::Drained || judged.proof.stuck || Instant::now() >= end {
             break judged;
         }

@@ -10,7 +10,6 @@ use crate::ports::PortError;
 pub const ABSENT_AGAIN: Duration = Duration::from_secs(15);
 
 /// What is watched.
-#[derive(Clone, Copy)]
 pub struct Watch<'a> {
     /// Where and for what to look.
     pub search: &'a Search<'a>,
@@ -20,22 +19,18 @@ pub struct Watch<'a> {
     pub except: &'a [String],
     /// When it is done.
     pub terms: Terms,
+    /// What the last look has found, with the groups that it was for, as long as that says everything; nothing before the first look.
+    pub known: Option<(Index, Vec<String>)>,
 }
 
 impl Watch<'_> {
-    /// Looks once more. `known` is what the look before this one has found, as long as it still says everything; `tell` hears how many
-    /// records were looked at.
+    /// Looks once more. `tell` hears how many records were looked at.
     ///
     /// # Errors
     /// When a system does not answer.
-    pub async fn look(
-        &self,
-        barrier: &Barrier,
-        known: &mut Option<(Index, Vec<String>)>,
-        mut tell: impl FnMut(u64),
-    ) -> Result<Judged, PortError> {
+    pub async fn look(&mut self, barrier: &Barrier, mut tell: impl FnMut(u64)) -> Result<Judged, PortError> {
         let groups = readers(self.search.kafka, self.search.topic, self.named, self.except).await?;
-        let index = match known.take() {
+        let index = match self.known.take() {
             Some((index, before)) if before == groups => index,
             _ => self.search.survey(barrier, &groups, self.terms, |index| tell(index.seen())).await?,
         };
@@ -43,7 +38,7 @@ impl Watch<'_> {
         // Why not where a transaction held the look back: it must go on behind it.
         let whole = barrier.marks.iter().all(|mark| index.partitions.get(&mark.partition).is_some_and(|found| found.to >= mark.end));
         // And not where nobody can tell: a group may have been set back behind where the look began.
-        *known = (whole && judged.proof.verdict != Known::Unknown).then_some((index, groups));
+        self.known = (whole && judged.proof.verdict != Known::Unknown).then_some((index, groups));
         Ok(judged)
     }
 }

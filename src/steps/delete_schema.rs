@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::json;
 
 use super::common::{HELD, IfUsed, kafka_tool, look_at_topic, main_system};
-use super::subject::{curl, leave_deleted, subject_path};
+use super::subject::{curl, leave_deleted, subject_path, topic_of};
 use crate::ports::kafka::TopicState;
 use crate::ports::registry::SchemaVersion;
 use crate::step::{
@@ -65,8 +65,7 @@ impl DeleteSchema {
     }
 
     fn topic(&self) -> &str {
-        let stem = || self.subject.strip_suffix("-value").or_else(|| self.subject.strip_suffix("-key"));
-        self.topic.as_deref().or_else(stem).unwrap_or(&self.subject)
+        self.topic.as_deref().unwrap_or_else(|| topic_of(&self.subject))
     }
 
     fn in_use<C>(&self, why: String) -> Plan<C> {

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::json;
 
 use super::common::main_system;
-use super::subject::{curl, leave_deleted, subject_path};
+use super::subject::{curl, leave_deleted, subject_path, topic_of};
 use crate::drain::{self, ABSENT_AGAIN, Goal, Known, Old, Place, Places, Proof, Search, Terms, Told, Unreadable};
 use crate::ports::registry::SchemaVersion;
 use crate::step::{
@@ -42,6 +42,10 @@ pub struct DropSchema {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 100))]
     pub topics: Vec<String>,
+    /// Whether topics that are not there have been deleted, with every record that carried it. Left out, a topic that is not there stands in the
+    /// way: most likely its name is another one.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub topics_deleted: bool,
     /// What a record is that names no schema. Left out, nobody can tell, and the version stays.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub unnamed: Option<Unreadable>,
@@ -82,12 +86,7 @@ impl DropSchema {
     }
 
     fn topics(&self) -> Vec<String> {
-        if self.topics.is_empty() {
-            let stem = self.subject.strip_suffix("-value").or_else(|| self.subject.strip_suffix("-key"));
-            vec![stem.unwrap_or(&self.subject).to_owned()]
-        } else {
-            self.topics.clone()
-        }
+        if self.topics.is_empty() { vec![topic_of(&self.subject).to_owned()] } else { self.topics.clone() }
     }
 
     /// Records that carry the version.
@@ -124,7 +123,16 @@ impl DropSchema {
     async fn carried(&self, world: &World) -> Result<Verdict, StepError> {
         let goal = format!("no record of {} carries version {} of {}", self.topics().join(", "), self.version, self.subject);
         for topic in self.topics() {
-            let Some(proof) = self.proof(world, &topic).await? else { continue };
+            let Some(proof) = self.proof(world, &topic).await? else {
+                if self.topics_deleted {
+                    continue;
+                }
+                return Ok(Verdict::Broken(format!(
+                    "there is no topic {topic}, so nobody can look at its records; name the topics that use {} in `topics`, or say \
+                     `topics_deleted: true` if they were deleted",
+                    self.subject
+                )));
+            };
             let now = format!("{topic}: {}", proof.words());
             match proof.verdict {
                 Known::Drained => {}
@@ -150,6 +158,8 @@ impl StepKind for DropSchema {
         on_unknown: OnUnknown::ActAgain,
         example: "playbook: example-drop-schema
 steps:
+  - id: topic
+    create_topic: {topic: mistaken.name, partitions: 1}
   - id: schema
     register_schema: {subject: mistaken.name-value, file: schemas/exercise_changed.v0.json}
   - id: gone
@@ -211,6 +221,12 @@ steps:
         match act {
             DropAct::Search(topics) => Ok(Receipt::said(format!("looking through {}", topics.join(", ")))),
             DropAct::Delete(subject, version) => {
+                // Why again: somebody may have produced with it since it was looked for.
+                match self.carried(&context.world).await? {
+                    Verdict::Holds(_) => {}
+                    Verdict::NotYet { now, .. } => return Err(StepError::Disturbed(now)),
+                    Verdict::Broken(why) => return Err(StepError::Impossible(why)),
+                }
                 context.world.registry(&self.registry)?.erase_version(subject, (*version).into()).await?;
                 Ok(Receipt::said("deleted for good"))
             }

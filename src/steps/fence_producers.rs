@@ -242,7 +242,8 @@ steps:
 
     async fn verify(&self, context: &ActContext, _: Option<&Fencing>) -> Result<Verdict, StepError> {
         if self.principals.is_empty() {
-            return Ok(Verdict::Holds(Evidence::said(format!("{} is fenced until it starts anew", self.whom()))));
+            // No broker tells a fenced producer from one that has started anew since.
+            return Ok(Verdict::Holds(Evidence::said(format!("{} was fenced; it is not seen whether it has started anew", self.whom()))));
         }
         let found = look_at_fences(&context.world, &self.cluster, self.rules()).await?;
         let Some(found) = found else { return Ok(Verdict::Broken("the cluster has no authorizer any more".to_owned())) };

@@ -15,7 +15,7 @@ use self::event::EventForm;
 use self::samples::Samples;
 use super::common::main_system;
 use super::set_compatibility::{Level, level_receipt, look_at_level};
-use super::subject::{curl, is_deleted, leave_registered, subject_path};
+use super::subject::{curl, is_deleted, leave_registered, subject_path, topic_of};
 use crate::ports::registry::{Compatibility, CompatibilityAnswer, NewSchema, SchemaFormat, SchemaReference, SchemaVersion};
 use crate::schemas::samples::Tried;
 use crate::schemas::{Document, envelope};
@@ -109,8 +109,7 @@ impl RegisterSchema {
 
     /// The topic whose records use the subject.
     fn topic(&self) -> &str {
-        let stem = || self.subject.strip_suffix("-value").or_else(|| self.subject.strip_suffix("-key"));
-        self.topic.as_deref().or_else(stem).unwrap_or(&self.subject)
+        self.topic.as_deref().unwrap_or_else(|| topic_of(&self.subject))
     }
 
     /// What is to be said of the envelope, when there must be one.

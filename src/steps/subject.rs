@@ -40,6 +40,11 @@ pub(super) fn is_deleted(view: &View, subject: &Resource, text: &str) -> bool {
     view.aspect::<Vec<Value>>(subject, DELETED).flatten().unwrap_or_default().iter().any(|deleted| deleted.as_str() == Some(text))
 }
 
+/// The topic whose records use a subject, by the registry's usual way to name subjects.
+pub(super) fn topic_of(subject: &str) -> &str {
+    subject.strip_suffix("-value").or_else(|| subject.strip_suffix("-key")).unwrap_or(subject)
+}
+
 /// A subject in an address of a registry.
 pub(super) fn subject_path(subject: &str) -> String {
     let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~".contains(&byte);

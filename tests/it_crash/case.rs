@@ -8,7 +8,7 @@ use cutover::adapters::secret::ProcessSecrets;
 use cutover::driver::{Driver, DriverOptions, NewRunRequest, RealWorlds, Worlds, plan_bundle, start_run};
 use cutover::engine::{Command, Entry, Order, RunState};
 use cutover::playbook::environment::{Config, Environment, System};
-use cutover::playbook::{Bundle, Carried, Source};
+use cutover::playbook::{Bundle, Carried, Playbook, Source};
 use cutover::store::{Store, StoreOptions};
 use serde_json::{Value, json};
 use sqlx::{Connection, PgConnection};
@@ -57,7 +57,7 @@ pub struct Case {
 
 impl Case {
     pub fn new(kind: &'static str, place: &str) -> Self {
-        Self { kind, name: format!("{}-{place}", kind.replace('_', "-")).replace('_', "-") }
+        Self { kind, name: format!("{kind}-{place}").replace('_', "-") }
     }
 
     /// The example with names that no other case uses.
@@ -73,15 +73,13 @@ impl Case {
 
     /// The steps of this kind in the example, by their ids.
     pub fn steps(&self) -> Vec<String> {
-        let lines: Vec<&str> = cutover::steps::find(self.kind).unwrap().example.lines().collect();
-        let own = format!("    {}:", self.kind);
-        let ids = lines.windows(2).filter(|pair| pair[1].starts_with(&own)).filter_map(|pair| pair[0].strip_prefix("  - id: "));
-        let ids: Vec<_> = ids.map(str::to_owned).collect();
+        let (_, playbook) = self.playbook();
+        let ids: Vec<_> = playbook.steps.iter().filter(|step| step.kind.name == self.kind).map(|step| step.id.clone()).collect();
         assert!(!ids.is_empty(), "the example of {} has no step of it", self.kind);
         ids
     }
 
-    fn bundle(&self, servers: &Servers, exercises: ServiceDatabase, services: Option<&Services>) -> Bundle {
+    fn playbook(&self) -> (Source, Playbook) {
         let files = [
             ("schemas/exercise_changed.v0.json", SCHEMA.to_owned()),
             ("schemas/exercise_state.v0.json", include_str!("../../playbooks/schemas/exercise_state.v0.json").to_owned()),
@@ -94,6 +92,11 @@ impl Case {
         let source = Source::new("example.yaml", self.text().as_str());
         let read = cutover::playbook::read(&source, &BTreeMap::new(), &Carried(files));
         let (playbook, _) = read.unwrap_or_else(|wrong| panic!("{}", wrong.plain()));
+        (source, playbook)
+    }
+
+    fn bundle(&self, servers: &Servers, exercises: ServiceDatabase, services: Option<&Services>) -> Bundle {
+        let (source, playbook) = self.playbook();
         let config = Config::read("cutover.yaml", "environments:\n  local:\n    approvals: self\n").unwrap();
         let mut environment = config.environment(None).unwrap().clone();
         let kafka = serde_json::from_value(json!({ "bootstrap": servers.stack.kafka.bootstrap })).unwrap();

@@ -200,6 +200,11 @@ steps:
     };
     kafka.produce("dropped", &[framed(ids[0]), framed(ids[1])]).await.unwrap();
 
+    let elsewhere = "playbook: elsewhere\nsteps:\n  - id: gone\n    drop_schema: {subject: dropped-value, version: 1, topics: [droped]}\n";
+    let (state, lines) = ground.run(elsewhere, &[]).await;
+    assert_eq!(state, RunState::Frozen, "a topic that is not there was not looked at: {lines:#?}");
+    assert!(lines.iter().any(|line| line.contains("no topic droped")), "{lines:#?}");
+
     let drop = "playbook: dropped\nsteps:\n  - id: gone\n    drop_schema: {subject: dropped-value, version: 1}\n    timeout: 3s\n";
     let (state, lines) = ground.run(drop, &[]).await;
     assert_eq!(state, RunState::Frozen, "a record carries it: {lines:#?}");
